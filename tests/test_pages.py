@@ -1,0 +1,37 @@
+"""Every runnable example in README.md and docs/ runs: the blocks marked python of a page, in order, as one program."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+def blocks(path):
+    """(line number, source) of each block."""
+    text = path.read_text(encoding="utf-8")
+    return [(text.count("\n", 0, match.start(1)), match[1]) for match in BLOCK.finditer(text)]
+
+
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))) if blocks(page)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what an example saves must not land in the repository
+    names = {"__name__": "__main__"}
+    for line, source in blocks(page):
+        if ">>>" not in source:
+            # The leading newlines make a traceback point at the line of the page.
+            exec(compile("\n" * line + source, str(page), "exec"), names)
+            continue
+        test = doctest.DocTestParser().get_doctest(source, names, page.name, str(page), line)
+        report = []
+        runner = doctest.DocTestRunner(optionflags=FLAGS)
+        runner.run(test, out=report.append, clear_globs=False)
+        names = test.globs
+        assert not runner.failures, "".join(report)
