@@ -1,0 +1,1 @@
+"""Benchmarks: lucid beside torch and plain NumPy in one process. They print figures and goals, never a verdict."""
