@@ -196,9 +196,7 @@ def plot_training(plt, history, path):
 def plot_predictions(plt, images, labels, probabilities, path, rows=5, columns=10):
     """A grid of test images: the wrong ones first, then those read with the least confidence."""
     images, labels, probabilities = images.to("cpu"), labels.to("cpu"), probabilities.to("cpu")
-    read, truth, confidence = (
-        t.tolist() for t in (probabilities.argmax(dim=1), labels, probabilities.amax(dim=1))
-    )
+    read, truth, confidence = (t.tolist() for t in (probabilities.argmax(dim=1), labels, probabilities.amax(dim=1)))
     order = sorted(range(len(truth)), key=lambda i: (read[i] == truth[i], confidence[i]))
     figure, grid = plt.subplots(rows, columns, figsize=(columns, 1.35 * rows), layout="constrained")
     for axes, i in zip(grid.flat, order, strict=False):

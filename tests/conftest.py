@@ -5,6 +5,7 @@ import os
 import numpy  # noqa: F401  (threadpoolctl limits only the libraries that are loaded)
 import threadpoolctl
 from hypothesis import settings
+
 from reference import MISSING
 
 # One BLAS thread per process: the workers of pytest-xdist would otherwise fight over the cores.

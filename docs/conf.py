@@ -1,0 +1,55 @@
+"""Sphinx settings: MyST pages, the reference from the docstrings. `make docs` builds with warnings as errors."""
+
+import ast
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import lucid
+
+project = "lucid"
+author = "the lucid authors"
+copyright = "2026, the lucid authors"
+release = version = lucid.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+default_role = "code"  # `name` in a docstring is code, as in Markdown
+
+autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
+autodoc_member_order = "groupwise"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+napoleon_numpy_docstring = False
+
+html_theme = "furo"
+html_title = f"lucid {release}"
+html_copy_source = False
+
+
+def op_declarations():
+    """The source of each ``name = elementwise("name", ...)`` in lucid/ops, by the op's name."""
+    found = {}
+    for path in sorted((ROOT / "lucid" / "ops").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and node.value.args:
+                name = getattr(node.value.args[0], "value", None)
+                if isinstance(name, str):
+                    found[name] = ast.get_source_segment(text, node)
+    return found
+
+
+def show_declaration(app, what, name, obj, options, lines, declarations=op_declarations()):  # noqa: B008
+    """An op is one line: its page shows that line, derivative included."""
+    source = declarations.get(getattr(getattr(obj, "op", None), "name", None))
+    if source:
+        lines += ["", ".. code-block:: python", "", *("   " + line for line in source.splitlines()), ""]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", show_declaration)
