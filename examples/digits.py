@@ -80,18 +80,23 @@ class Progress:
 
     def advance(self):
         self.step += 1
-        if self.live:
-            done = (self.epoch * self.steps + self.step) / (self.epochs * self.steps)
-            bar = ("#" * round(30 * done)).ljust(30, ".")
-            self.stream.write(f"\r[{bar}] {done:4.0%}  epoch {self.epoch + 1}/{self.epochs}  {self.note}\x1b[K")
-            self.stream.flush()
+        self.draw()
 
     def end_epoch(self, note):
         self.epoch, self.step, self.note = self.epoch + 1, 0, note
+        self.draw()
         if not self.live:
             print(f"epoch {self.epoch:2d}/{self.epochs}  {note}", file=self.stream, flush=True)
         elif self.epoch == self.epochs:
             self.stream.write("\n")
+
+    def draw(self):
+        if self.live:
+            done = (self.epoch * self.steps + self.step) / (self.epochs * self.steps)
+            bar = ("#" * round(20 * done)).ljust(20, ".")
+            epoch = min(self.epoch + 1, self.epochs)
+            self.stream.write(f"\r[{bar}] {done:4.0%}  epoch {epoch}/{self.epochs}  {self.note}\x1b[K")
+            self.stream.flush()
 
 
 def train(args):
@@ -112,7 +117,7 @@ def train(args):
         train_loss = train_epoch(model, optimizer, train_x, train_y, args.batch_size, progress)
         test_loss, accuracy, probabilities = evaluate(model, test_x, test_y)
         history.append((train_loss, test_loss, accuracy))
-        progress.end_epoch(f"loss {train_loss:.4f}  test loss {test_loss:.4f}  test accuracy {accuracy:.2%}")
+        progress.end_epoch(f"loss {train_loss:.3f}  test accuracy {accuracy:.2%}")
     print(f"test accuracy {accuracy:.2%} after {args.epochs} epochs in {time.perf_counter() - start:.1f} s")
 
     checkpoint = args.out / "model.lucid"
@@ -153,11 +158,14 @@ def read_image(path):
     """One 8x8 image from a .npy file with values 0..1, 0..16 (as in the data set) or 0..255, bright on dark."""
     import numpy as np
 
-    pixels = np.load(path)
-    if pixels.shape != (8, 8) or not np.isfinite(pixels).all() or pixels.min() < 0:
-        raise SystemExit(f"{path}: expected an 8x8 array of numbers from 0 up, got shape {pixels.shape}")
+    try:
+        pixels = np.load(path).astype(np.float32)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{path}: not a .npy file of numbers: {error}") from None
+    if pixels.shape != (8, 8) or not (np.isfinite(pixels) & (pixels >= 0)).all():
+        raise SystemExit(f"{path}: expected an 8x8 array of finite numbers from 0 up, got shape {pixels.shape}")
     top = next((top for top in (1, 16, 255) if pixels.max() <= top), pixels.max())
-    return lucid.tensor((pixels / top).astype(np.float32)).reshape(1, 1, 8, 8)
+    return lucid.tensor(pixels / np.float32(top)).reshape(1, 1, 8, 8)
 
 
 def ascii_art(image):
@@ -223,8 +231,10 @@ def parse_args():
     parser.add_argument("--image", type=Path, help="with --predict: a .npy file with one 8x8 image")
     parser.add_argument("--count", type=int, default=5, help="with --predict: how many test images (default: 5)")
     args = parser.parse_args()
-    if args.epochs < 1 or args.batch_size < 1:
-        parser.error("--epochs and --batch-size start at 1")
+    if min(args.epochs, args.batch_size, args.count) < 1:
+        parser.error("--epochs, --batch-size and --count start at 1")
+    if args.image and not args.predict:
+        parser.error("--image needs --predict CHECKPOINT")
     if args.predict and not args.predict.exists():
         parser.error(f"{args.predict} does not exist; train first: python examples/digits.py")
     return args
