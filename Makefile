@@ -28,12 +28,13 @@ endif
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-$(BIN)/python:
+# pip, not python: where Debian's python3-venv is missing, a half-made environment has a python and no pip.
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("lucid needs Python 3.11 or newer, and $(PYTHON) is %d.%d: make PYTHON=python3.13 names another" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 
 # One stamp for each set of extras: pip runs again only when setup.cfg has changed.
-$(VENV)/.installed-%: setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/.installed-%: setup.cfg pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
