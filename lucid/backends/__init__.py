@@ -1,0 +1,24 @@
+"""Backends: each a table of one library's fastest spellings. Found by ``type(array)``, loaded when asked for.
+
+Nothing outside this folder computes with numpy, cupy or mlx by name.
+"""
+
+from .base import (
+    SCALAR_TYPES,
+    Backend,
+    backend_of,
+    backend_of_type,
+    host_array,
+    host_cast,
+    known_array_types,
+    load,
+    loaded,
+    register,
+)
+
+__all__ = [
+    "SCALAR_TYPES", "Backend", "backend_of", "backend_of_type", "host_array", "host_cast", "known_array_types",
+    "load", "loaded", "register",
+]  # fmt: skip
+
+load("cpu")

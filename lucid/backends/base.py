@@ -1,0 +1,254 @@
+"""What a backend is, and how one is found: by the type of an array, or by the name of a device."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+SCALAR_TYPES = (np.generic,)  # what NumPy's ufuncs return for 0-d inputs
+
+
+class Backend:
+    """One array library behind one interface.
+
+    ``table`` holds the dialect: a function per name, on raw arrays. ``native`` maps dtype names to the library's
+    own dtype objects. Capabilities are data in ``caps``, so that nothing is found out by try and except.
+    """
+
+    name: str = ""  # as in `device="cpu"`
+    array_types: tuple[type, ...] = ()
+    table: SimpleNamespace
+    native: dict[str, Any]
+    writes_in_place: bool = True  # whether arrays are memory that can be written, and slices alias it
+    caps: SimpleNamespace
+
+    def __init__(self) -> None:
+        self._names = {native: name for name, native in self.native.items()}
+
+    def native_dtype(self, name: str) -> Any:
+        """The library's dtype of this name; TypeError where it has none."""
+        found = self.native.get(name)
+        if found is None:
+            raise TypeError(f"dtype {name} is not available on {self.name!r}; it has {', '.join(self.native)}")
+        return found
+
+    def dtype_name(self, native: Any) -> str:
+        return self._names.get(native, str(native))
+
+    def device_of(self, array: Any) -> tuple[str, int]:
+        return self.name, 0
+
+    def array(self, value: Any) -> Any:
+        """A kernel's result as an array (NumPy returns scalars for 0-d)."""
+        return value
+
+    def from_host(self, host: np.ndarray, index: int = 0, copy: bool = False) -> Any:
+        raise NotImplementedError
+
+    def to_host(self, array: Any) -> np.ndarray:
+        """As a NumPy array; shares memory only where writing through it is safe."""
+        raise NotImplementedError
+
+    def copy(self, array: Any) -> Any:
+        raise NotImplementedError
+
+    def own(self, array: Any) -> Any:
+        """A gradient as an array of its own: contiguous, writable, shared with nobody."""
+        return self.copy(array)
+
+    def add_into(self, total: Any, array: Any) -> Any:
+        """``total += array`` where the library can; returns the sum."""
+        return total + array
+
+    def assign(self, target: Any, source: Any) -> None:
+        """Overwrite the memory of ``target``; only where ``writes_in_place``."""
+        raise NotImplementedError
+
+    def aliases(self, result: Any, source: Any) -> bool:
+        """Whether the result of a view op shares memory with its input (or counts as if it did)."""
+        return True
+
+    def dlpack(self, array: Any, **kwargs: Any) -> Any:
+        return array.__dlpack__(**kwargs)
+
+    def quiet(self) -> AbstractContextManager:
+        """A context without floating-point warnings."""
+        return nullcontext()
+
+    def synchronize(self) -> None:
+        """Wait until all work that was asked for is done."""
+
+    def apply_update(
+        self,
+        rule: Callable,
+        params: Sequence[Any],
+        grads: Sequence[Any],
+        states: Sequence[Sequence[Any]],
+        scalars: dict[str, Any],
+    ) -> tuple[list[Any], list[list[Any]]]:
+        """Run an optimizer rule on each parameter; returns the new parameters and states.
+
+        ``rule(xp, p, g, *state, **scalars) -> (p, *state)`` is a pure function of arrays. Backends that can write in
+        place do, block by block, and return the arrays they were given.
+        """
+        new_params, new_states = [], []
+        for p, g, *state in zip(params, grads, *states, strict=True):
+            p, *state = rule(self.table, p, g, *state, **scalars)
+            new_params.append(p)
+            new_states.append(state)
+        return new_params, [list(s) for s in zip(*new_states, strict=True)] if states else []
+
+    # Random numbers: a generator is the library's own state, made from a seed.
+
+    def generator(self, seed: int, index: int = 0) -> Any:
+        raise NotImplementedError
+
+
+_by_type: dict[type, Backend] = {}
+_by_name: dict[str, Backend] = {}
+_MODULES = {"cpu": "numpy_", "cuda": "cupy_", "mlx": "mlx_"}
+
+
+def register(backend: Backend) -> Backend:
+    """Make a backend findable by its array types and, if it has one, its device name."""
+    for kind in backend.array_types:
+        _by_type[kind] = backend
+    if backend.name:
+        _by_name[backend.name] = backend
+    return backend
+
+
+def load(name: str) -> Backend:
+    """The backend of a device name; imports its library at the first call."""
+    found = _by_name.get(name)
+    if found is None:
+        if name not in _MODULES:
+            raise RuntimeError(f"no backend for device {name!r}; known: {', '.join(_MODULES)}")
+        found = importlib.import_module(f".{_MODULES[name]}", __package__).backend()
+        register(found)
+    return found
+
+
+def loaded() -> list[Backend]:
+    return list(_by_name.values())
+
+
+def known_array_types() -> tuple[type, ...]:
+    return tuple(_by_type)
+
+
+def backend_of_type(kind: type) -> Backend:
+    found = _by_type.get(kind)
+    if found is not None:
+        return found
+    for known, backend in list(_by_type.items()):
+        if issubclass(kind, known):
+            _by_type[kind] = backend
+            return backend
+    if issubclass(kind, np.generic):
+        return _by_name["cpu"]
+    module = kind.__module__.partition(".")[0]
+    name = {"cupy": "cuda", "mlx": "mlx"}.get(module)
+    if name is not None and name not in _by_name:
+        load(name)
+        return backend_of_type(kind)
+    raise TypeError(f"not an array of a known library: {kind.__module__}.{kind.__qualname__}")
+
+
+def backend_of(array: Any) -> Backend:
+    return _by_type.get(type(array)) or backend_of_type(type(array))
+
+
+# ---- Python data to host arrays ----------------------------------------------------------------------------------------
+
+
+def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.ndarray:
+    """Nested Python numbers (and arrays and tensors inside) as a NumPy array of the dtype that PyTorch would choose."""
+    if hasattr(data, "__array__") and not isinstance(data, np.ndarray | np.generic):
+        return np.asarray(data)
+    if hasattr(data, "__dlpack__") and not isinstance(data, np.ndarray):
+        return np.from_dlpack(data)
+    if isinstance(data, np.ndarray | np.generic):
+        return np.asarray(data)
+    if isinstance(data, str | bytes):
+        raise TypeError(f"tensor: can't make a tensor from {type(data).__name__} {data!r}")
+    if isinstance(data, memoryview | bytearray):
+        return np.asarray(data)
+    if isinstance(data, range):
+        return np.asarray(data, dtype=np.int64)
+    _check_nested(data, _nested_shape(data))
+    try:
+        array = np.array(_plain(data))
+    except (ValueError, OverflowError) as problem:
+        raise type(problem)(f"tensor: {problem}") from None
+    if array.size == 0:
+        return array.astype(default_float)
+    if array.dtype == object:
+        raise TypeError(f"tensor: can't make a tensor from {type(_first(data)).__name__} objects; expected numbers")
+    if array.dtype.kind == "f" and not _holds_numpy(data):
+        return array if wanted in ("float64",) or default_float == "float64" else array.astype(default_float if default_float != "bfloat16" else "float32")
+    if array.dtype.kind == "c":
+        return array if wanted == "complex128" or default_float == "float64" else array.astype(np.complex64)
+    if array.dtype.kind == "i" and not _holds_numpy(data):
+        return array.astype(np.int64, copy=False)
+    return array
+
+
+def _first(data: Any) -> Any:
+    while isinstance(data, list | tuple) and data:
+        data = data[0]
+    return data
+
+
+def _holds_numpy(data: Any) -> bool:
+    first = _first(data)
+    return isinstance(first, np.ndarray | np.generic) or hasattr(first, "__array__")
+
+
+def _plain(data: Any) -> Any:
+    """Tensors inside nested lists as arrays."""
+    if isinstance(data, list | tuple):
+        return [_plain(v) for v in data]
+    return np.asarray(data) if hasattr(data, "__array__") else data
+
+
+def _nested_shape(data: Any) -> tuple[int, ...]:
+    shape = []
+    while isinstance(data, list | tuple):
+        shape.append(len(data))
+        if not data:
+            break
+        data = data[0]
+    if hasattr(data, "shape"):
+        shape.extend(data.shape)
+    return tuple(shape)
+
+
+def _check_nested(data: Any, shape: tuple[int, ...], depth: int = 0) -> None:
+    if isinstance(data, list | tuple):
+        if depth >= len(shape):
+            raise TypeError(f"tensor: a sequence at depth {depth} where its neighbours are numbers")
+        if len(data) != shape[depth]:
+            raise ValueError(f"tensor: expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
+        if data and isinstance(data[0], list | tuple):
+            for part in data:
+                _check_nested(part, shape, depth + 1)
+        elif any(isinstance(part, list | tuple) for part in data):
+            raise TypeError(f"tensor: numbers and sequences mixed at dim {depth + 1}; expected only numbers")
+    elif hasattr(data, "shape"):
+        if tuple(data.shape) != tuple(shape[depth:]):
+            raise ValueError(f"tensor: expected an array of shape {shape[depth:]} at dim {depth} (got {tuple(data.shape)})")
+    elif depth < len(shape):
+        raise ValueError(f"tensor: expected a sequence of length {shape[depth]} at dim {depth} (got a number)")
+
+
+def host_cast(host: np.ndarray, dtype: Any, copy: bool | None) -> np.ndarray:
+    """What ``np.asarray(tensor, dtype, copy)`` wants."""
+    if dtype is not None and host.dtype != dtype:
+        return host.astype(dtype)
+    return host.copy() if copy else host

@@ -1,0 +1,570 @@
+"""NumPy: the table of its fastest spellings. Methods and ``ufunc.reduce`` where the public wrappers are slow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from . import numpy_update
+from .base import Backend
+
+ndarray = np.ndarray
+F16, F32, F64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")
+
+
+class _Native(dict):
+    """Dtypes by name; bfloat16 comes from ml_dtypes, imported when first asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        if name != "bfloat16":
+            raise TypeError(f"dtype {name} is not available on 'cpu'")
+        try:
+            import ml_dtypes
+        except ImportError:
+            raise ImportError("bfloat16 on the CPU needs the ml_dtypes library: pip install lucid[bfloat16]") from None
+        self[name] = np.dtype(ml_dtypes.bfloat16)
+        return self[name]
+
+
+NATIVE = _Native(
+    {
+        name: np.dtype(name)
+        for name in (
+            "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+            "float16", "float32", "float64", "complex64", "complex128",
+        )
+    }
+)  # fmt: skip
+
+
+def native(dtype: Any) -> Any:
+    return NATIVE[dtype.name]
+
+
+def is_half(x: Any) -> bool:
+    return x.dtype.itemsize == 2 and x.dtype.kind not in "iub"
+
+
+# ---- creation ----
+
+
+def zeros(shape: Any, dtype: Any, index: int = 0) -> ndarray:
+    return np.zeros(shape, native(dtype))
+
+
+def ones(shape: Any, dtype: Any, index: int = 0) -> ndarray:
+    return np.ones(shape, native(dtype))
+
+
+def empty(shape: Any, dtype: Any, index: int = 0) -> ndarray:
+    return np.empty(shape, native(dtype))
+
+
+def full(shape: Any, value: Any, dtype: Any, index: int = 0) -> ndarray:
+    return np.full(shape, value, native(dtype))
+
+
+def arange(start: Any, stop: Any, step: Any, dtype: Any, index: int = 0) -> ndarray:
+    count = max(0, math.ceil((stop - start) / step))
+    if count and native(dtype).kind in "fV":  # start + i * step, rounded once, as torch does
+        return (start + np.arange(count, dtype=F64) * step).astype(native(dtype))
+    return np.arange(start, stop, step).astype(native(dtype))[:count]
+
+
+def linspace(start: Any, stop: Any, steps: int, dtype: Any, index: int = 0) -> ndarray:
+    return np.linspace(start, stop, steps).astype(native(dtype))
+
+
+def eye(n: int, m: int, dtype: Any, index: int = 0) -> ndarray:
+    return np.eye(n, m, dtype=native(dtype))
+
+
+def zeros_like(x: Any) -> ndarray:
+    return np.zeros(x.shape, x.dtype)
+
+
+def ones_like(x: Any) -> ndarray:
+    return np.ones(x.shape, x.dtype)
+
+
+def zeros_of(shape: Any, like: Any) -> ndarray:
+    return np.zeros(shape, like.dtype)
+
+
+def eye_like(x: Any, n: int) -> ndarray:
+    return np.eye(n, dtype=bool)
+
+
+def triu_mask_like(x: Any, n: int) -> ndarray:
+    return np.triu(np.ones((n, n), bool))
+
+
+def copy(x: Any) -> ndarray:
+    return x.copy()
+
+
+def cast(x: Any, dtype: Any, source: Any = None) -> ndarray:
+    wanted = NATIVE[dtype.name]
+    if x.dtype.kind == "c" and wanted.kind != "c":
+        x = x.real
+    return x.astype(wanted)
+
+
+def to_device(x: Any, device: Any, source: Any = None) -> Any:
+    from .base import load
+
+    return x if device.type == "cpu" else load(device.type).from_host(x, device.index or 0)
+
+
+# ---- elementwise where a ufunc alone is not right or not fast ----
+
+
+def relu(x: Any) -> Any:
+    return np.maximum(x, 0) if x.size < 4096 else np.clip(x, 0, None)
+
+
+def relu_grad(g: Any, x: Any) -> Any:
+    return g * (x > 0)
+
+
+def sigmoid(x: Any) -> Any:
+    # 1 / (1 + exp(-|x|)) keeps relative accuracy at both ends; tanh(x / 2) would lose it for very negative x.
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def rsqrt(x: Any) -> Any:
+    return 1 / np.sqrt(x)
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    return np.clip(x, low, high) if low is not None or high is not None else x.copy()
+
+
+def round_to(x: Any, decimals: int = 0) -> Any:
+    return np.rint(x) if decimals == 0 and x.dtype.kind in "fV" else np.round(x, decimals)
+
+
+def sign(x: Any) -> Any:
+    if x.dtype.kind == "b":
+        return x.copy()
+    return np.sign(x)
+
+
+def divide(x: Any, y: Any) -> Any:
+    return np.true_divide(x, y)
+
+
+def trunc(x: Any) -> Any:
+    return np.trunc(x)
+
+
+def floor_divide(x: Any, y: Any) -> Any:
+    if x.dtype.kind in "iub":
+        if np.count_nonzero(y) != np.size(y):
+            raise RuntimeError("floor_divide: ZeroDivisionError: integer division by zero")
+        return np.floor_divide(x, y)
+    return np.floor(np.true_divide(x, y)) if x.dtype.kind != "V" else np.floor_divide(x, y)
+
+
+def remainder(x: Any, y: Any) -> Any:
+    if x.dtype.kind in "iub" and np.count_nonzero(y) != np.size(y):
+        raise RuntimeError("remainder: ZeroDivisionError: integer division by zero")
+    return np.remainder(x, y)
+
+
+# ---- reductions: half types accumulate in float32 ----
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    if dtype is not None:
+        return np.add.reduce(x, axis, native(dtype), None, keepdims)
+    if is_half(x):
+        return np.add.reduce(x, axis, F32, None, keepdims).astype(x.dtype)
+    if x.dtype.kind in "bui":
+        return np.add.reduce(x, axis, np.int64, None, keepdims)
+    return np.add.reduce(x, axis, None, None, keepdims)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    wanted = native(dtype) if dtype is not None else np.dtype(np.int64) if x.dtype.kind in "bui" else None
+    if is_half(x) and wanted is None:
+        return np.multiply.reduce(x.astype(F32), axis, None, None, keepdims).astype(x.dtype)
+    return np.multiply.reduce(x, axis, wanted, None, keepdims)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    count = x.size if axis is None else math.prod(x.shape[a] for a in ((axis,) if isinstance(axis, int) else axis))
+    total = np.add.reduce(x, axis, F32 if is_half(x) else None, None, keepdims)
+    with np.errstate(all="ignore"):
+        return np.asarray(total / total.dtype.type(count) if count == 0 else total * (1.0 / count) if _exact(count) else total / count).astype(x.dtype, copy=False)
+
+
+def _exact(count: int) -> bool:
+    """Whether dividing by ``count`` equals multiplying by its reciprocal (powers of two)."""
+    return count & (count - 1) == 0
+
+
+def amax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.maximum.reduce(x, axis, None, None, keepdims)
+
+
+def amin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.minimum.reduce(x, axis, None, None, keepdims)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.logical_or.reduce(x, axis, None, None, keepdims)
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.logical_and.reduce(x, axis, None, None, keepdims)
+
+
+def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.argmax(x, axis, keepdims=keepdims)
+
+
+def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.argmin(x, axis, keepdims=keepdims)
+
+
+def cumulative_sum(x: Any, axis: int) -> Any:
+    if x.ndim == 0:
+        return x.copy()
+    if is_half(x):
+        return np.add.accumulate(x.astype(F32), axis).astype(x.dtype)
+    return np.add.accumulate(x, axis, np.int64 if x.dtype.kind in "bui" else None)
+
+
+def cumulative_prod(x: Any, axis: int) -> Any:
+    if x.ndim == 0:
+        return x.copy()
+    return np.multiply.accumulate(x, axis, np.int64 if x.dtype.kind in "bui" else None)
+
+
+# ---- shape ----
+
+
+def reshape(x: Any, shape: Any) -> Any:
+    return x.reshape(shape)
+
+
+def permute_dims(x: Any, axes: Any) -> Any:
+    return x.transpose(axes)
+
+
+def matrix_transpose(x: Any) -> Any:
+    return x.swapaxes(-1, -2)
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Stride-0 views without the overhead of ``np.broadcast_to``; read-only like its result."""
+    lead = len(shape) - x.ndim
+    if lead < 0:
+        raise ValueError(f"cannot broadcast shape {x.shape} to {tuple(shape)}: it has more dimensions")
+    strides = [0] * lead
+    for size, wanted, stride in zip(x.shape, shape[lead:], x.strides, strict=True):
+        if size == wanted:
+            strides.append(stride)
+        elif size == 1:
+            strides.append(0)
+        else:
+            raise ValueError(f"cannot broadcast shape {x.shape} to {tuple(shape)}")
+    out = np.lib.stride_tricks.as_strided(x, shape, strides) if type(x) is not ndarray else _strided(x, shape, strides)
+    out.flags.writeable = False
+    return out
+
+
+def _strided(x: ndarray, shape: Any, strides: Any) -> ndarray:
+    """A view of ``x`` with other strides, from the buffer interface where that works."""
+    if not x.size:
+        return np.broadcast_to(x, shape)
+    return np.lib.stride_tricks.as_strided(x, shape, strides)
+
+
+def expand_dims(x: Any, axis: int) -> Any:
+    sizes = list(x.shape)
+    sizes.insert(axis if axis >= 0 else axis + len(sizes) + 1, 1)
+    return x.reshape(sizes)
+
+
+def take_slice(x: Any, axis: int, start: int, stop: int) -> Any:
+    return x[(slice(None),) * axis + (slice(start, stop),)]
+
+
+def concat(*xs: Any) -> Any:
+    *arrays, axis = xs
+    return np.concatenate(arrays, axis)
+
+
+def flip(x: Any, axis: Any) -> Any:
+    axes = {a % x.ndim for a in axis}
+    return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))].copy()
+
+
+def roll(x: Any, shift: Any, axis: Any) -> Any:
+    return np.roll(x, shift, axis)
+
+
+# ---- index ----
+
+
+def getitem(x: Any, index: tuple) -> Any:
+    """Basic indexing: always a view, also for one element."""
+    return x[(*index, Ellipsis)] if Ellipsis not in index else x[index]
+
+
+def place(x: Any, shape: Any, index: tuple) -> Any:
+    out = np.zeros(shape, x.dtype)
+    out[index] = x
+    return out
+
+
+def setitem(x: Any, new: Any, index: tuple) -> Any:
+    out = x.copy()
+    out[index] = new
+    return out
+
+
+def index(x: Any, index: tuple) -> Any:
+    """Indexing with arrays: a copy."""
+    out = x[index]
+    return out if out.base is None else out.copy()
+
+
+def index_put(x: Any, value: Any, index: tuple) -> Any:
+    out = x.copy()
+    out[index] = value
+    return out
+
+
+def place_add(g: Any, shape: Any, index: tuple) -> Any:
+    """Zeros of ``shape`` with ``g`` added at ``index``; repeated positions add up."""
+    if len(index) == 1 and index[0].dtype.kind in "iu":
+        return take_grad(g, shape, index[0])
+    out = np.zeros(shape, g.dtype)
+    if len(index) == 1 and index[0].dtype.kind == "b":
+        out[index] = g
+    else:
+        np.add.at(out, index, g)
+    return out
+
+
+def take_grad(g: Any, shape: Any, rows: Any) -> Any:
+    """Add rows of ``g`` at ``rows`` of zeros: the gradient of an embedding. ``np.add.at`` is fastest on flat indices."""
+    out = np.zeros(shape, g.dtype)
+    width = math.prod(shape[1:])
+    flat = rows.reshape(-1)
+    if not flat.size or not width:
+        return out
+    if flat.size and np.minimum.reduce(flat) < 0:
+        flat = np.where(flat < 0, flat + shape[0], flat)
+    g = g.reshape(flat.size, width)
+    if width == 1 and g.dtype == F64:
+        return np.bincount(flat, g[:, 0], shape[0]).astype(g.dtype).reshape(shape)
+    where = (flat[:, None] * width + np.arange(width)).reshape(-1) if width > 1 else flat
+    np.add.at(out.reshape(-1), where, g.reshape(-1))
+    return out
+
+
+def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
+    return x[_along(x, indices, axis)] if x.ndim else x[...].copy()
+
+
+def _along(x: Any, indices: Any, axis: int) -> tuple:
+    shape = indices.shape
+    grids = [np.arange(n).reshape([-1 if j == i else 1 for j in range(len(shape))]) for i, n in enumerate(shape)]
+    grids[axis] = indices
+    return tuple(grids)
+
+
+def scatter_add(x: Any, indices: Any, source: Any, axis: int) -> Any:
+    """A copy of ``x`` with ``source`` added at ``indices`` along ``axis`` (``source`` may be larger: its corner counts)."""
+    out = x.copy()
+    source = source[tuple(slice(n) for n in indices.shape)]
+    if not x.ndim:
+        return out + source.sum()
+    np.add.at(out, _along(out, indices, axis), source)
+    return out
+
+
+def put_along_axis(x: Any, indices: Any, source: Any, axis: int) -> Any:
+    out = x.copy()
+    if isinstance(source, ndarray) and source.ndim:
+        source = source[tuple(slice(n) for n in indices.shape)]
+    if not x.ndim:
+        out[...] = np.reshape(source, -1)[0] if indices.size else out
+        return out
+    out[_along(out, indices, axis)] = source
+    return out
+
+
+def sort(x: Any, axis: int, descending: bool = False, stable: bool = True) -> Any:
+    return np.take_along_axis(x, argsort(x, axis, descending, stable), axis) if x.ndim else x.copy()
+
+
+def argsort(x: Any, axis: int, descending: bool = False, stable: bool = True) -> Any:
+    if not x.ndim:
+        return np.zeros((), np.int64)
+    if not descending:
+        return np.argsort(x, axis, kind="stable")
+    back = np.argsort(np.flip(x, axis), axis, kind="stable")  # flipping twice keeps equal elements in order
+    return np.flip(x.shape[axis] - 1 - back, axis)
+
+
+def nonzero(x: Any) -> tuple:
+    return np.nonzero(x if x.ndim else x.reshape(1))
+
+
+def searchsorted(sorted_: Any, values: Any, right: bool = False) -> Any:
+    return np.searchsorted(sorted_, values, "right" if right else "left")
+
+
+# ---- matrix products ----
+
+
+def matmul(x: Any, y: Any) -> Any:
+    if is_half(x):  # half products in float32: 300 times faster and rounded once
+        return matmul(x.astype(F32), y.astype(F32)).astype(x.dtype)
+    if x.ndim == 2 and y.ndim == 2:
+        return np.dot(x, y) if x.dtype.kind in "fc" else np.matmul(x, y)
+    return np.matmul(x, y)
+
+
+def linear(x: Any, weight: Any, bias: Any = None) -> Any:
+    """``x @ weight.T + bias`` with the bias added in place."""
+    if is_half(x):
+        return linear(x.astype(F32), weight.astype(F32), None if bias is None else bias.astype(F32)).astype(x.dtype)
+    out = np.dot(x, weight.T)
+    if bias is not None:
+        out += bias
+    return out
+
+
+# ---- softmax family: fused, since each pass over memory counts ----
+
+
+def softmax(x: Any, axis: int) -> Any:
+    if is_half(x):
+        return softmax(x.astype(F32), axis).astype(x.dtype)
+    if not x.size:
+        return x.copy()
+    top = np.maximum.reduce(x, axis, None, None, True)
+    out = x - top
+    np.exp(out, out)
+    out /= np.add.reduce(out, axis, None, None, True)
+    return out
+
+
+def log_softmax(x: Any, axis: int) -> Any:
+    if is_half(x):
+        return log_softmax(x.astype(F32), axis).astype(x.dtype)
+    if not x.size:
+        return x.copy()
+    out = x - np.maximum.reduce(x, axis, None, None, True)
+    out -= np.log(np.add.reduce(np.exp(out), axis, None, None, True))
+    return out
+
+
+def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:
+    if is_half(x):
+        return logsumexp(x.astype(F32), axis, keepdims).astype(x.dtype)
+    if not x.size:
+        return np.log(np.add.reduce(x, axis, None, None, keepdims))
+    top = np.maximum.reduce(x, axis, None, None, True)
+    top = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
+    out = np.log(np.add.reduce(np.exp(x - top), axis, None, None, True)) + top
+    return out if keepdims else np.squeeze(out, axis)
+
+
+def _ufuncs() -> dict[str, Any]:
+    """Names whose NumPy ufunc is already right: it keeps dtypes and broadcasts."""
+    same = """negative positive exp expm1 log log1p log2 log10 sqrt square sin cos tan sinh cosh tanh floor ceil
+        add subtract multiply pow maximum minimum hypot copysign logaddexp logaddexp2 nextafter fmod fmax fmin
+        equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
+        bitwise_and bitwise_or bitwise_xor isnan isinf isfinite signbit reciprocal heaviside exp2 gcd lcm""".split()
+    table = {name: getattr(np, "power" if name == "pow" else name) for name in same}
+    renamed = {
+        "abs": np.absolute, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh,
+        "acosh": np.arccosh, "atanh": np.arctanh, "atan2": np.arctan2, "conj": np.conjugate,
+        "bitwise_invert": np.invert, "bitwise_left_shift": np.left_shift, "bitwise_right_shift": np.right_shift,
+        "where": np.where,
+    }  # fmt: skip
+    return table | renamed
+
+
+def _public() -> dict[str, Any]:
+    """Every function of the dialect defined in this file."""
+    skip = {"native", "is_half", "backend"}
+    return {k: v for k, v in globals().items() if callable(v) and not k.startswith("_") and not isinstance(v, type) and k not in skip and getattr(v, "__module__", "") == __name__}
+
+
+class NumpyBackend(Backend):
+    name = "cpu"
+    array_types = (ndarray,)
+    native = NATIVE
+    caps = SimpleNamespace(float64=True, complex128=True, mask_read=True, aliases=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        from . import numpy_random
+
+        self.table = SimpleNamespace(**_ufuncs(), **_public())
+        self.random = numpy_random
+
+    def native_dtype(self, name: str) -> Any:
+        return NATIVE[name]
+
+    def dtype_name(self, native: Any) -> str:
+        return native.name
+
+    def array(self, value: Any) -> Any:
+        return value if type(value) is ndarray else np.asarray(value)
+
+    def from_host(self, host: ndarray, index: int = 0, copy: bool = False) -> ndarray:
+        host = np.asarray(host)
+        if not host.dtype.isnative:
+            return host.astype(host.dtype.newbyteorder("="))
+        return host.copy() if copy or not host.flags.writeable else host
+
+    def to_host(self, array: Any) -> ndarray:
+        return array
+
+    def copy(self, array: Any) -> ndarray:
+        return np.array(array, order="C")
+
+    def own(self, array: Any) -> ndarray:
+        """A fresh contiguous result of a rule is taken as it is; a view (a transpose, a broadcast) is copied."""
+        if type(array) is ndarray and array.base is None and array.flags.c_contiguous:
+            return array
+        return np.array(array, order="C")
+
+    def add_into(self, total: ndarray, array: Any) -> ndarray:
+        np.add(total, array, total)
+        return total
+
+    def assign(self, target: ndarray, source: Any) -> None:
+        np.copyto(target, source, casting="unsafe")
+
+    def aliases(self, result: ndarray, source: ndarray) -> bool:
+        base = result.base
+        return base is not None and (base is source or base is source.base or np.may_share_memory(result, source))
+
+    def quiet(self) -> AbstractContextManager:
+        return np.errstate(all="ignore")
+
+    def apply_update(
+        self, rule: Callable, params: Sequence[Any], grads: Sequence[Any], states: Sequence[Sequence[Any]], scalars: dict[str, Any]
+    ) -> tuple[list[Any], list[list[Any]]]:
+        with np.errstate(all="ignore"):
+            return numpy_update.apply(self.table, rule, params, grads, states, scalars)
+
+
+def backend() -> NumpyBackend:
+    return NumpyBackend()

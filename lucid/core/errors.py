@@ -1,0 +1,21 @@
+"""Errors that satisfy both PyTorch's habits (RuntimeError) and Python's (ValueError, TypeError)."""
+
+
+class ShapeError(RuntimeError, ValueError):
+    """Shapes that do not fit together; names the op and the shapes."""
+
+
+class DTypeError(RuntimeError, TypeError):
+    """A dtype that an op cannot take or a cast that would lose its kind."""
+
+
+class DeviceError(RuntimeError, ValueError):
+    """Tensors on different devices, or a device that is not there."""
+
+
+class BackwardError(RuntimeError):
+    """A derivative that cannot be had: freed graph, overwritten value, no gradient."""
+
+
+class LinAlgError(RuntimeError):
+    """A matrix that an algorithm cannot handle (singular, not positive definite, no convergence)."""

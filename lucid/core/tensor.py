@@ -1,0 +1,418 @@
+"""The Tensor: an array, the node that made it, and its gradient. Its methods are bound by ``lucid.functions``."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import backends
+from ..backends import backend_of
+from . import dtypes, modes
+from .device import device as Device
+from .device import get_default_device
+from .dtypes import dtype as DType
+from .errors import BackwardError, DTypeError
+from .graph import Extra, Leaf, Node, RemovableHandle, run_backward
+
+
+class Tensor:
+    """A multi-dimensional array that can be differentiated.
+
+    Make one with ``lucid.tensor`` and the other creation functions. ``value`` is the raw array of the backend
+    (NumPy, CuPy or MLX), ``node`` the graph node that made it (None if nothing is to be differentiated),
+    ``grad`` the gradient that ``backward`` left.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_version", "grad", "node", "value")
+    __array_ufunc__ = None  # `ndarray * tensor` comes to us
+    __array_priority__ = 1000
+
+    value: Any
+    node: Node | None
+    grad: Tensor | None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
+        return object.__new__(cls)
+
+    def __init__(self, data: Any = (), *, dtype: Any = None, device: Any = None, requires_grad: bool = False):
+        made = as_tensor(data, dtype=dtype or (None if _has_dtype(data) else dtypes.get_default_dtype()), device=device)
+        self.value = made.value
+        self.node = None
+        self.grad = None
+        self._version = 0
+        if requires_grad:
+            self.requires_grad_()
+
+    # ---- what it is ----
+
+    @property
+    def shape(self) -> Size:
+        return Size(self.value.shape)
+
+    @property
+    def dtype(self) -> DType:
+        return dtype_of(self.value)
+
+    @property
+    def device(self) -> Device:
+        return device_of(self.value)
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    @property
+    def base(self) -> Tensor | None:
+        return None
+
+    _base = property(lambda self: self.base, doc="The tensor whose memory this one views, or None.")
+
+    # ---- the graph ----
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        self.requires_grad_(wanted)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Start (or stop) recording ops on this leaf; returns itself.
+
+        Raises RuntimeError for integer dtypes, and for switching it off on a tensor that an op made.
+        """
+        if not requires_grad:
+            if self.node is not None and not self.is_leaf:
+                raise RuntimeError(
+                    "requires_grad_: you can only change requires_grad flags of leaf variables; "
+                    "use detach() for a tensor outside the graph"
+                )
+            self.node = None
+        elif self.node is None:
+            if self.dtype.category < dtypes.FLOAT:
+                raise RuntimeError(
+                    f"requires_grad_: only Tensors of floating point and complex dtype can require gradients; this one is {self.dtype}"
+                )
+            if modes.is_inference_mode_enabled() or self.is_inference():
+                raise RuntimeError("requires_grad_: a tensor made in inference_mode cannot require grad; clone() it outside")
+            self.node = Leaf(self)
+        return self
+
+    def is_inference(self) -> bool:
+        """Whether it was made inside ``inference_mode``."""
+        return "_inference" in self.__dict__
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made it: gradients end here."""
+        return self.node is None or type(self.node) is Leaf
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node of the op that made it; None for a leaf."""
+        node = self.node
+        if node is None or type(node) is Leaf:
+            return None
+        from .graph import SELECT
+
+        return node.parents[0] if node.op is SELECT else node
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
+        """Compute the gradient of this tensor with respect to the leaves, and add it to their ``.grad``.
+
+        ``gradient`` is the vector of the vector-Jacobian product (needed unless this is a scalar);
+        ``create_graph`` makes the gradients differentiable; ``inputs`` limits which leaves receive one.
+
+        >>> import lucid
+        >>> x = lucid.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+        """
+        backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this non-leaf in ``.grad`` after backward."""
+        node = self.node
+        if node is None:
+            raise RuntimeError("retain_grad: can't retain_grad on a Tensor that has requires_grad=False")
+        if type(node) is not Leaf:
+            if node.extra is None:
+                node.extra = Extra()
+            node.extra.retain = weakref.ref(self)
+
+    @property
+    def retains_grad(self) -> bool:
+        node = self.node
+        return node is not None and node.extra is not None and node.extra.retain is not None
+
+    def register_hook(self, hook: Callable) -> RemovableHandle:
+        """Call ``hook(grad)`` when this tensor's gradient is known; what it returns, if not None, replaces it."""
+        if self.node is None:
+            raise RuntimeError("register_hook: cannot register a hook on a tensor that doesn't require gradient")
+        if self.node.extra is None:
+            self.node.extra = Extra()
+        return RemovableHandle(self.node.extra.tensor_hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable) -> RemovableHandle:
+        """Call ``hook(param)`` each time a gradient has been added to this leaf's ``.grad``."""
+        if type(self.node) is not Leaf:
+            raise RuntimeError("register_post_accumulate_grad_hook: only for leaf tensors that require grad")
+        if self.node.post_accumulate is None:
+            self.node.post_accumulate = {}
+        return RemovableHandle(self.node.post_accumulate, hook)
+
+    # ---- Python protocols that need no op ----
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __len__(self) -> int:
+        if not self.value.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self.value.shape[0]
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from ._repr import tensor_repr
+
+        return tensor_repr(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.node is not None:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        host = backend_of(self.value).to_host(self.value)
+        return backends.host_cast(host, dtype, copy)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        from .. import ops
+
+        return ops
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self.node is not None:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return backend_of(self.value).dlpack(self.value, **kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.value.__dlpack_device__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("only leaf Tensors can be pickled; detach() this one first")
+        host = backend_of(self.value).to_host(self.value)
+        state = {k: v for k, v in self.__dict__.items() if k != "_inference"}
+        return _rebuild, (type(self), host, self.dtype.name, str(self.device), self.requires_grad, state)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if id(self) in memo:
+            return memo[id(self)]
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment; "
+                "detach() this one first"
+            )
+        import copy
+
+        kind = type(self)
+        result = new_tensor(Tensor if self.base is not None else kind)
+        result.value = backend_of(self.value).copy(self.value)
+        result.node, result.grad, result._version = None, None, 0
+        result.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        if self.node is not None:
+            result.node = Leaf(result)
+        if self.grad is not None:
+            result.grad = copy.deepcopy(self.grad, memo)
+        memo[id(self)] = result
+        return result
+
+
+def _has_dtype(data: Any) -> bool:
+    return hasattr(data, "dtype")
+
+
+def _rebuild(kind: type, host: Any, dtype: str, device: str, requires_grad: bool, state: dict) -> Tensor:
+    made = as_tensor(host, dtype=dtypes.by_name(dtype), device=device)
+    result = new_tensor(kind if isinstance(kind, type) and kind.__name__ != "View" and issubclass(kind, Tensor) else Tensor)
+    result.value, result.node, result.grad, result._version = made.value, None, None, 0
+    result.__dict__.update(state)
+    if requires_grad:
+        result.node = Leaf(result)
+    return result
+
+
+class Size(tuple):
+    """A shape: a tuple with ``numel()``, printed as PyTorch prints it."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        n = 1
+        for size in self:
+            n *= size
+        return n
+
+    def __repr__(self) -> str:
+        return f"lucid.Size([{', '.join(map(str, self))}])"
+
+    def __getitem__(self, key: Any) -> Any:
+        part = tuple.__getitem__(self, key)
+        return Size(part) if isinstance(key, slice) else part
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple.__add__(self, tuple(other)))
+
+
+new_tensor = object.__new__
+
+
+def wrap(value: Any, node: Node | None = None) -> Tensor:
+    """A Tensor around a raw array."""
+    t = new_tensor(Tensor)
+    t.value = value if hasattr(value, "ndim") and not isinstance(value, backends.SCALAR_TYPES) else backend_of(value).array(value)
+    t.node = node
+    t.grad = None
+    t._version = 0
+    return t
+
+
+def unwrap(value: Any) -> Any:
+    return value.value if isinstance(value, Tensor) else value
+
+
+_devices: dict[tuple[str, int], Device] = {("cpu", 0): Device("cpu")}
+
+
+def device_of(array: Any) -> Device:
+    name, index = backend_of(array).device_of(array)
+    found = _devices.get((name, index))
+    if found is None:
+        found = _devices[name, index] = Device(name) if name != "cuda" else Device(name, index)
+    return found
+
+
+_dtypes: dict[Any, DType] = {}
+
+
+def dtype_of(array: Any) -> DType:
+    """The lucid dtype of a raw array."""
+    native = array.dtype
+    if type(native) is DType:
+        return native
+    found = _dtypes.get(native)
+    if found is None:
+        name = backend_of(array).dtype_name(native)
+        if name not in dtypes.NAMES:
+            raise DTypeError(
+                f"can't make a tensor of dtype {native}; the supported dtypes are {', '.join(dtypes.NAMES)}"
+            )
+        found = _dtypes[native] = dtypes.NAMES[name]
+    return found
+
+
+def backend_for(device: Any) -> tuple[backends.Backend, int]:
+    """The backend of a device and the device's number on it; loads the backend's library at first use."""
+    d = Device(device) if device is not None and type(device) is not Device else (device or get_default_device())
+    return backends.load(d.type), d.index or 0
+
+
+def as_tensor(data: Any, *, dtype: Any = None, device: Any = None, like: Tensor | None = None, copy: bool = False) -> Tensor:
+    """A Tensor from a Tensor, an array of any library, or nested Python numbers; shares memory where it can."""
+    if isinstance(data, Tensor):
+        if dtype is None and device is None and not copy:
+            return data
+        value = data.value
+        where = data.device if device is None else Device(device)
+        if where != data.device:
+            backend, index = backend_for(where)
+            value = backend.from_host(backend_of(value).to_host(value), index)
+        elif copy:
+            value = backend_of(value).copy(value)
+        if dtype is not None and dtype_of(value) is not dtypes.as_dtype(dtype):
+            value = cast(value, dtypes.as_dtype(dtype))
+        return wrap(value)
+    if like is not None and device is None:
+        device = like.device
+    backend, index = backend_for(device)
+    if type(data) in backend.array_types and not copy:
+        value = data
+    elif type(data) in backends.known_array_types():
+        value = backend.from_host(backend_of(data).to_host(data), index, copy=copy)
+    else:
+        host = backends.host_array(data, dtypes.get_default_dtype().name, None if dtype is None else dtypes.as_dtype(dtype).name)
+        value = backend.from_host(host, index, copy=copy)
+    found = dtype_of(value)  # raises for object arrays, strings, dates
+    if dtype is not None and found is not dtypes.as_dtype(dtype):
+        value = cast(value, dtypes.as_dtype(dtype))
+    return wrap(value)
+
+
+def cast(value: Any, dtype: DType) -> Any:
+    """A raw array in another dtype."""
+    backend = backend_of(value)
+    return backend.table.cast(value, dtype)
+
+
+def backward(
+    tensors: Sequence[Tensor],
+    gradients: Sequence[Any] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """``Tensor.backward`` for several roots at once (``lucid.autograd.backward``)."""
+    roots, starts = start_gradients(tensors, gradients, create_graph)
+    wanted = None
+    if inputs is not None:
+        chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        if not chosen:
+            raise RuntimeError("backward: `inputs` argument to backward cannot be empty")
+        for t in chosen:
+            if t.node is None:
+                raise RuntimeError("backward: One of the differentiated Tensors does not require grad")
+            if type(t.node) is not Leaf:
+                t.retain_grad()
+        wanted = [t.node for t in chosen if t.node is not None]
+    run_backward(
+        roots, starts, create_graph=create_graph, retain_graph=create_graph if retain_graph is None else retain_graph, inputs=wanted
+    )
+
+
+def start_gradients(tensors: Sequence[Tensor], gradients: Sequence[Any] | None, create_graph: bool) -> tuple[list[Node], list[Any]]:
+    """The nodes to start from and their gradients, checked."""
+    given = [None] * len(tensors) if gradients is None else list(gradients)
+    if len(given) != len(tensors):
+        raise RuntimeError(f"backward: got {len(tensors)} tensors and {len(given)} gradients")
+    nodes, starts = [], []
+    for t, g in zip(tensors, given, strict=True):
+        if t.node is None:
+            raise BackwardError(
+                "backward: element 0 of tensors does not require grad and does not have a grad_fn: no input of this "
+                "computation has requires_grad=True, or it ran under no_grad()"
+            )
+        if g is None:
+            if t.shape.numel() != 1:
+                raise BackwardError(
+                    f"backward: grad can be implicitly created only for scalar outputs; this one has shape {tuple(t.shape)}: "
+                    "sum() or mean() it, or pass gradient="
+                )
+            backend = backend_of(t.value)
+            start: Any = wrap(backend.table.ones_like(t.value))
+        else:
+            start = as_tensor(g, like=t)
+            if start.shape != t.shape:
+                raise BackwardError(
+                    f"backward: Mismatch in shape: the gradient has shape {tuple(start.shape)}, the tensor {tuple(t.shape)}"
+                )
+            if start.dtype is not t.dtype:
+                start = start.to(t.dtype)  # type: ignore[attr-defined]
+        nodes.append(t.node)
+        starts.append(start if create_graph else start.value)
+    return nodes, starts

@@ -1,0 +1,211 @@
+"""Views: tensors that share memory with another, and keep sharing it after either is written to.
+
+A view remembers its base and the op that made it. When the base's version has moved on (something was written in
+place, through the base or through another view), the view rebuilds its value and its node at the next look.
+Only views pay for this; a plain Tensor keeps bare slots.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..backends import backend_of
+from . import mutation
+from .graph import Leaf, Node, make_node, next_seq
+from .modes import is_grad_enabled
+from .tensor import Tensor, new_tensor
+
+if TYPE_CHECKING:
+    from .op import Op
+
+
+class View(Tensor):
+    """A Tensor whose ``value`` and ``node`` follow the tensor it was taken from."""
+
+    __slots__ = ("_node", "_seen", "_value", "op", "params", "root", "source", "tracks")
+
+    root: Tensor  # the tensor that owns the memory
+    source: Tensor  # the tensor this was taken from: the root, or another view of it
+    op: Op | None  # None for detach(), whose value is the source's
+    params: tuple
+    tracks: bool  # whether the graph follows too: not for detach() nor under no_grad
+
+    @property
+    def value(self) -> Any:  # type: ignore[override]
+        if self._seen != self.root._version:
+            self._refresh()
+        return self._value
+
+    @value.setter
+    def value(self, array: Any) -> None:
+        self._value = array
+
+    @property
+    def node(self) -> Node | None:  # type: ignore[override]
+        if self._seen != self.root._version:
+            self._refresh()
+        return self._node
+
+    @node.setter
+    def node(self, node: Node | None) -> None:
+        self._node = node
+
+    @property
+    def _version(self) -> int:  # type: ignore[override]
+        return self.root._version
+
+    @_version.setter
+    def _version(self, version: int) -> None:
+        self.root._version = version
+
+    @property
+    def base(self) -> Tensor | None:
+        return self.root if self.tracks else None
+
+    def _refresh(self) -> None:
+        self._seen = self.root._version
+        source = self.source.value
+        if self.op is None:
+            self._value = source
+            return
+        self._value = backend_of(source).array(self.op.kernels[type(source)](source, *self.params))
+        if self.tracks:
+            parent = self.source.node
+            self._node = None if parent is None else make_node(
+                self.op, (parent,), (None, None, (tuple(source.shape),)), self.params, self._value.shape
+            )
+
+
+View.__name__ = View.__qualname__ = "Tensor"  # users see a Tensor; the class is an inner matter
+
+
+def new_view(value: Any, node: Node | None, source: Tensor, op: Op | None, params: tuple, tracks: bool) -> View:
+    t = new_tensor(View)
+    t._value = value
+    t._node = node
+    t.grad = None
+    t.source = source
+    t.root = root = source.root if type(source) is View else source
+    t._seen = root._version
+    t.op = op
+    t.params = params
+    t.tracks = tracks
+    return t
+
+
+def detached(x: Tensor) -> View:
+    """A tensor outside the graph that shares the memory of ``x``."""
+    return new_view(x.value, None, x, None, (), False)
+
+
+def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -> Tensor:
+    """Overwrite ``target`` with ``source`` (of its shape and dtype): the one way that in-place ops write.
+
+    The memory changes, the version of the root moves on, and the graph sees one node: the root now comes from its old
+    self and ``source``. Raises RuntimeError where PyTorch does: on leaves that require grad, while recording.
+    ``since`` is the clock when the in-place op began: nodes made after it keep copies of the old contents they saved.
+    """
+    recording = is_grad_enabled()
+    root = target.root if type(target) is View else target
+    tracked = type(target) is not View or target.tracks
+    if recording:
+        if type(root.node) is Leaf and tracked:
+            what = "a leaf Variable" if root is target else "a view of a leaf Variable"
+            raise RuntimeError(f"{name}: {what} that requires grad is being used in an in-place operation.")
+        if type(target.node) is Leaf:
+            raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation.")
+        if type(target) is View and not tracked and target.op is not None and root.node is not None:
+            raise RuntimeError(f"{name}: a view made under no_grad is being modified in place with grad enabled; make the view outside")
+    if target.is_inference() and not _in_inference():
+        raise RuntimeError(f"{name}: an inference tensor cannot be modified in place outside inference_mode; clone() it")
+    old_node, new_node = (target.node, source.node) if recording else (None, None)
+    if since is not None and new_node is not None:
+        _keep_old_contents(new_node, mutation.owner(target.value), since)
+    chain = _chain(target)
+    written = _store(root, chain, target.value, source.value)
+    if recording and (old_node is not None or new_node is not None):
+        if root is target or not tracked:
+            target.node = _repointed(new_node, source.value, written)
+        else:
+            root.node = _scatter_node(root, chain, new_node, source)
+    root._version += 1
+    if type(target) is View and not tracked:
+        target._seen = root._version
+        target._value = written
+    return target
+
+
+def _in_inference() -> bool:
+    from .modes import is_inference_mode_enabled
+
+    return is_inference_mode_enabled()
+
+
+def _chain(target: Tensor) -> tuple:
+    """The ops that lead from the root to this view, in order."""
+    steps = []
+    while type(target) is View:
+        if target.op is not None:
+            steps.append((target.op, target.params))
+        target = target.source
+    return tuple(reversed(steps))
+
+
+def _store(root: Tensor, chain: tuple, old: Any, new: Any) -> Any:
+    """Write ``new`` over ``old``, a view of the root's array; returns the written array."""
+    backend = backend_of(old)
+    if backend.writes_in_place:
+        mutation.note(old)
+        backend.assign(old, new)
+        return old
+    mutation.note(root.value)  # the old array lives on in the graph, but PyTorch would call it overwritten
+    root.value = put_through(backend.table, root.value, new, chain)
+    return new
+
+
+def put_through(xp: Any, x: Any, new: Any, chain: tuple) -> Any:
+    """``x`` with the part that a chain of view ops shows replaced by ``new``."""
+    if not chain:
+        return new
+    (op, params), rest = chain[0], chain[1:]
+    if rest:
+        new = put_through(xp, getattr(xp, op.name)(x, *params), new, rest)
+    return op.put(xp, x, new, *params)
+
+
+def look_through(xp: Any, x: Any, chain: tuple) -> Any:
+    """What a chain of view ops shows of ``x``."""
+    for op, params in chain:
+        x = getattr(xp, op.name)(x, *params)
+    return x
+
+
+def _keep_old_contents(node: Node, memory: Any, since: int) -> None:
+    """Copy what the nodes of this very op saved of the memory that is about to be overwritten (``x.mul_(y)`` needs old x)."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if type(node.saved) is tuple and any(mutation.owner(v) is memory for v in node.saved if hasattr(v, "shape")):
+            node.saved = tuple(
+                backend_of(v).copy(v) if hasattr(v, "shape") and mutation.owner(v) is memory else v for v in node.saved
+            )
+        stack.extend(p for p in node.parents if p is not None and p.seq > since)
+
+
+def _repointed(node: Node | None, result: Any, written: Any) -> Node | None:
+    """If the op saved its output, let it keep the memory that now holds it: one array less, and overwriting it is seen.
+
+    The node is dated after the write, unless it also saved the old contents: those are gone, and backward shall say so.
+    """
+    if node is not None and type(node.saved) is tuple and node.saved:
+        memory = mutation.owner(written)
+        if not any(mutation.owner(v) is memory for v in node.saved if hasattr(v, "shape")):
+            node.saved = tuple(written if v is result else v for v in node.saved)
+            node.seq = next_seq()
+    return node
+
+
+def _scatter_node(root: Tensor, chain: tuple, new_node: Node | None, source: Tensor) -> Node:
+    from .op import OPS
+
+    return make_node(OPS["view_scatter"], (root.node, new_node), (None, None, None), (chain,), tuple(root.value.shape))

@@ -1,0 +1,207 @@
+"""Making tensors: from data, from values, from ranges. All take ``dtype=``, ``device=`` and ``requires_grad=``."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from ..backends import known_array_types
+from ..core import dtypes
+from ..core.tensor import Tensor, as_tensor, backend_for, wrap
+from .registry import FUNCTIONS, public, shape_arg, tensor_arg
+
+
+def _finish(value: Any, requires_grad: bool) -> Tensor:
+    t = wrap(value)
+    return t.requires_grad_() if requires_grad else t
+
+
+def _dtype(dtype: Any) -> dtypes.dtype:
+    return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+
+
+@public(method=False, out=False)
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+    """A tensor with a copy of ``data``: numbers, nested sequences, or an array of any library.
+
+    Python floats give the default dtype, ints int64, bools bool; arrays keep theirs.
+    Raises ValueError for ragged nesting and TypeError for what is not numbers.
+
+    >>> import lucid
+    >>> lucid.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    if isinstance(data, Tensor):
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than lucid.tensor(sourceTensor).",
+            UserWarning,
+            stacklevel=3,
+        )
+    t = as_tensor(data, dtype=dtype, device=device, copy=isinstance(data, Tensor) or isinstance(data, known_array_types()) or hasattr(data, "__array__"))
+    return t.requires_grad_() if requires_grad else t
+
+
+@public("asarray", method=False, out=False)
+def as_tensor_(data: Any, dtype: Any = None, device: Any = None, *, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+    """``data`` as a tensor, sharing memory where it can."""
+    if isinstance(data, Tensor) and not copy:
+        t = data.to(device) if device is not None else data
+        t = t if dtype is None else t.to(dtypes.as_dtype(dtype))
+    else:
+        t = as_tensor(data, dtype=dtype, device=device, copy=bool(copy))
+    return t.requires_grad_() if requires_grad else t
+
+
+FUNCTIONS["as_tensor"] = FUNCTIONS.pop("as_tensor_")
+
+
+@public(method=False, out=False)
+def from_numpy(ndarray: Any) -> Tensor:
+    """A CPU tensor that shares memory with a NumPy array.
+
+    >>> import lucid, numpy as np
+    >>> a = np.zeros(2)
+    >>> lucid.from_numpy(a).add_(1)
+    tensor([1., 1.], dtype=lucid.float64)
+    >>> a
+    array([1., 1.])
+    """
+    if type(ndarray).__module__.partition(".")[0] != "numpy" or not hasattr(ndarray, "shape"):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return as_tensor(ndarray, device="cpu")
+
+
+@public(method=False, out=False)
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor from any object that speaks DLPack."""
+    t = ext_tensor if isinstance(ext_tensor, Tensor) else as_tensor(ext_tensor, device=device, copy=bool(copy))
+    return t.to(device) if device is not None else t
+
+
+def _filled(name: str, doc: str) -> None:
+    def f(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:
+        size = size or (named.get("size", named.get("shape", ())),)
+        backend, index = backend_for(device)
+        value = getattr(backend.table, name)(_checked(shape_arg(size, name), name), _dtype(dtype), index)
+        if out is not None:
+            out.value, out._version = value, out._version + 1
+            return out
+        return _finish(value, requires_grad)
+
+    def like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, layout: Any = None) -> Tensor:
+        x = tensor_arg(input, f"{name}_like")
+        return f(tuple(x.shape), dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+
+    def new(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        return f(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"{doc} ``{name}(2, 3)`` and ``{name}((2, 3))`` are the same."
+    like.__name__ = f"{name}_like"
+    like.__doc__ = f"{doc} The shape, dtype and device are those of ``input``."
+    public(method=False, out=False)(f)
+    public(method=False, out=False)(like)
+    new.__doc__ = f"{doc} The dtype and device are those of this tensor."
+    setattr(Tensor, f"new_{name}", new)
+
+
+def _checked(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    return shape
+
+
+_filled("zeros", "A tensor of zeros.")
+_filled("ones", "A tensor of ones.")
+_filled("empty", "A tensor with arbitrary contents.")
+
+
+@public(method=False)
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None) -> Tensor:
+    """A tensor filled with one value, whose type gives the dtype.
+
+    >>> import lucid
+    >>> lucid.full((2,), 7)
+    tensor([7, 7])
+    """
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    backend, index = backend_for(device)
+    d = dtypes.as_dtype(dtype) if dtype is not None else dtypes.scalar_dtype(value)
+    return _finish(backend.table.full(_checked(shape_arg((size,) if isinstance(size, int) else tuple(size), "full"), "full"), value, d, index), requires_grad)
+
+
+@public(method=False)
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """``full`` with the shape, dtype and device of ``input``."""
+    return full(tuple(input.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+@public(function=False)
+def new_full(input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """``full`` with the dtype and device of this tensor."""
+    return full(size, fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+@public(function=False)
+def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """``tensor`` with the dtype and device of this tensor."""
+    return tensor(data, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+@public(method=False)
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None) -> Tensor:
+    """``start, start + step, ...`` up to but without ``end``: ``ceil((end - start) / step)`` numbers.
+
+    Raises RuntimeError for a zero step or bounds that it leads away from.
+
+    >>> import lucid
+    >>> lucid.arange(1, 2.5, 0.5)
+    tensor([1.0000, 1.5000, 2.0000])
+    """
+    start, end = (0, start) if end is None else (start, end)
+    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    if step == 0:
+        raise RuntimeError("arange: step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}")
+    if dtype is None:
+        d = dtypes.get_default_dtype() if any(isinstance(v, float) for v in (start, end, step)) else dtypes.int64
+    else:
+        d = dtypes.as_dtype(dtype)
+    backend, index = backend_for(device)
+    return _finish(backend.table.arange(start, end, step, d, index), requires_grad)
+
+
+@public(method=False)
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """``steps`` numbers evenly spaced from ``start`` to ``end``, both included.
+
+    >>> import lucid
+    >>> lucid.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    steps = int(steps)
+    if steps < 0:
+        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
+    backend, index = backend_for(device)
+    return _finish(backend.table.linspace(start, end, steps, _dtype(dtype), index), requires_grad)
+
+
+@public(method=False)
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere.
+
+    >>> import lucid
+    >>> lucid.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
+    backend, index = backend_for(device)
+    return _finish(backend.table.eye(n, n if m is None else m, _dtype(dtype), index), requires_grad)
+
+

@@ -1,0 +1,303 @@
+"""``x[...]`` and ``x[...] = v`` in every form, and gather/scatter along a dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ops
+from ..backends import backend_of
+from ..core import dtypes
+from ..core.errors import DTypeError, ShapeError
+from ..core.op import OPS
+from ..core.tensor import Tensor, as_tensor, wrap
+from ..core.view import write
+from ..ops import indexing as index_ops
+from .registry import check_leaf, dim_arg, fitted, public
+
+FULL = slice(None)
+
+
+def parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
+    """A key as (basic, advanced): basic indexing is done first (a view), then the arrays of ``advanced``, or None.
+
+    Bounds are checked here, on all backends alike: CuPy wraps around and MLX reads foreign memory.
+    """
+    items = list(key) if isinstance(key, tuple) else [key]
+    items = [_item(k) for k in items]
+    used = sum(k.ndim if _is_mask(k) else 1 for k in items if k is not None and k is not Ellipsis and not isinstance(k, bool))
+    if sum(k is Ellipsis for k in items) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    if used > x.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {x.ndim}: got {used}")
+    if not any(k is Ellipsis for k in items):
+        items.append(Ellipsis)
+    at = next(i for i, k in enumerate(items) if k is Ellipsis)
+    items[at : at + 1] = [FULL] * (x.ndim - used)
+
+    basic: list[Any] = []
+    arrays: list[Any] = []  # per dimension of the basic result: an index Tensor or None
+    d = 0
+    for k in items:
+        if k is None:
+            basic.append(None)
+            arrays.append(None)
+        elif isinstance(k, bool):  # a 0-d mask: a new dimension of size 1 or 0
+            basic.append(None)
+            arrays.append(as_tensor([0] if k else [], dtype=dtypes.int64, device=x.device))
+        elif isinstance(k, int):
+            n = x.shape[d]
+            if not -n <= k < n:
+                raise IndexError(f"index {k} is out of bounds for dimension {d} with size {n}")
+            basic.append(k)
+            d += 1
+        elif isinstance(k, slice):
+            basic.append(k)
+            arrays.append(None)
+            d += 1
+        elif _is_mask(k):
+            if tuple(k.shape) != tuple(x.shape[d : d + k.ndim]):
+                raise IndexError(
+                    f"The shape of the mask {list(k.shape)} at index {d} does not match the shape of the indexed tensor "
+                    f"{list(x.shape)} at index {d}"
+                )
+            for positions in backend_of(k.value).table.nonzero(k.value):
+                basic.append(FULL)
+                arrays.append(wrap(positions))
+            d += k.ndim
+        else:
+            _check_bounds(k, x.shape[d], d)
+            basic.append(FULL)
+            arrays.append(k)
+            d += 1
+    if all(a is None for a in arrays):
+        return tuple(basic), None
+    return tuple(basic), tuple(arrays)
+
+
+def _is_mask(k: Any) -> bool:
+    return isinstance(k, Tensor) and k.dtype in (dtypes.bool_, dtypes.uint8)
+
+
+def _item(k: Any) -> Any:
+    """One part of a key as None, Ellipsis, bool, int, slice, or an index Tensor."""
+    if k is None or k is Ellipsis or type(k) is int or isinstance(k, bool):
+        return k
+    if isinstance(k, slice):
+        return slice(*(v if v is None or type(v) is int else v.__index__() for v in (k.start, k.stop, k.step)))
+    if isinstance(k, Tensor):
+        if k.dtype.category > dtypes.INTEGER:
+            raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors; got {k.dtype}")
+        if k.ndim == 0 and k.dtype not in (dtypes.bool_, dtypes.uint8) and not hasattr(k.value, "level"):
+            return int(k.item())
+        return k
+    if isinstance(k, list | tuple | range) or hasattr(k, "__array__"):
+        found = as_tensor(k)
+        if found.shape.numel() == 0 and not hasattr(k, "dtype"):
+            found = found.to(dtypes.int64)
+        return _item(found)
+    if hasattr(k, "__index__"):
+        return k.__index__()
+    raise TypeError(f"indices must be integers, slices, None, '...', tensors or lists of integers; got {type(k).__name__}")
+
+
+def _check_bounds(k: Tensor, n: int, d: int) -> None:
+    if hasattr(k.value, "level") or not k.shape.numel():
+        return
+    table = backend_of(k.value).table
+    low, high = int(table.amin(k.value)), int(table.amax(k.value))
+    if low < -n or high >= n:
+        raise IndexError(f"index {low if low < -n else high} is out of bounds for dimension {d} with size {n}")
+
+
+def _placed(arrays: tuple) -> tuple:
+    """The index for the advanced step, as raw arrays."""
+    last = max(i for i, a in enumerate(arrays) if a is not None)
+    return tuple(FULL if a is None else a.value for a in arrays[: last + 1])
+
+
+def getitem(x: Tensor, key: Any) -> Tensor:
+    """``x[key]``: a view for ints and slices, a copy for arrays of indices and masks."""
+    if type(key) is int and x.ndim:  # the common case, without parsing
+        n = x.shape[0]
+        if -n <= key < n:
+            return ops.getitem(x, (key,))
+    basic, arrays = parse(x, key)
+    part = x if _is_whole(basic) else ops.getitem(x, basic)
+    if arrays is None:
+        return ops.getitem(x, ()) if part is x else part
+    return index_ops.index(part, _placed(arrays))
+
+
+def _is_whole(basic: tuple) -> bool:
+    return all(k == FULL for k in basic if k is not None) and None not in basic
+
+
+def setitem(x: Tensor, key: Any, value: Any) -> None:
+    """``x[key] = value``: writes into the memory of ``x`` and is differentiated."""
+    check_leaf(x, "__setitem__")
+    if not isinstance(value, Tensor):
+        value = as_tensor(value, device=x.device) if not isinstance(value, int | float | complex) else as_tensor(value, dtype=None, like=x)
+    elif value.device != x.device and value.ndim == 0:
+        value = value.to(x.device)
+    if value.dtype is not x.dtype:
+        if value.dtype.is_complex and not x.dtype.is_complex:
+            raise DTypeError(f"__setitem__: can't write {value.dtype} values into a {x.dtype} tensor")
+        value = OPS["cast"].call(value, x.dtype, value.dtype)
+    basic, arrays = parse(x, key)
+    part = x if _is_whole(basic) else ops.getitem(x, basic)
+    if arrays is None:
+        write_into(part, value)
+        return
+    try:
+        result = index_ops.index_put(part, _fit_value(part, value, arrays), _placed(arrays))
+    except ShapeError:
+        raise ShapeError(
+            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "
+            f"{list(index_ops.index(part.detach(), _placed(arrays)).shape)}"
+        ) from None
+    write(part, result, "__setitem__")
+
+
+def _fit_value(part: Tensor, value: Tensor, arrays: tuple) -> Tensor:
+    while value.ndim > part.ndim and value.shape[0] == 1:
+        value = value.squeeze(0)
+    return value
+
+
+def write_into(part: Tensor, value: Tensor) -> None:
+    """Overwrite a view with a value that broadcasts to it."""
+    while value.ndim > part.ndim and value.shape[0] == 1:  # as in PyTorch, leading ones are dropped
+        value = value.squeeze(0)
+    if value.shape == part.shape and not value.requires_grad and not part.requires_grad:
+        write(part, value, "__setitem__")
+        return
+    try:
+        write(part, fitted(part, value if value.requires_grad or value.shape != part.shape else value.clone(), "__setitem__"), "__setitem__")
+    except ShapeError:
+        raise ShapeError(
+            f"The expanded size of the tensor {list(part.shape)} must match the existing size: value of shape {list(value.shape)} does not broadcast"
+        ) from None
+
+
+Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
+Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+
+
+def index_arg(index: Any, name: str) -> Tensor:
+    if not isinstance(index, Tensor):
+        raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
+    if index.dtype.category != dtypes.INTEGER:
+        raise RuntimeError(f"{name}(): Expected dtype int64 for index, got {index.dtype}")
+    return index
+
+
+def _check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
+    if index.ndim != x.ndim:
+        raise ShapeError(f"{name}(): Index tensor must have the same number of dimensions as input tensor: got {index.ndim} and {x.ndim}")
+    for i, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)):
+        if i != d and n > m:
+            raise ShapeError(f"{name}(): Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {d}")
+    if not hasattr(index.value, "level") and index.shape.numel():
+        table = backend_of(index.value).table
+        low, high, n = int(table.amin(index.value)), int(table.amax(index.value)), x.shape[d] if x.ndim else 1
+        if low < 0 or high >= n:
+            raise IndexError(f"{name}(): index {low if low < 0 else high} is out of bounds for dimension {d} with size {n}")
+
+
+@public()
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
+    """``out[i][j] = input[index[i][j]][j]`` for dim 0, and likewise along other dimensions.
+
+    >>> import lucid
+    >>> lucid.gather(lucid.tensor([[1, 2], [3, 4]]), 1, lucid.tensor([[0], [1]]))
+    tensor([[1],
+            [4]])
+    """
+    d = dim_arg(dim, input.ndim, "gather")
+    _check_along(input, index_arg(index, "gather"), d, "gather")
+    return ops.take_along_axis(input, index, d)
+
+
+@public(inplace=True)
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of ``input`` with ``src`` added at ``index`` along ``dim``; repeated positions add up.
+
+    >>> import lucid
+    >>> lucid.zeros(3).scatter_add(0, lucid.tensor([0, 2, 2]), lucid.ones(3))
+    tensor([1., 0., 2.])
+    """
+    d = dim_arg(dim, input.ndim, "scatter_add")
+    _check_along(input, index_arg(index, "scatter_add"), d, "scatter_add")
+    if src.dtype is not input.dtype:
+        raise DTypeError(f"scatter_add(): Expected self.dtype to be equal to src.dtype; got {input.dtype} and {src.dtype}")
+    return index_ops.scatter_add(input, index, corner(src, index), d)
+
+
+def corner(src: Tensor, index: Tensor) -> Tensor:
+    """The part of ``src`` that belongs to ``index``, which may be smaller."""
+    if tuple(src.shape) == tuple(index.shape):
+        return src
+    return ops.getitem(src, tuple(slice(n) for n in index.shape))
+
+
+@public(inplace=True)
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """``value`` where the mask holds, ``input`` elsewhere.
+
+    >>> import lucid
+    >>> lucid.zeros(2).masked_fill(lucid.tensor([True, False]), 5.0)
+    tensor([5., 0.])
+    """
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+    value = value.to(input.dtype) if isinstance(value, Tensor) else as_tensor(value, like=input).to(input.dtype)
+    return ops.where(mask, value, input)
+
+
+@public()
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask holds, as a vector."""
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError(f"masked_select: expected BoolTensor for mask, got {mask.dtype}")
+    from .shaping import broadcast_tensors
+
+    x, m = broadcast_tensors(input, mask)
+    return getitem(x, m)
+
+
+@public()
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The slices at ``index`` (a vector of ints) along ``dim``.
+
+    >>> import lucid
+    >>> lucid.index_select(lucid.tensor([[1, 2], [3, 4]]), 1, lucid.tensor([1, 1]))
+    tensor([[2, 2],
+            [4, 4]])
+    """
+    d = dim_arg(dim, input.ndim, "index_select")
+    if index_arg(index, "index_select").ndim > 1:
+        raise IndexError("index_select(): Index is supposed to be a vector")
+    if not input.ndim:
+        return input.clone()
+    return getitem(input, (FULL,) * d + (index.reshape(-1) if index.ndim == 1 else index.reshape(1),))
+
+
+@public()
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """Where the elements are not zero: a matrix with a row per element, or a tuple of index vectors.
+
+    >>> import lucid
+    >>> lucid.nonzero(lucid.tensor([0, 3, 4]))
+    tensor([[1],
+            [2]])
+    """
+    found = tuple(wrap(v) for v in backend_of(input.value).table.nonzero(input.value))
+    if as_tuple:
+        return found
+    if not input.ndim:
+        return found[0].reshape(-1, 1)[:, :0]
+    from .shaping import stack
+
+    return stack(found, 1)

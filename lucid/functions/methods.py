@@ -1,0 +1,394 @@
+"""What only a Tensor has: conversion, copying, devices, operators, in-place assignment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ops
+from ..backends import backend_of
+from ..core import dtypes
+from ..core.device import device as Device
+from ..core.op import OPS
+from ..core.tensor import Tensor, as_tensor
+from ..core.view import detached, write
+from .pointwise import subtract
+from .pointwise import pow as power
+from .registry import FUNCTIONS, check_leaf, fitted, make_inplace, public
+
+
+def method(f: Any) -> Any:
+    """Bind a function as a Tensor method only."""
+    setattr(Tensor, f.__name__, f)
+    return f
+
+
+# ---- conversion ----
+
+
+@method
+def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+    """This tensor in another dtype or on another device (or like another tensor); itself if nothing changes.
+
+    >>> import lucid
+    >>> lucid.tensor([1, 2]).to(lucid.float64).dtype
+    lucid.float64
+    """
+    for a in args:
+        if isinstance(a, Tensor):
+            dtype, device = a.dtype, a.device
+        elif isinstance(a, dtypes.dtype) or isinstance(a, type):
+            dtype = a
+        elif isinstance(a, str) and a.partition(":")[0] not in ("cpu", "cuda", "mlx", "metal", "gpu", "mps"):
+            dtype = a
+        elif isinstance(a, str | Device | int) and not isinstance(a, bool):
+            device = a
+        elif isinstance(a, bool) or a is None:
+            continue
+        else:
+            dtype = a
+    result = self
+    if dtype is not None:
+        d = dtypes.as_dtype(dtype)
+        if d is not self.dtype:
+            result = OPS["cast"].call(result, d, self.dtype)
+    if device is not None:
+        where = Device(device)
+        if where != self.device and not (where.index is None and where.type == self.device.type):
+            result = OPS["to_device"].call(result, where, self.device)
+    return ops.copy(result) if copy and result is self else result
+
+
+def _caster(name: str, dtype: dtypes.dtype) -> None:
+    def cast(self: Tensor, memory_format: Any = None) -> Tensor:
+        return self if self.dtype is dtype else OPS["cast"].call(self, dtype, self.dtype)
+
+    cast.__name__, cast.__doc__ = name, f"This tensor as {dtype}."
+    setattr(Tensor, name, cast)
+
+
+for _name, _dtype in {
+    "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "bfloat16": dtypes.bfloat16,
+    "int": dtypes.int32, "long": dtypes.int64, "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8,
+    "bool": dtypes.bool_, "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
+}.items():  # fmt: skip
+    _caster(_name, _dtype)
+
+
+@method
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor in the dtype (and on the device) of another."""
+    return to(self, other)
+
+
+@method
+def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:  # noqa: A001
+    """The type's name (``'lucid.FloatTensor'``), or this tensor in another dtype."""
+    if dtype is None:
+        where = "" if self.device.type == "cpu" else f"{self.device.type}."
+        return f"lucid.{where}{dtypes.TORCH_NAMES[self.dtype.name]}Tensor"
+    if isinstance(dtype, str) and dtype.endswith("Tensor"):
+        wanted = dtype.rpartition(".")[2].removesuffix("Tensor")
+        return to(self, next(dtypes.NAMES[n] for n, t in dtypes.TORCH_NAMES.items() if t == wanted))
+    return to(self, getattr(dtype, "dtype", dtype))
+
+
+@method
+def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+    """This tensor on the CPU."""
+    return to(self, device="cpu")
+
+
+@method
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """This tensor on a CUDA device."""
+    return to(self, device="cuda" if device is None else device)
+
+
+@method
+def mlx(self: Tensor) -> Tensor:
+    """This tensor on MLX."""
+    return to(self, device="mlx")
+
+
+@method
+def item(self: Tensor) -> Any:
+    """The single element as a Python number.
+
+    Raises RuntimeError unless there is exactly one element.
+
+    >>> import lucid
+    >>> lucid.tensor([3.0]).item()
+    3.0
+    """
+    if self.shape.numel() != 1:
+        raise RuntimeError(f"a Tensor with {self.shape.numel()} elements cannot be converted to Scalar")
+    value = self.value
+    return backend_of(value).to_host(value).item() if self.dtype is not dtypes.bfloat16 else float(backend_of(value).to_host(value).astype("float32").item())
+
+
+@method
+def tolist(self: Tensor) -> Any:
+    """Nested Python lists of numbers; a number for a 0-d tensor."""
+    host = backend_of(self.value).to_host(self.value)
+    return (host.astype("float32") if self.dtype is dtypes.bfloat16 else host).tolist()
+
+
+@method
+def numpy(self: Tensor, *, force: bool = False) -> Any:
+    """As a NumPy array; on the CPU it shares memory.
+
+    Raises RuntimeError for a tensor that requires grad, and TypeError off the CPU, unless ``force``.
+    """
+    if force:
+        return backend_of(self.value).to_host(self.value)
+    if self.requires_grad:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    if self.device.type != "cpu":
+        raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+    return self.value
+
+
+# ---- copies and the graph ----
+
+
+@public(out=False)
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy; gradients flow through it."""
+    return ops.copy(input)
+
+
+@public(out=False)
+def detach(input: Tensor) -> Tensor:
+    """The same memory, outside the graph."""
+    return detached(input)
+
+
+@method
+def detach_(self: Tensor) -> Tensor:
+    """Take this tensor out of the graph; returns itself."""
+    self.node = None
+    return self
+
+
+def _get_data(self: Tensor) -> Tensor:
+    return detached(self)
+
+
+def _set_data(self: Tensor, new: Tensor) -> None:
+    """Replace the contents (and shape and dtype); the graph does not see it."""
+    value = as_tensor(new).value
+    self.value = value
+    self._version += 1
+    if self.node is not None and self.is_leaf:
+        self.node.shape = value.shape
+
+
+Tensor.data = property(_get_data, _set_data, doc="The tensor's contents outside the graph; may be set.")  # type: ignore[attr-defined]
+
+
+@method
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """This tensor with its elements in row order in memory; itself if they are already."""
+    return self if is_contiguous(self) else ops.copy(self)
+
+
+@method
+def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+    """Whether the elements lie in row order in memory."""
+    flags = getattr(self.value, "flags", None)
+    return True if flags is None else bool(flags.c_contiguous)
+
+
+@method
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Overwrite with the values of another tensor, converted and broadcast; returns itself."""
+    check_leaf(self, "copy_")
+    other = as_tensor(src)
+    if other.device != self.device:
+        other = to(other, device=self.device)
+    if other.dtype is not self.dtype:
+        other = OPS["cast"].call(other, self.dtype, other.dtype)
+    if other.shape == self.shape and other.node is not None:
+        other = ops.copy(other)
+    return write(self, fitted(self, other, "copy_"), "copy_")
+
+
+@method
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Overwrite every element with one value; returns itself."""
+    check_leaf(self, "fill_")
+    v = value if isinstance(value, Tensor) else as_tensor(value, like=self)
+    if v.ndim:
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {v.ndim} dimensions.")
+    v = v if v.dtype is self.dtype else OPS["cast"].call(v, self.dtype, v.dtype)
+    return write(self, fitted(self, v, "fill_"), "fill_")
+
+
+@method
+def zero_(self: Tensor) -> Tensor:
+    """Overwrite with zeros; returns itself."""
+    return fill_(self, 0)
+
+
+@method
+def set_(self: Tensor, source: Tensor) -> Tensor:
+    """Take over the memory of another tensor."""
+    _set_data(self, source)
+    return self
+
+
+# ---- sizes ----
+
+
+@method
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """The shape, or one of its sizes."""
+    if dim is None:
+        return self.shape
+    if not -self.ndim <= dim < self.ndim:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-max(self.ndim, 1)}, {max(self.ndim, 1) - 1}], but got {dim})")
+    return self.shape[dim]
+
+
+@public(out=False)
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.shape.numel()
+
+
+Tensor.dim = Tensor.ndimension = lambda self: self.ndim  # type: ignore[attr-defined]
+Tensor.nelement = Tensor.numel  # type: ignore[attr-defined]
+Tensor.element_size = lambda self: self.dtype.itemsize  # type: ignore[attr-defined]
+Tensor.nbytes = property(lambda self: self.shape.numel() * self.dtype.itemsize)  # type: ignore[attr-defined]
+Tensor.itemsize = property(lambda self: self.dtype.itemsize)  # type: ignore[attr-defined]
+Tensor.is_cuda = property(lambda self: self.device.type == "cuda")  # type: ignore[attr-defined]
+Tensor.is_mlx = property(lambda self: self.device.type == "mlx")  # type: ignore[attr-defined]
+Tensor.is_sparse = property(lambda self: False)  # type: ignore[attr-defined]
+Tensor.is_quantized = property(lambda self: False)  # type: ignore[attr-defined]
+Tensor.is_floating_point = lambda self: self.dtype.is_floating_point  # type: ignore[attr-defined]
+Tensor.is_complex = lambda self: self.dtype.is_complex  # type: ignore[attr-defined]
+Tensor.is_signed = lambda self: self.dtype.is_signed  # type: ignore[attr-defined]
+Tensor.get_device = lambda self: -1 if self.device.type == "cpu" else self.device.index or 0  # type: ignore[attr-defined]
+Tensor.T = property(lambda self: ops.permute_dims(self, tuple(reversed(range(self.ndim)))))  # type: ignore[attr-defined]
+
+
+def _matrix(self: Tensor) -> Tensor:
+    if self.ndim < 2:
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
+    return ops.matrix_transpose(self)
+
+
+Tensor.mT = property(_matrix)  # type: ignore[attr-defined]
+FUNCTIONS["is_tensor"] = lambda obj: isinstance(obj, Tensor)
+FUNCTIONS["is_floating_point"] = lambda input: input.dtype.is_floating_point
+FUNCTIONS["is_complex"] = lambda input: input.dtype.is_complex
+
+
+# ---- operators: bound straight to the ops where nothing needs checking ----
+
+for _dunder, _f in {
+    "add": ops.add, "mul": ops.multiply, "truediv": ops.divide, "floordiv": ops.floor_divide, "mod": ops.remainder,
+    "sub": subtract, "pow": power, "and": ops.bitwise_and, "or": ops.bitwise_or, "xor": ops.bitwise_xor,
+    "lshift": ops.bitwise_left_shift, "rshift": ops.bitwise_right_shift,
+}.items():  # fmt: skip
+    setattr(Tensor, f"__{_dunder}__", _f)
+    commutes = _dunder in ("add", "mul", "and", "or", "xor")
+    setattr(Tensor, f"__r{_dunder}__", _f if commutes else lambda self, other, f=_f: f(as_tensor(other, like=self) if hasattr(other, "__array__") else other, self))
+for _dunder, _op in {"lt": ops.less, "le": ops.less_equal, "gt": ops.greater, "ge": ops.greater_equal}.items():
+    setattr(Tensor, f"__{_dunder}__", _op)
+
+
+def _equal(self: Tensor, other: Any) -> Any:
+    return False if other is None or isinstance(other, str) else ops.equal(self, other)
+
+
+def _not_equal(self: Tensor, other: Any) -> Any:
+    return True if other is None or isinstance(other, str) else ops.not_equal(self, other)
+
+
+Tensor.__eq__ = _equal  # type: ignore[method-assign, assignment]
+Tensor.__ne__ = _not_equal  # type: ignore[method-assign, assignment]
+Tensor.__neg__ = ops.negative  # type: ignore[attr-defined]
+Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+Tensor.__abs__ = ops.abs  # type: ignore[attr-defined]
+Tensor.__invert__ = ops.bitwise_invert  # type: ignore[attr-defined]
+
+for _name in ("add", "sub", "mul", "pow", "and", "or", "xor", "lshift", "rshift", "floordiv", "mod"):
+    _source = getattr(Tensor, f"__{_name}__")
+    make_inplace(f"_i{_name}", _source)
+    setattr(Tensor, f"__i{_name}__", getattr(Tensor, f"_i{_name}_"))
+    delattr(Tensor, f"_i{_name}_")
+Tensor.__itruediv__ = Tensor.div_  # type: ignore[attr-defined]
+
+
+# ---- Python protocols ----
+
+
+def _bool(self: Tensor) -> bool:
+    if self.shape.numel() != 1:
+        what = "no" if not self.shape.numel() else "more than one"
+        raise RuntimeError(f"Boolean value of Tensor with {what} value{'s' if not self.shape.numel() else ''} is ambiguous")
+    return bool(item(self))
+
+
+def _index(self: Tensor) -> int:
+    if self.dtype.category > dtypes.INTEGER or self.shape.numel() != 1:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(item(self))
+
+
+def _iter(self: Tensor) -> Any:
+    if not self.ndim:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+
+def _contains(self: Tensor, element: Any) -> bool:
+    return bool((self == element).any())  # type: ignore[attr-defined]
+
+
+def _format(self: Tensor, spec: str) -> str:
+    return format(item(self), spec) if not self.ndim and spec else format(repr(self) if self.ndim or self.requires_grad else str(item(self)), spec)
+
+
+Tensor.__bool__ = _bool  # type: ignore[attr-defined]
+Tensor.__int__ = lambda self: int(item(self))  # type: ignore[attr-defined]
+Tensor.__float__ = lambda self: float(item(self))  # type: ignore[attr-defined]
+Tensor.__complex__ = lambda self: complex(item(self))  # type: ignore[attr-defined]
+Tensor.__index__ = _index  # type: ignore[attr-defined]
+Tensor.__iter__ = _iter  # type: ignore[attr-defined]
+Tensor.__contains__ = _contains  # type: ignore[attr-defined]
+Tensor.__format__ = _format  # type: ignore[method-assign]
+
+
+@public()
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have the same shape and elements."""
+    return input.shape == other.shape and bool(ops.equal(input, other).all())
+
+
+@public()
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Elementwise ``|input - other| <= atol + rtol * |other|``."""
+    if input.dtype is not other.dtype:
+        raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
+    same = ops.equal(input, other)
+    if input.dtype.category >= dtypes.FLOAT:
+        near = ops.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol)
+        same = ops.logical_or(same, ops.logical_and(near, ops.isfinite(input) & ops.isfinite(other)))
+        if equal_nan:
+            same = ops.logical_or(same, ops.isnan(input) & ops.isnan(other))
+        return same
+    return ops.logical_or(same, ops.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol))
+
+
+@public()
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether all elements are close; see ``isclose``.
+
+    >>> import lucid
+    >>> lucid.allclose(lucid.tensor([1.0]), lucid.tensor([1.0 + 1e-7]))
+    True
+    """
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+

@@ -1,0 +1,116 @@
+"""Products of vectors, matrices and stacks of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ops
+from ..core.errors import ShapeError
+from ..core.tensor import Tensor
+from .registry import public, tensor_arg
+
+
+@public()
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The matrix product, for every rank: vectors, matrices, and stacks of matrices that broadcast.
+
+    Raises RuntimeError where inner sizes differ or an operand is 0-d.
+
+    >>> import lucid
+    >>> lucid.matmul(lucid.tensor([[1.0, 2.0]]), lucid.tensor([3.0, 4.0]))
+    tensor([11.])
+    """
+    x, y = tensor_arg(input, "matmul"), tensor_arg(other, "matmul", "other")
+    a, b = x.value.shape, y.value.shape
+    p, q = len(a), len(b)
+    if not p or not q:
+        raise ShapeError(f"matmul: both arguments need to be at least 1D, but they are {p}D and {q}D")
+    inner = b[0] if q == 1 else b[-2]
+    if a[-1] != inner:
+        raise ShapeError(f"matmul: inner sizes differ: {tuple(a)} @ {tuple(b)}; {a[-1]} != {inner}")
+    if x.dtype is not y.dtype:
+        raise RuntimeError(f"matmul: expected both operands to have the same dtype, but got {x.dtype} and {y.dtype}; cast one with .to()")
+    if p == 2 and q == 2:
+        return ops.matmul(x, y)
+    if p == 1:
+        x = ops.reshape(x, (1, a[0]))
+    if q == 1:
+        y = ops.reshape(y, (b[0], 1))
+    if p > 2 and q <= 2:  # one large product instead of a stack of small ones
+        flat = ops.matmul(ops.reshape(x, (-1 if a[-1] else _rows(a), a[-1])), y)
+        return ops.reshape(flat, (*a[:-1], b[-1]) if q == 2 else tuple(a[:-1]))
+    out = ops.matmul(x, y)
+    if p == 1 or q == 1:
+        sizes = list(out.shape)
+        if q == 1:
+            del sizes[-1]
+        if p == 1:
+            del sizes[-1 if q == 1 else -2]
+        out = ops.reshape(out, tuple(sizes))
+    return out
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    n = 1
+    for size in shape[:-1]:
+        n *= size
+    return n
+
+
+def _ranks(name: str, x: Tensor, p: int, y: Tensor, q: int) -> None:
+    if tensor_arg(x, name).ndim != p or tensor_arg(y, name, "mat2").ndim != q:
+        raise RuntimeError(f"{name}: expected a {p}-D and a {q}-D tensor, got shapes {tuple(x.shape)} and {tuple(y.shape)}")
+
+
+@public()
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices.
+
+    >>> import lucid
+    >>> lucid.mm(lucid.eye(2), lucid.ones(2, 1)).shape
+    lucid.Size([2, 1])
+    """
+    _ranks("mm", input, 2, mat2, 2)
+    return matmul(input, mat2)
+
+
+@public()
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two stacks of matrices of the same length.
+
+    >>> import lucid
+    >>> lucid.bmm(lucid.ones(5, 2, 3), lucid.ones(5, 3, 4)).shape
+    lucid.Size([5, 2, 4])
+    """
+    _ranks("bmm", input, 3, mat2, 3)
+    if input.shape[0] != mat2.shape[0]:
+        raise ShapeError(f"bmm: batch sizes differ: {tuple(input.shape)} and {tuple(mat2.shape)}")
+    return matmul(input, mat2)
+
+
+@public()
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix and a vector."""
+    _ranks("mv", input, 2, vec, 1)
+    return matmul(input, vec)
+
+
+@public()
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """The inner product of two vectors of one length.
+
+    >>> import lucid
+    >>> lucid.dot(lucid.tensor([1.0, 2.0]), lucid.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    if input.ndim != 1 or tensor.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
+    return matmul(input, tensor)
+
+
+def _matmul_operator(self: Tensor, other: Any) -> Any:
+    return matmul(self, other) if isinstance(other, Tensor) or hasattr(other, "__array__") else NotImplemented
+
+
+Tensor.__matmul__ = _matmul_operator  # type: ignore[attr-defined]
+Tensor.__rmatmul__ = lambda self, other: matmul(tensor_arg(other, "matmul"), self)  # type: ignore[attr-defined]

@@ -1,0 +1,240 @@
+"""Random numbers: one generator per device, or one that is passed; float32 drawn as float32."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+from ..backends import load
+from ..core import dtypes
+from ..core.device import device as Device
+from ..core.tensor import Tensor, as_tensor, backend_for, wrap
+from .registry import FUNCTIONS, public, shape_arg
+
+
+class Generator:
+    """A stream of random numbers on one device.
+
+    >>> import lucid
+    >>> g = lucid.Generator().manual_seed(0)
+    >>> a = lucid.rand(2, generator=g)
+    >>> bool((lucid.rand(2, generator=g.manual_seed(0)) == a).all())
+    True
+    """
+
+    def __init__(self, device: Any = "cpu"):
+        self.device = Device(device)
+        self.seed()
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Restart the stream from ``seed``; returns itself."""
+        self._seed = int(seed) % 2**64
+        self.native = load(self.device.type).random.generator(self._seed, self.device.index or 0)
+        return self
+
+    def seed(self) -> int:
+        """Restart from a seed taken from the clock; returns it."""
+        self.manual_seed(time.time_ns() ^ next(_counter) << 40)
+        return self._seed
+
+    def initial_seed(self) -> int:
+        return self._seed
+
+    def get_state(self) -> Any:
+        """The state as a uint8 tensor, for ``set_state``."""
+        import json
+
+        state = load(self.device.type).random.get_state(self.native)
+        return as_tensor(list(json.dumps(state).encode()), dtype=dtypes.uint8)
+
+    def set_state(self, state: Any) -> Generator:
+        import json
+
+        load(self.device.type).random.set_state(self.native, json.loads(bytes(state.tolist()).decode()))
+        return self
+
+
+_counter = itertools.count()
+_defaults: dict[Device, Generator] = {}
+
+
+def default_generator(device: Any) -> Generator:
+    """The generator of a device that is used where none is passed."""
+    found = _defaults.get(device)
+    if found is None:
+        found = _defaults[device] = Generator(device)
+        if _seeded is not None:
+            found.manual_seed(_seeded)
+    return found
+
+
+_seeded: int | None = None
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the generators of all devices; the same program then draws the same numbers on one backend.
+
+    >>> import lucid
+    >>> _ = lucid.manual_seed(0)
+    >>> a = lucid.rand(3)
+    >>> _ = lucid.manual_seed(0)
+    >>> bool((lucid.rand(3) == a).all())
+    True
+    """
+    global _seeded
+    _seeded = int(seed)
+    for g in _defaults.values():
+        g.manual_seed(_seeded)
+    return default_generator(Device("cpu"))
+
+
+def seed() -> int:
+    """Seed all generators from the clock; returns the seed."""
+    value = time.time_ns() % 2**63
+    manual_seed(value)
+    return value
+
+
+def initial_seed() -> int:
+    """The seed of the CPU generator."""
+    return default_generator(Device("cpu")).initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the CPU generator, for ``set_rng_state``."""
+    return default_generator(Device("cpu")).get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Put the CPU generator into a state that ``get_rng_state`` returned."""
+    default_generator(Device("cpu")).set_state(new_state)
+
+
+for _f in (manual_seed, seed, initial_seed, get_rng_state, set_rng_state):
+    FUNCTIONS[_f.__name__] = _f
+FUNCTIONS["Generator"] = Generator
+
+
+def draw(name: str, shape: Any, dtype: Any, device: Any, generator: Generator | None, *args: Any) -> Any:
+    """A raw array of random numbers from the backend's ``random`` table."""
+    if generator is not None and device is None:
+        device = generator.device
+    backend, index = backend_for(device)
+    if generator is None:
+        generator = default_generator(Device(backend.name, index if backend.name == "cuda" else None))
+    elif generator.device.type != backend.name:
+        raise RuntimeError(f"Expected a {backend.name!r} device type for generator but found {generator.device.type!r}")
+    return getattr(backend.random, name)(generator.native, *args, shape, dtype)
+
+
+def _sampler(name: str, kernel: str, doc: str) -> None:
+    def f(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:
+        size = size or (named.get("size", ()),)
+        d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        if d.category < dtypes.FLOAT:
+            raise RuntimeError(f"{name}: not implemented for {d}; use randint for integers")
+        t = wrap(draw(kernel, shape_arg(size, name), d, device, generator))
+        if out is not None:
+            out.value, out._version = t.value, out._version + 1
+            return out
+        return t.requires_grad_() if requires_grad else t
+
+    def like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+        return f(tuple(input.shape), generator=generator, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+    f.__name__, f.__doc__ = name, f"{doc} Takes ``generator=``."
+    like.__name__, like.__doc__ = f"{name}_like", f"{doc} Shape, dtype and device are those of ``input``."
+    public(method=False, out=False)(f)
+    public(method=False, out=False)(like)
+
+
+_sampler("rand", "uniform", "Uniform numbers in [0, 1).")
+_sampler("randn", "normal", "Normal numbers of mean 0 and variance 1.")
+
+
+@public(method=False)
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Integers in ``[low, high)``: ``randint(high, size)`` or ``randint(low, high, size)``.
+
+    Raises RuntimeError for an empty range.
+
+    >>> import lucid
+    >>> int(lucid.randint(0, 10, (100,)).max()) < 10
+    True
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    if high is None or low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    t = wrap(draw("integers", shape_arg((size,), "randint"), d, device, generator, low, high))
+    return t.requires_grad_() if requires_grad else t
+
+
+@public(method=False)
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """The integers ``0 .. n-1`` in random order.
+
+    >>> import lucid
+    >>> sorted(lucid.randperm(4).tolist())
+    [0, 1, 2, 3]
+    """
+    d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    return wrap(draw("permutation", n, d, device, generator))
+
+
+@public()
+def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
+    """1 with probability ``input`` (or ``p``), else 0."""
+    u = wrap(draw("uniform", tuple(input.shape), dtypes.float32, input.device, generator))
+    return (u < (input.detach() if p is None else p)).to(input.dtype)
+
+
+def _fill(name: str, make: Any) -> None:
+    def inplace(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
+        from ..core.view import write
+        from .registry import check_leaf
+
+        check_leaf(self, name)
+        return write(self, make(self, *args, generator=generator, **kwargs).to(self.dtype), name)
+
+    inplace.__name__ = name
+    inplace.__doc__ = f"Fill with random numbers: see ``{make.__doc__}``"
+    setattr(Tensor, name, inplace)
+
+
+def _uniform(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
+    """uniform in [from, to)"""
+    low = bounds.get("from_", bounds.get("from", 0.0 if a is None else a))
+    high = bounds.get("to", 1.0 if b is None else b)
+    if low > high:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+    return wrap(draw("uniform", tuple(self.shape), _draw_dtype(self), self.device, generator)) * (high - low) + low
+
+
+def _normal(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    """normal with mean and std"""
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    return wrap(draw("normal", tuple(self.shape), _draw_dtype(self), self.device, generator)) * std + mean
+
+
+def _bernoulli(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """1 with probability p"""
+    return bernoulli(self, p, generator=generator)
+
+
+def _random(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
+    """integers in [from, to)"""
+    if b is None:
+        a, b = (0, a) if a is not None else (0, bounds.get("to", 2**24 if self.dtype.category > dtypes.INTEGER else dtypes.iinfo(self.dtype).max))
+    return wrap(draw("integers", tuple(self.shape), dtypes.int64, self.device, generator, a, b))
+
+
+def _draw_dtype(x: Tensor) -> dtypes.dtype:
+    return dtypes.float64 if x.dtype is dtypes.float64 else dtypes.float32
+
+
+for _name, _make in (("uniform_", _uniform), ("normal_", _normal), ("bernoulli_", _bernoulli), ("random_", _random)):
+    _fill(_name, _make)

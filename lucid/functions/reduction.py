@@ -1,0 +1,317 @@
+"""Reductions: sums, means, extremes, norms of statistics; over all dimensions, one, or several."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+from .. import ops
+from ..core import dtypes
+from ..core.dtypes import as_dtype
+from ..core.tensor import Tensor
+from ..ops import reduce
+from .registry import dim_arg, dims_arg, public, tensor_arg
+
+
+
+def _result(name: str) -> type:
+    kind = namedtuple(name, ["values", "indices"])  # type: ignore[misc]
+    kind.__module__ = "lucid.return_types"
+    return kind
+
+
+Max, Min, Median = _result("max"), _result("min"), _result("median")
+
+
+def floating(x: Tensor, name: str) -> Tensor:
+    """``x``, which must be of a floating or complex dtype."""
+    if x.dtype.category < dtypes.FLOAT:
+        raise RuntimeError(f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {x.dtype}")
+    return x
+
+
+@public()
+def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The sum over ``dim`` (an int, a tuple, or None for all); integers and booleans sum in int64.
+
+    >>> import lucid
+    >>> lucid.sum(lucid.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)
+    tensor([4., 6.])
+    """
+    x = tensor_arg(input, "sum")
+    if dtype is not None:
+        x = x.to(as_dtype(dtype))
+    return reduce.sum(x, dims_arg(dim, x.ndim, "sum"), keepdim)
+
+
+@public()
+def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The mean over ``dim``; NaN where there is nothing to average.
+
+    Raises RuntimeError for integers (cast first, or pass ``dtype``).
+
+    >>> import lucid
+    >>> lucid.mean(lucid.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
+    tensor([1.5000, 3.5000])
+    """
+    x = tensor_arg(input, "mean")
+    if dtype is not None:
+        x = x.to(as_dtype(dtype))
+    return reduce.mean(floating(x, "mean"), dims_arg(dim, x.ndim, "mean"), keepdim)
+
+
+@public()
+def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The product over all elements or along one ``dim``.
+
+    >>> import lucid
+    >>> lucid.prod(lucid.tensor([2.0, 3.0, 4.0]))
+    tensor(24.)
+    """
+    x = tensor_arg(input, "prod")
+    if dtype is not None:
+        x = x.to(as_dtype(dtype))
+    return reduce.prod(x, None if dim is None or not x.ndim else dim_arg(dim, x.ndim, "prod"), keepdim)
+
+
+def _moments(x: Tensor, dim: Any, correction: Any, keepdim: bool, name: str) -> Tensor:
+    dims = dims_arg(dim, x.ndim, name)
+    count = reduce.size_of(x.shape, dims)
+    centred = floating(x, name) - reduce.mean(x, dims, True)
+    squares = ops.square(centred) if not x.dtype.is_complex else ops.square(ops.abs(centred))
+    free = count - correction
+    return reduce.sum(squares, dims, keepdim) / (free if free > 0 else 0.0)
+
+
+def _correction(unbiased: Any, correction: Any, dim: Any) -> tuple[Any, Any]:
+    """``var(x, False)`` means ``unbiased=False``: a bool in the place of ``dim`` is not a dimension."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 1 if unbiased or unbiased is None else 0
+    return dim, correction
+
+
+@public()
+def var(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    """The variance over ``dim``, ``sum((x - mean)^2) / (n - correction)`` with ``correction=1`` by default.
+
+    >>> import lucid
+    >>> lucid.var(lucid.tensor([1.0, 2.0, 3.0, 4.0]))
+    tensor(1.6667)
+    """
+    dim, correction = _correction(unbiased, correction, dim)
+    return _moments(tensor_arg(input, "var"), dim, correction, keepdim, "var")
+
+
+@public()
+def std(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    """The standard deviation over ``dim``: the square root of ``var``.
+
+    >>> import lucid
+    >>> lucid.std(lucid.tensor([1.0, 2.0, 3.0, 4.0]), correction=0)
+    tensor(1.1180)
+    """
+    dim, correction = _correction(unbiased, correction, dim)
+    return ops.sqrt(_moments(tensor_arg(input, "std"), dim, correction, keepdim, "std"))
+
+
+def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
+    x = tensor_arg(input, name)
+    whole, where, result = (reduce.amax, reduce.argmax, Max) if name == "max" else (reduce.amin, reduce.argmin, Min)
+    if isinstance(dim, Tensor):
+        return (ops.maximum if name == "max" else ops.minimum)(x, dim)
+    if dim is None:
+        if not x.shape.numel():
+            raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.")
+        return whole(x, None, False)
+    d = dim_arg(dim, x.ndim, name)
+    if not x.ndim:
+        return result(x.clone(), where(x, None, False))
+    if not x.shape[d]:
+        raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+    indices = where(x, d, True)
+    values = ops.take_along_axis(x, indices, d)
+    return result(values, indices) if keepdim else result(values.squeeze(d), indices.squeeze(d))
+
+
+@public()
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The largest element; with ``dim`` a named tuple ``(values, indices)``; with a tensor the elementwise maximum.
+
+    >>> import lucid
+    >>> lucid.max(lucid.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1).indices
+    tensor([1, 0])
+    """
+    return _extreme(input, dim if other is None else other, keepdim, "max")
+
+
+@public()
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The smallest element; with ``dim`` a named tuple ``(values, indices)``; with a tensor the elementwise minimum.
+
+    >>> import lucid
+    >>> lucid.min(lucid.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1).values
+    tensor([1., 2.])
+    """
+    return _extreme(input, dim if other is None else other, keepdim, "min")
+
+
+def _check_nonempty(x: Tensor, dims: Any, name: str) -> None:
+    if not reduce.size_of(x.shape, dims):
+        raise IndexError(f"{name}(): Expected reduction dim to have non-zero size; the input has shape {tuple(x.shape)}")
+
+
+@public()
+def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The largest element over ``dim``; equal ones share the gradient.
+
+    >>> import lucid
+    >>> lucid.amax(lucid.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([5., 7.])
+    """
+    x = tensor_arg(input, "amax")
+    dims = dims_arg(dim, x.ndim, "amax")
+    _check_nonempty(x, dims, "amax")
+    return reduce.amax(x, dims, keepdim)
+
+
+@public()
+def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The smallest element over ``dim``; equal ones share the gradient.
+
+    >>> import lucid
+    >>> lucid.amin(lucid.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1., 2.])
+    """
+    x = tensor_arg(input, "amin")
+    dims = dims_arg(dim, x.ndim, "amin")
+    _check_nonempty(x, dims, "amin")
+    return reduce.amin(x, dims, keepdim)
+
+
+def _arg_extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Tensor:
+    x = tensor_arg(input, name)
+    op = reduce.argmax if name == "argmax" else reduce.argmin
+    if dim is None:
+        if not x.shape.numel():
+            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.")
+        return op(x, None, keepdim)
+    d = dim_arg(dim, x.ndim, name)
+    if not x.ndim:
+        return op(x, None, False)
+    if not x.shape[d]:
+        raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+    return op(x, d, keepdim)
+
+
+@public()
+def argmax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Where the largest element is (the first of equals), as int64; without ``dim`` in the flattened input.
+
+    >>> import lucid
+    >>> lucid.argmax(lucid.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([1, 0])
+    """
+    return _arg_extreme(input, dim, keepdim, "argmax")
+
+
+@public()
+def argmin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Where the smallest element is (the first of equals), as int64; without ``dim`` in the flattened input.
+
+    >>> import lucid
+    >>> lucid.argmin(lucid.tensor([[1.0, 5.0], [7.0, 2.0]]), dim=1)
+    tensor([0, 1])
+    """
+    return _arg_extreme(input, dim, keepdim, "argmin")
+
+
+@public()
+def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Whether all elements are true (nonzero).
+
+    >>> import lucid
+    >>> lucid.all(lucid.tensor([[True, True], [True, False]]), dim=1)
+    tensor([ True, False])
+    """
+    x = tensor_arg(input, "all")
+    return reduce.all(x, dims_arg(dim, x.ndim, "all"), keepdim)
+
+
+@public()
+def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Whether any element is true (nonzero).
+
+    >>> import lucid
+    >>> lucid.any(lucid.tensor([[False, True], [False, False]]), dim=1)
+    tensor([ True, False])
+    """
+    x = tensor_arg(input, "any")
+    return reduce.any(x, dims_arg(dim, x.ndim, "any"), keepdim)
+
+
+@public()
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """``log(sum(exp(x)))`` over ``dim`` without overflow.
+
+    >>> import lucid
+    >>> lucid.logsumexp(lucid.tensor([1000.0, 1000.0]), dim=0)
+    tensor(1000.6932)
+    """
+    x = tensor_arg(input, "logsumexp")
+    return reduce.logsumexp(x, dims_arg(dim, x.ndim, "logsumexp"), keepdim)
+
+
+@public(inplace=True)
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running sums along ``dim``.
+
+    >>> import lucid
+    >>> lucid.cumsum(lucid.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 3., 6.])
+    """
+    x = tensor_arg(input, "cumsum")
+    x = x if dtype is None else x.to(as_dtype(dtype))
+    return reduce.cumulative_sum(x, dim_arg(dim, x.ndim, "cumsum"))
+
+
+@public(inplace=True)
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running products along ``dim``.
+
+    >>> import lucid
+    >>> lucid.cumprod(lucid.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 2., 6.])
+    """
+    x = tensor_arg(input, "cumprod")
+    x = x if dtype is None else x.to(as_dtype(dtype))
+    return reduce.cumulative_prod(x, dim_arg(dim, x.ndim, "cumprod"))
+
+
+@public()
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """``exp(x_i) / sum_j exp(x_j)`` along ``dim``.
+
+    >>> import lucid
+    >>> lucid.softmax(lucid.tensor([0.0, 0.0]), dim=0)
+    tensor([0.5000, 0.5000])
+    """
+    x = tensor_arg(input, "softmax")
+    x = x if dtype is None else x.to(as_dtype(dtype))
+    return ops.softmax(x, dim_arg(dim, x.ndim, "softmax") if x.ndim else -1) if x.ndim else ops.exp(x - x)
+
+
+@public()
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """``x_i - log(sum_j exp(x_j))`` along ``dim``.
+
+    >>> import lucid
+    >>> lucid.log_softmax(lucid.tensor([0.0, 0.0]), dim=0)
+    tensor([-0.6931, -0.6931])
+    """
+    x = tensor_arg(input, "log_softmax")
+    x = x if dtype is None else x.to(as_dtype(dtype))
+    return ops.log_softmax(x, dim_arg(dim, x.ndim, "log_softmax")) if x.ndim else x - x
+
+

@@ -1,0 +1,181 @@
+"""``@public``: one function, seen as ``lucid.X``, ``Tensor.X``, ``Tensor.X_`` and with ``out=``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core import modes
+from ..core.dtypes import can_cast
+from ..core.errors import DTypeError, ShapeError
+from ..core.graph import next_seq
+from ..core.op import OPS
+from ..core.tensor import Tensor, as_tensor
+from ..core.view import write
+
+FUNCTIONS: dict[str, Callable] = {}
+# The array API's and NumPy's words for arguments that PyTorch names otherwise.
+SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "axes": "dims", "self": "input"}
+
+
+def public(
+    *names: str,
+    method: bool = True,
+    function: bool = True,
+    inplace: bool = False,
+    out: bool = True,
+) -> Callable[[Callable], Callable]:
+    """Publish a function under its own name and ``names`` (aliases), as function, method and in-place method.
+
+    The wrapped function sees PyTorch's argument names only: ``axis``, ``keepdims`` and ``x`` are translated, and
+    ``out=`` is taken care of here.
+    """
+
+    def decorate(f: Callable) -> Callable:
+        accepted = set(inspect.signature(f).parameters)
+
+        @functools.wraps(f)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not kwargs:
+                return f(*args)
+            for name in list(kwargs):
+                if name not in accepted and SYNONYMS.get(name) in accepted:
+                    kwargs[SYNONYMS[name]] = kwargs.pop(name)
+            if out and "out" in kwargs and "out" not in accepted:
+                target = kwargs.pop("out")
+                return f(*args, **kwargs) if target is None else write_out(target, lambda: f(*args, **kwargs), f.__name__)
+            return f(*args, **kwargs)
+
+        for name in (f.__name__, *names):
+            if function:
+                FUNCTIONS[name] = call
+            if method:
+                setattr(Tensor, name, call)
+            if inplace:
+                make_inplace(name, call)
+        return call
+
+    return decorate
+
+
+def make_inplace(name: str, f: Callable, *, function: bool = False) -> None:
+    """``Tensor.name_``: compute, then overwrite the tensor with the result."""
+
+    def inplace(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_leaf(self, name + "_")
+        since = next_seq()
+        return write(self, fitted(self, f(self, *args, **kwargs), name + "_"), name + "_", since)
+
+    inplace.__name__ = inplace.__qualname__ = name + "_"
+    inplace.__doc__ = f"In-place form of ``{name}``."
+    setattr(Tensor, name + "_", inplace)
+    if function:
+        FUNCTIONS[name + "_"] = inplace
+
+
+def check_leaf(target: Tensor, name: str) -> None:
+    """Refuse before computing, so that nothing is half done."""
+    if target.is_leaf and target.node is not None and modes.is_grad_enabled():
+        raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+def fitted(target: Tensor, result: Any, name: str) -> Tensor:
+    """``result`` with the shape and dtype of ``target``; RuntimeError where that would lose something."""
+    if result is NotImplemented:
+        raise TypeError(f"{name}: unsupported operand")
+    if result.shape != target.shape:
+        try:
+            result = OPS["broadcast_to"].call(result, tuple(target.shape))
+        except RuntimeError:
+            raise ShapeError(
+                f"{name}: output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)}"
+            ) from None
+    if result.dtype is not target.dtype:
+        if not can_cast(result.dtype, target.dtype) and result.dtype.category > target.dtype.category:
+            raise DTypeError(
+                f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}"
+            )
+        result = OPS["cast"].call(result, target.dtype, result.dtype)
+    return result
+
+
+def write_out(target: Any, compute: Callable, name: str) -> Any:
+    """``out=``: write the result into the tensors given, whose shape follows the result."""
+    targets = target if isinstance(target, tuple | list) else (target,)
+    for t in targets:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(t).__name__}")
+    recording = modes.is_grad_enabled()
+    if recording and any(t.requires_grad for t in targets):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    with modes.no_grad():
+        results = compute()
+    for t, r in zip(targets, results if isinstance(results, tuple) else (results,), strict=True):
+        if t.shape != r.shape:
+            if r.dtype is not t.dtype:
+                r = fitted_dtype(t, r, name)
+            t.value, t._version = r.value, t._version + 1  # as PyTorch, an `out` of another shape is resized
+        else:
+            write(t, fitted(t, r, name), name)
+    return target
+
+
+def fitted_dtype(target: Tensor, result: Tensor, name: str) -> Tensor:
+    if result.dtype.category > target.dtype.category:
+        raise DTypeError(f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}")
+    return OPS["cast"].call(result, target.dtype, result.dtype)
+
+
+def tensor_arg(x: Any, name: str, position: str = "input") -> Tensor:
+    """The argument, which must be a Tensor (or an array that can become one); TypeError otherwise."""
+    if isinstance(x, Tensor):
+        return x
+    if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
+        return as_tensor(x)
+    raise TypeError(f"{name}(): argument '{position}' must be Tensor, not {type(x).__name__}")
+
+
+def dim_arg(dim: Any, ndim: int, name: str) -> int:
+    """One dimension as a non-negative int; IndexError outside ``[-ndim, ndim-1]``."""
+    try:
+        dim = dim.__index__()
+    except AttributeError:
+        raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}") from None
+    bound = max(ndim, 1)
+    if not -bound <= dim < bound:
+        raise IndexError(f"{name}: Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})")
+    return dim % bound
+
+
+def dims_arg(dim: Any, ndim: int, name: str) -> tuple[int, ...] | None:
+    """Several dimensions; None (or an empty sequence) means all. RuntimeError for a repeated one."""
+    if dim is None:
+        return None
+    if isinstance(dim, int) or not isinstance(dim, Sequence):
+        return (dim_arg(dim, ndim, name),) if ndim else _check_scalar(dim, name)
+    if not dim:
+        return None
+    dims = tuple(dim_arg(d, ndim, name) for d in dim)
+    if len(set(dims)) != len(dims):
+        raise RuntimeError(f"{name}: dim {dims} appears multiple times in the list of dims")
+    return dims if ndim else None
+
+
+def _check_scalar(dim: Any, name: str) -> None:
+    dim_arg(dim, 0, name)
+
+
+def shape_arg(sizes: tuple, name: str) -> tuple[int, ...]:
+    """Sizes given as ``f(2, 3)`` or ``f((2, 3))``; 0-d tensors count as ints."""
+    if len(sizes) == 1 and isinstance(sizes[0], Sequence):
+        sizes = tuple(sizes[0])
+    try:
+        return tuple(s if type(s) is int else s.__index__() for s in sizes)
+    except AttributeError:
+        bad = next(s for s in sizes if not hasattr(s, "__index__"))
+        raise TypeError(f"{name}(): sizes must be ints, got {type(bad).__name__} {bad!r}") from None

@@ -1,0 +1,462 @@
+"""Shape: views and rearrangements, joining and splitting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .. import ops
+from ..core import dtypes
+from ..core.errors import ShapeError
+from ..core.tensor import Tensor
+from ..ops import shape as shape_ops
+from .registry import dim_arg, public, shape_arg, tensor_arg
+
+
+def resolve_shape(x: Tensor, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """Replace one -1 by what is left; RuntimeError if the sizes do not fit."""
+    total = math.prod(x.shape)
+    unknown = [i for i, n in enumerate(shape) if n == -1]
+    if any(n < -1 for n in shape) or len(unknown) > 1:
+        raise ShapeError(f"{name}: invalid shape {list(shape)}: at most one size may be -1, none below it")
+    if unknown:
+        rest = math.prod(n for n in shape if n != -1)
+        if not rest:
+            if total:
+                raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {total}")
+            raise ShapeError(f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 can be any value and is ambiguous")
+        if total % rest:
+            raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {total}")
+        shape = tuple(total // rest if n == -1 else n for n in shape)
+    if math.prod(shape) != total:
+        raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {total} (input shape {tuple(x.shape)})")
+    return shape
+
+
+@public(out=False)
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape (one size may be -1); a view where memory allows, else a copy.
+
+    Raises RuntimeError if the number of elements differs.
+
+    >>> import lucid
+    >>> lucid.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    x = tensor_arg(input, "reshape")
+    return ops.reshape(x, resolve_shape(x, shape_arg(shape, "reshape"), "reshape"))
+
+
+@public(function=False)
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """``reshape`` that never copies; a dtype instead of a shape reinterprets the bytes.
+
+    Raises RuntimeError where the memory layout would need a copy.
+
+    >>> import lucid
+    >>> lucid.arange(6).view(3, 2).shape
+    lucid.Size([3, 2])
+    """
+    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+        return ops.reinterpret(input, shape[0], input.dtype)
+    sizes = resolve_shape(input, shape_arg(shape, "view"), "view")
+    result = ops.reshape(input, sizes)
+    if result.base is None and not hasattr(result, "source") and input.shape.numel():
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return result
+
+
+@public(function=False)
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """``view`` in the shape of another tensor."""
+    return view(input, *other.shape)
+
+
+@public(function=False)
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """``reshape`` in the shape of another tensor."""
+    return reshape(input, *other.shape)
+
+
+@public()
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions ``start_dim`` to ``end_dim`` as one.
+
+    >>> import lucid
+    >>> lucid.flatten(lucid.zeros(2, 3, 4), 1).shape
+    lucid.Size([2, 12])
+    """
+    x = tensor_arg(input, "flatten")
+    if not x.ndim:
+        return ops.reshape(x, (1,))
+    first, last = dim_arg(start_dim, x.ndim, "flatten"), dim_arg(end_dim, x.ndim, "flatten")
+    if first > last:
+        raise RuntimeError(f"flatten() has invalid args: start_dim ({start_dim}) cannot come after end_dim ({end_dim})")
+    if first == last:
+        return x
+    sizes = tuple(x.shape)
+    return ops.reshape(x, (*sizes[:first], math.prod(sizes[first : last + 1]), *sizes[last + 1 :]))
+
+
+@public()
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension as several (one size may be -1).
+
+    >>> import lucid
+    >>> lucid.unflatten(lucid.zeros(2, 12), 1, (3, -1)).shape
+    lucid.Size([2, 3, 4])
+    """
+    d = dim_arg(dim, input.ndim, "unflatten")
+    part = list(sizes)
+    if -1 in part:
+        part[part.index(-1)] = input.shape[d] // math.prod(n for n in part if n != -1)
+    if math.prod(part) != input.shape[d]:
+        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({input.shape[d]}) in the input tensor")
+    return ops.reshape(input, (*input.shape[:d], *part, *input.shape[d + 1 :]))
+
+
+@public()
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in another order: a view.
+
+    Raises RuntimeError unless ``dims`` names each dimension once.
+
+    >>> import lucid
+    >>> lucid.permute(lucid.zeros(2, 3, 4), (2, 0, 1)).shape
+    lucid.Size([4, 2, 3])
+    """
+    x = tensor_arg(input, "permute")
+    axes = shape_arg(dims, "permute")
+    if len(axes) != x.ndim:
+        raise RuntimeError(f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {x.ndim} is not equal to len(dims) = {len(axes)}")
+    axes = tuple(dim_arg(a, x.ndim, "permute") for a in axes)
+    if len(set(axes)) != len(axes):
+        raise RuntimeError(f"permute(): duplicate dims are not allowed: {axes}")
+    return ops.permute_dims(x, axes)
+
+
+@public("swapaxes", "swapdims", inplace=False)
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions exchanged: a view.
+
+    >>> import lucid
+    >>> lucid.transpose(lucid.zeros(2, 3), 0, 1).shape
+    lucid.Size([3, 2])
+    """
+    x = tensor_arg(input, "transpose")
+    a, b = dim_arg(dim0, x.ndim, "transpose"), dim_arg(dim1, x.ndim, "transpose")
+    axes = list(range(x.ndim))
+    if axes:
+        axes[a], axes[b] = axes[b], axes[a]
+    return ops.permute_dims(x, tuple(axes))
+
+
+@public()
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix (vectors stay); RuntimeError above two dimensions."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return input if input.ndim < 2 else ops.permute_dims(input, (1, 0))
+
+
+@public("moveaxis")
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Dimensions moved to other places, the rest in order: a view.
+
+    >>> import lucid
+    >>> lucid.movedim(lucid.zeros(2, 3, 4), 0, -1).shape
+    lucid.Size([3, 4, 2])
+    """
+    src = [dim_arg(d, input.ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
+    dst = [dim_arg(d, input.ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
+    if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
+        raise RuntimeError(f"movedim: repeated dim or different lengths in source {source} and destination {destination}")
+    rest = iter(d for d in range(input.ndim) if d not in src)
+    axes = [src[dst.index(i)] if i in dst else next(rest) for i in range(input.ndim)]
+    return ops.permute_dims(input, tuple(axes))
+
+
+@public()
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without dimensions of size 1 (all, or those named): a view.
+
+    >>> import lucid
+    >>> lucid.squeeze(lucid.zeros(1, 2, 1)).shape
+    lucid.Size([2])
+    """
+    x = tensor_arg(input, "squeeze")
+    dims = range(x.ndim) if dim is None else [dim_arg(d, x.ndim, "squeeze") for d in ((dim,) if isinstance(dim, int) else dim)]
+    return ops.reshape(x, tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in dims))
+
+
+@public()
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a dimension of size 1 inserted: a view.
+
+    >>> import lucid
+    >>> lucid.unsqueeze(lucid.zeros(2, 3), -1).shape
+    lucid.Size([2, 3, 1])
+    """
+    x = tensor_arg(input, "unsqueeze")
+    d = dim_arg(dim, x.ndim + 1, "unsqueeze")
+    return ops.reshape(x, (*x.shape[:d], 1, *x.shape[d:]))
+
+
+@public(function=False)
+def expand(input: Tensor, *sizes: Any) -> Tensor:
+    """Dimensions of size 1 repeated without copying (-1 keeps a size): a view that may not be written to.
+
+    Raises RuntimeError where a size other than 1 would change.
+
+    >>> import lucid
+    >>> lucid.tensor([[1], [2]]).expand(2, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    x = tensor_arg(input, "expand")
+    wanted = shape_arg(sizes, "expand")
+    lead = len(wanted) - x.ndim
+    if lead < 0:
+        raise RuntimeError(f"expand(): the number of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor ({x.ndim})")
+    full = []
+    for i, n in enumerate(wanted):
+        have = x.shape[i - lead] if i >= lead else None
+        if n == -1:
+            if have is None:
+                raise RuntimeError(f"expand(): The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}")
+            n = have
+        if have not in (None, 1, n):
+            raise RuntimeError(
+                f"expand(): The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton "
+                f"dimension {i}. Target sizes: {list(wanted)}. Tensor sizes: {list(x.shape)}"
+            )
+        full.append(n)
+    return x if tuple(full) == tuple(x.shape) else ops.broadcast_to(x, tuple(full))
+
+
+@public(function=False)
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """``expand`` to the shape of another tensor."""
+    return expand(input, *other.shape)
+
+
+@public()
+def broadcast_to(input: Tensor, shape: Any) -> Tensor:
+    """``input`` seen in a larger shape: a view."""
+    return expand(input, *shape)
+
+
+def broadcast_shapes(*shapes: Any) -> Any:
+    """The shape that shapes broadcast to; RuntimeError where they do not.
+
+    >>> import lucid
+    >>> lucid.broadcast_shapes((2, 1), (3,))
+    lucid.Size([2, 3])
+    """
+    from ..core.tensor import Size
+
+    sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    result: list[int] = []
+    for back in range(1, max((len(s) for s in sizes), default=0) + 1):
+        found = {s[-back] for s in sizes if len(s) >= back} - {1}
+        if len(found) > 1:
+            raise ShapeError(f"broadcast_shapes: shapes {', '.join(map(str, sizes))} do not broadcast: sizes {sorted(found)} differ")
+        result.insert(0, found.pop() if found else 1)
+    return Size(result)
+
+
+@public(method=False)
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """All tensors expanded to their common shape."""
+    items = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
+    shape = broadcast_shapes(*(x.shape for x in items))
+    return tuple(expand(x, *shape) for x in items)
+
+
+def _sequence(tensors: Any, name: str) -> list[Tensor]:
+    if isinstance(tensors, Tensor) or not isinstance(tensors, Sequence):
+        if isinstance(tensors, Tensor):
+            raise TypeError(f"{name}(): argument 'tensors' must be tuple of Tensors, not Tensor")
+        tensors = list(tensors)
+    items = [tensor_arg(x, name, f"tensors[{i}]") for i, x in enumerate(tensors)]
+    if not items:
+        raise RuntimeError(f"{name}(): expected a non-empty list of Tensors")
+    return items
+
+
+@public("concat", "concatenate", method=False)
+def cat(tensors: Any, dim: int = 0) -> Tensor:
+    """Tensors joined along an existing dimension; dtypes are promoted.
+
+    Raises RuntimeError where other sizes differ.
+
+    >>> import lucid
+    >>> lucid.cat([lucid.zeros(2, 1), lucid.ones(2, 2)], dim=1)
+    tensor([[0., 1., 1.],
+            [0., 1., 1.]])
+    """
+    items = _sequence(tensors, "cat")
+    solid = [x for x in items if tuple(x.shape) != (0,)] or items[:1]  # PyTorch lets empty 1-D tensors through
+    first = solid[0]
+    if not first.ndim:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    d = dim_arg(dim, first.ndim, "cat")
+    for i, x in enumerate(solid):
+        if x.ndim != first.ndim:
+            raise ShapeError(f"cat: Tensors must have same number of dimensions: got {first.ndim} and {x.ndim}")
+        if any(a != b for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != d):
+            raise ShapeError(
+                f"cat: Sizes of tensors must match except in dimension {d}. Expected {tuple(first.shape)} but got "
+                f"{tuple(x.shape)} for tensor number {i} in the list."
+            )
+    if len(solid) < len(items):
+        target = dtypes.result_type(*((x.dtype, 2) for x in items))
+        solid = [x.to(target) for x in solid]
+    return shape_ops.concat(solid, d)
+
+
+@public(method=False)
+def stack(tensors: Any, dim: int = 0) -> Tensor:
+    """Tensors of one shape joined along a new dimension.
+
+    >>> import lucid
+    >>> lucid.stack([lucid.zeros(2), lucid.ones(2)])
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    items = _sequence(tensors, "stack")
+    first = items[0]
+    for i, x in enumerate(items):
+        if x.shape != first.shape:
+            raise ShapeError(f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(x.shape)} at entry {i}")
+    d = dim_arg(dim, first.ndim + 1, "stack")
+    return shape_ops.concat([unsqueeze(x, d) for x in items], d)
+
+
+def _piece(x: Tensor, d: int, start: int, stop: int) -> Tensor:
+    return ops.getitem(x, (slice(None),) * d + (slice(start, stop),))
+
+
+@public()
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Consecutive pieces along ``dim``: of one size (the last may be smaller) or of the sizes listed. Views.
+
+    >>> import lucid
+    >>> [len(p) for p in lucid.split(lucid.arange(5), 2)]
+    [2, 2, 1]
+    """
+    d = dim_arg(dim, tensor.ndim, "split")
+    n = tensor.shape[d]
+    if isinstance(split_size_or_sections, int):
+        size = split_size_or_sections
+        if size < 0 or (size == 0 and n):
+            raise RuntimeError(f"split expects split_size be positive, but got split_size={size}")
+        sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
+    else:
+        sizes = [s.__index__() for s in split_size_or_sections]
+        if sum(sizes) != n or any(s < 0 for s in sizes):
+            raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={sizes}")
+    starts = [0]
+    for s in sizes:
+        starts.append(starts[-1] + s)
+    return tuple(_piece(tensor, d, a, a + s) for a, s in zip(starts, sizes, strict=False))
+
+
+@public()
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most ``chunks`` consecutive pieces of equal size (the last may be smaller). Views.
+
+    >>> import lucid
+    >>> [len(p) for p in lucid.chunk(lucid.arange(5), 2)]
+    [3, 2]
+    """
+    if chunks < 1:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input.shape[dim_arg(dim, input.ndim, "chunk")]
+    if not n:
+        return tuple(split(input, 0, dim) * chunks)
+    return split(input, -(-n // chunks), dim)
+
+
+@public()
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """All slices along ``dim``, without it. Views.
+
+    >>> import lucid
+    >>> a, b = lucid.unbind(lucid.tensor([[1, 2], [3, 4]]))
+    >>> b
+    tensor([3, 4])
+    """
+    d = dim_arg(dim, input.ndim, "unbind")
+    if not input.ndim:
+        raise RuntimeError("unbind: Dimension specified as 0 but tensor has no dimensions")
+    return tuple(select(input, d, i) for i in range(input.shape[d]))
+
+
+@public()
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice at ``index`` along ``dim``: a view.
+
+    >>> import lucid
+    >>> lucid.select(lucid.tensor([[1, 2], [3, 4]]), 1, 0)
+    tensor([1, 3])
+    """
+    d = dim_arg(dim, input.ndim, "select")
+    n = input.shape[d] if input.ndim else 0
+    if not -n <= index < n:
+        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {d}")
+    return ops.getitem(input, (slice(None),) * d + (int(index),))
+
+
+@public()
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """``length`` slices from ``start`` along ``dim``: a view.
+
+    >>> import lucid
+    >>> lucid.narrow(lucid.arange(5), 0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    d = dim_arg(dim, input.ndim, "narrow")
+    n, start = input.shape[d], int(start)
+    if not -n <= start <= n:
+        raise IndexError(f"narrow(): start {start} out of range for dimension of size {n}")
+    start = start + n if start < 0 else start
+    if length < 0 or start + length > n:
+        raise RuntimeError(f"narrow(): start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return _piece(input, d, start, start + length)
+
+
+@public()
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """Reversed along the given dimensions: a copy.
+
+    >>> import lucid
+    >>> lucid.flip(lucid.arange(3), (0,))
+    tensor([2, 1, 0])
+    """
+    axes = tuple(dim_arg(d, input.ndim, "flip") for d in shape_arg(dims, "flip"))
+    return shape_ops.flip(input, axes) if input.ndim else input.clone()
+
+
+@public(function=False)
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """Copies laid side by side, ``repeats[i]`` times along dimension i (as ``np.tile``).
+
+    >>> import lucid
+    >>> lucid.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    times = shape_arg(repeats, "repeat")
+    if len(times) < input.ndim:
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
+    x = ops.reshape(input, (1,) * (len(times) - input.ndim) + tuple(input.shape))
+    spread = tuple(s for n in x.shape for s in (1, n))
+    target = tuple(s for r, n in zip(times, x.shape, strict=True) for s in (r, n))
+    full = ops.broadcast_to(ops.reshape(x, spread), target)
+    return ops.reshape(full, tuple(r * n for r, n in zip(times, x.shape, strict=True))).clone()

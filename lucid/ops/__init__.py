@@ -1,0 +1,14 @@
+"""The vocabulary, on Tensors: the Python array API's names, and the extra names that derivative rules use.
+
+``Tensor.__array_namespace__`` returns this module, and it is the ``xp`` that rules get when a derivative shall itself
+be differentiable.
+"""
+
+from .elementwise import *  # noqa: F403
+from .fused import *  # noqa: F403
+from .indexing import *  # noqa: F403
+from .linalg import *  # noqa: F403
+from .reduce import *  # noqa: F403
+from .shape import *  # noqa: F403
+
+from .namespace import *  # noqa: F403  isort: skip  (last: these replace the bare ops of the same name)

@@ -1,0 +1,145 @@
+"""Elementwise ops, one line each: name, derivative per input. Broadcasting is undone by the engine."""
+
+import math
+
+from ..core.op import elementwise, nondifferentiable
+
+# ---- arithmetic ----
+add = elementwise("add", lambda xp, g: g, lambda xp, g: g, node_name="AddBackward0")
+subtract = elementwise("subtract", lambda xp, g: g, lambda xp, g: -g, node_name="SubBackward0")
+multiply = elementwise("multiply", lambda xp, g, y: g * y, lambda xp, g, x: g * x, node_name="MulBackward0")
+divide = elementwise(
+    "divide", lambda xp, g, y: g / y, lambda xp, g, y, out: -(g * out / y), promote="float", node_name="DivBackward0"
+)
+pow = elementwise(
+    "pow",
+    lambda xp, g, x, y: g * pow_grad_base(xp, x, y),
+    lambda xp, g, x, out: g * xp.where(x == 0, 0.0, out * xp.log(xp.where(x == 0, 1.0, x))),
+)
+negative = elementwise("negative", lambda xp, g: -g, node_name="NegBackward0")
+positive = elementwise("positive", lambda xp, g: g)
+reciprocal = elementwise("reciprocal", lambda xp, g, out: -(g * out * out), promote="float")
+square = elementwise("square", lambda xp, g, x: 2 * g * x)
+remainder = elementwise("remainder", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.floor(x / y)))
+fmod = elementwise("fmod", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.trunc(x / y)))
+floor_divide = elementwise("floor_divide", lambda xp, g: None, lambda xp, g: None)
+
+
+def pow_grad_base(xp, x, y):
+    """d(x**y)/dx = y * x**(y-1), and 0 where y is 0 (also at x = 0, where the power alone would be infinite)."""
+    return xp.where(y == 0, 0.0, y * xp.pow(x, xp.where(y == 0, 1.0, y) - 1.0))
+
+
+# ---- exponentials and logarithms ----
+exp = elementwise("exp", lambda xp, g, out: g * out, promote="float")
+exp2 = elementwise("exp2", lambda xp, g, out: g * out * math.log(2), promote="float")
+expm1 = elementwise("expm1", lambda xp, g, out: g * (out + 1), promote="float")
+log = elementwise("log", lambda xp, g, x: g / x, promote="float")
+log1p = elementwise("log1p", lambda xp, g, x: g / (x + 1), promote="float")
+log2 = elementwise("log2", lambda xp, g, x: g / (x * math.log(2)), promote="float")
+log10 = elementwise("log10", lambda xp, g, x: g / (x * math.log(10)), promote="float")
+sqrt = elementwise("sqrt", lambda xp, g, out: g / (2 * out), promote="float")
+rsqrt = elementwise("rsqrt", lambda xp, g, out: -0.5 * g * out * out * out, promote="float")
+logaddexp = elementwise(
+    "logaddexp", lambda xp, g, x, y: g * xp.sigmoid(x - y), lambda xp, g, x, y: g * xp.sigmoid(y - x), promote="float"
+)
+
+# ---- trigonometry ----
+sin = elementwise("sin", lambda xp, g, x: g * xp.cos(x), promote="float")
+cos = elementwise("cos", lambda xp, g, x: -(g * xp.sin(x)), promote="float")
+tan = elementwise("tan", lambda xp, g, out: g * (1 + out * out), promote="float")
+asin = elementwise("asin", lambda xp, g, x: g * xp.rsqrt(1 - x * x), promote="float")
+acos = elementwise("acos", lambda xp, g, x: -(g * xp.rsqrt(1 - x * x)), promote="float")
+atan = elementwise("atan", lambda xp, g, x: g / (1 + x * x), promote="float")
+sinh = elementwise("sinh", lambda xp, g, x: g * xp.cosh(x), promote="float")
+cosh = elementwise("cosh", lambda xp, g, x: g * xp.sinh(x), promote="float")
+tanh = elementwise("tanh", lambda xp, g, out: g * (1 - out * out), promote="float")
+asinh = elementwise("asinh", lambda xp, g, x: g * xp.rsqrt(x * x + 1), promote="float")
+acosh = elementwise("acosh", lambda xp, g, x: g * xp.rsqrt(x - 1) * xp.rsqrt(x + 1), promote="float")
+atanh = elementwise("atanh", lambda xp, g, x: g / (1 - x * x), promote="float")
+atan2 = elementwise(
+    "atan2",
+    lambda xp, g, x, y: g * y / (x * x + y * y),
+    lambda xp, g, x, y: -(g * x / (x * x + y * y)),
+    promote="float",
+)
+hypot = elementwise("hypot", lambda xp, g, x, out: g * x / out, lambda xp, g, y, out: g * y / out, promote="float")
+
+# ---- magnitude, sign, rounding ----
+abs = elementwise("abs", lambda xp, g, x: g * xp.sign(x))
+sign = elementwise("sign", lambda xp, g: xp.zeros_like(g))
+copysign = elementwise(
+    "copysign", lambda xp, g, x, out: g * xp.sign(x) * xp.sign(out), lambda xp, g: xp.zeros_like(g), promote="float"
+)
+floor = elementwise("floor", lambda xp, g: xp.zeros_like(g))
+ceil = elementwise("ceil", lambda xp, g: xp.zeros_like(g))
+trunc = elementwise("trunc", lambda xp, g: xp.zeros_like(g))
+round_to = elementwise("round_to", lambda xp, g: xp.zeros_like(g), params=("decimals",), node_name="RoundBackward0")
+clip = elementwise(
+    "clip",
+    lambda xp, g, x, low, high: xp.where(within(xp, x, low, high), g, 0.0),
+    params=("low", "high"),
+    node_name="ClampBackward0",
+)
+
+
+def within(xp, x, low, high):
+    """Where ``low <= x <= high``; a bound of None does not bind."""
+    if low is None:
+        return x <= high
+    return x >= low if high is None else xp.logical_and(x >= low, x <= high)
+
+
+# Ties share the gradient, as in PyTorch: half to each.
+maximum = elementwise(
+    "maximum", lambda xp, g, x, y: g * larger(xp, x, y), lambda xp, g, x, y: g * larger(xp, y, x)
+)
+minimum = elementwise(
+    "minimum", lambda xp, g, x, y: g * larger(xp, y, x), lambda xp, g, x, y: g * larger(xp, x, y)
+)
+
+
+def larger(xp, x, y):
+    """1 where x > y, 1/2 where they are equal, 0 elsewhere."""
+    return xp.where(x == y, 0.5, xp.where(x > y, 1.0, 0.0))
+
+
+# ---- activations that earn a kernel of their own ----
+relu = elementwise("relu", lambda xp, g, out: xp.relu_grad(g, out))
+relu_grad = elementwise("relu_grad", lambda xp, g, y: xp.relu_grad(g, y), lambda xp, g: None)
+sigmoid = elementwise("sigmoid", lambda xp, g, out: g * out * (1 - out), promote="float")
+
+# ---- choice ----
+where = elementwise(
+    "where",
+    lambda xp, g: None,
+    lambda xp, g, x: xp.where(x, g, 0.0),
+    lambda xp, g, x: xp.where(x, 0.0, g),
+    promote_from=1,
+)
+
+# ---- dtype and device: linear and elementwise, written here since every rule may need them ----
+cast = elementwise(
+    "cast", lambda xp, g, source: xp.cast(g, source), params=("dtype", "source"), promote=None, node_name="ToCopyBackward0"
+)
+to_device = elementwise(
+    "to_device",
+    lambda xp, g, source, target: xp.to_device(g, source, target),
+    params=("target", "source"),
+    promote=None,
+    node_name="ToCopyBackward0",
+)
+
+# ---- comparisons and predicates: no derivative ----
+equal, not_equal, less, less_equal, greater, greater_equal = (
+    nondifferentiable(name, 2) for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+)
+logical_and, logical_or, logical_xor = (
+    nondifferentiable(name, 2, promote=None) for name in ("logical_and", "logical_or", "logical_xor")
+)
+bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift = (
+    nondifferentiable(f"bitwise_{name}", 2) for name in ("and", "or", "xor", "left_shift", "right_shift")
+)
+logical_not, bitwise_invert, isnan, isinf, isfinite, signbit = (
+    nondifferentiable(name) for name in ("logical_not", "bitwise_invert", "isnan", "isinf", "isfinite", "signbit")
+)

@@ -1,0 +1,62 @@
+"""The dialect as rules call it, on Tensors: thin functions over the ops where the call is not the op itself."""
+
+from ..backends import backend_of
+from ..core.tensor import wrap
+from . import indexing, reduce, shape
+
+
+def _axes(x, axis):
+    if axis is None or isinstance(axis, int):
+        return axis
+    return tuple(axis)
+
+
+def sum(x, axis=None, keepdims=False):
+    return reduce.sum(x, _axes(x, axis), keepdims)
+
+
+def mean(x, axis=None, keepdims=False):
+    return reduce.mean(x, _axes(x, axis), keepdims)
+
+
+def expand_dims(x, axis):
+    sizes = list(x.shape)
+    sizes.insert(axis if axis >= 0 else axis + len(sizes) + 1, 1)
+    return shape.reshape(x, tuple(sizes))
+
+
+def concat(*xs):
+    *tensors, axis = xs
+    return shape.concat(tensors, axis)
+
+
+def take_slice(x, axis, start, stop):
+    return indexing.getitem(x, (slice(None),) * axis + (slice(start, stop),))
+
+
+def zeros_like(x):
+    return wrap(backend_of(x.value).table.zeros_like(x.value))
+
+
+def ones_like(x):
+    return wrap(backend_of(x.value).table.ones_like(x.value))
+
+
+def zeros_of(shape, like):
+    return wrap(backend_of(like.value).table.zeros_of(tuple(shape), like.value))
+
+
+def eye_like(x, n):
+    return wrap(backend_of(x.value).table.eye_like(x.value, n))
+
+
+def triu_mask_like(x, n):
+    return wrap(backend_of(x.value).table.triu_mask_like(x.value, n))
+
+
+def cast(x, dtype, source=None):
+    from .elementwise import cast as op
+
+    return x if x.dtype is dtype else op(x, dtype, x.dtype)
+
+
