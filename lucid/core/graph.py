@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 next_seq = itertools.count(1).__next__
-new_node = object.__new__
 by_seq = attrgetter("seq")
 
 
@@ -156,7 +155,7 @@ class RemovableHandle:
 
 
 def make_node(op: Op, parents: Sequence[Node | None], saved: Any, params: tuple, shape: tuple[int, ...]) -> Node:
-    node = new_node(Node)
+    node = Node()
     node.op = op
     node.parents = parents
     node.saved = saved

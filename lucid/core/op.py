@@ -18,7 +18,7 @@ from typing import Any
 from ..backends import backend_of, backend_of_type
 from . import dtypes, modes
 from .errors import DeviceError, DTypeError, ShapeError
-from .graph import Node, Packed, make_node, new_node, next_seq, select
+from .graph import Node, Packed, make_node, next_seq, select
 from .modes import NO_GRAD, current
 from .tensor import Tensor, as_tensor, new_tensor, wrap
 from .view import new_view
@@ -30,19 +30,14 @@ OPS: dict[str, Op] = {}
 Rule = Callable[..., Any]
 
 
-class Kernels(dict):
-    """The op's kernel per array type, found in the backend's table at first use."""
-
-    def __init__(self, name: str):
-        self.name = name
-
-    def __missing__(self, array_type: type) -> Callable:
-        backend = backend_of_type(array_type)
-        kernel = getattr(backend.table, self.name, None)
-        if kernel is None:
-            raise DeviceError(f"{self.name}: not available on {backend.name!r}; move the tensor with .to('cpu')")
-        self[array_type] = kernel
-        return kernel
+def find_kernel(op: Op, array_type: type) -> Callable:
+    """The op's kernel for arrays of this type, from the backend's table; kept in ``op.kernels``."""
+    backend = backend_of_type(array_type)
+    kernel = getattr(backend.table, op.name, None)
+    if kernel is None:
+        raise DeviceError(f"{op.name}: not available on {backend.name!r}; move the tensor with .to('cpu')")
+    op.kernels[array_type] = kernel
+    return kernel
 
 
 class Op:
@@ -80,7 +75,7 @@ class Op:
         self.wants_shapes = "shapes" in names or any(n.endswith("_shape") and n[0] in INPUTS for n in names)
         self.keeps_values = self.keep_out or any(self.keep)
         self.rules = None if joint is not None else tuple(self._bind(r, n) for r, n in zip(derivatives, wanted, strict=True))
-        self.kernels = Kernels(name)
+        self.kernels: dict[type, Callable] = {}  # array type -> kernel; a plain dict is the fastest look-up
         self.fast: frozenset = frozenset()
         self.complex_form: Op | None = None
         self.call: Callable[..., Any] = lambda *inputs: apply(self, inputs)
@@ -241,9 +236,10 @@ def _one_device(op: Op, present: list[Tensor], tensors: list[Any]) -> Tensor:
 def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode | None) -> Any:
     """Run the kernel on Tensors that fit together and record the node."""
     values = [t.value for t in tensors]
-    lead = values[0] if len(values) == 1 else max(values, key=_level)
+    lead = type(values[0] if len(values) == 1 else max(values, key=_level))
+    kernel = op.kernels.get(lead) or find_kernel(op, lead)
     try:
-        out = op.kernels[type(lead)](*values, *params)
+        out = kernel(*values, *params)
     except Exception as problem:
         out = recover(op, values, params, problem)
     record = (mode is None or mode.record) and op.kind != "none"
@@ -293,10 +289,17 @@ def _record(op: Op, tensors: Sequence[Tensor], values: list, out: Any, params: t
 
 def recover(op: Op, values: Sequence[Any], params: tuple, problem: Exception) -> Any:
     """After a kernel failed: compute again without warnings if a warning was all, else raise an error that explains."""
+    kind = type(values[0] if len(values) == 1 else max(values, key=_level))
+    if isinstance(problem, KeyError) and kind not in op.kernels:  # the first call with arrays of this library
+        kernel = find_kernel(op, kind)
+        try:
+            return kernel(*values, *params)
+        except Exception as second:
+            problem = second
     backend = backend_of(values[0])
     if isinstance(problem, RuntimeWarning):  # the user runs with -W error; torch does not warn here, nor do we
         with backend.quiet():
-            return op.kernels[type(values[0])](*values, *params)
+            return op.kernels[kind](*values, *params)
     if isinstance(problem, ShapeError | DTypeError | DeviceError | IndexError):
         raise problem.with_traceback(None)
     shapes = ", ".join(str(tuple(v.shape)) for v in values if hasattr(v, "shape"))
@@ -305,6 +308,8 @@ def recover(op: Op, values: Sequence[Any], params: tuple, problem: Exception) ->
         if op.kind == "elementwise" and len(values) > 1:
             _explain_broadcast(op, values)
         raise ShapeError(f"{op.name}: {problem} (shapes {shapes}{_shown(op, params)})") from problem
+    if isinstance(problem, TypeError) and len({type(v) for v in values}) > 1 and not any(hasattr(v, "level") for v in values):
+        coerce(op, [wrap(v) for v in values])  # raises the error about devices
     if isinstance(problem, TypeError):
         raise DTypeError(f"{op.name}: not defined for {names}{_shown(op, params)} ({problem})") from problem
     if isinstance(problem, MemoryError):
@@ -334,16 +339,16 @@ def _explain_broadcast(op: Op, values: Sequence[Any]) -> None:
 
 def _one_input(op: Op) -> Callable:
     """``call(x)`` for ops of one tensor and no parameters."""
-    kernels, keep_x, keep_out = op.kernels, op.keep[0], op.keep_out
-    saves = op.keeps_values
-    simple = op.kind != "none" and not op.wants_shapes
+    keep_x, keep_out = op.keep[0], op.keep_out
+    saves, fast, kernels = op.keeps_values, op.fast, op.kernels
+    records = op.kind != "none"
 
     def call(x):  # type: ignore[no-untyped-def]
         mode = current()
         if not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
             return apply(op, (x,))
         value = x.value
-        if value.dtype not in op.fast:
+        if value.dtype not in fast:
             return apply(op, (x,))
         kind = type(value)
         try:
@@ -357,8 +362,8 @@ def _one_input(op: Op) -> Callable:
         t.grad = None
         t._version = 0
         parent = x.node
-        if parent is not None and mode is None and simple:
-            node = new_node(Node)
+        if parent is not None and mode is None and records:
+            node = Node()
             node.op = op
             node.parents = (parent,)
             node.saved = (value if keep_x else None, out if keep_out else None) if saves else ()
@@ -375,33 +380,39 @@ def _one_input(op: Op) -> Callable:
 
 
 def _two_inputs(op: Op) -> Callable:
-    """``call(x, y)`` for ops of two operands and no parameters."""
-    kernels, keep_x, keep_y, keep_out = op.kernels, op.keep[0], op.keep[1], op.keep_out
-    saves = op.keeps_values
+    """``call(x, y)`` for ops of two operands and no parameters: the hottest path of all, measured line by line.
+
+    ``x.value`` is simply tried (an operand without it goes the general way), and two arrays of one dtype object are
+    taken to be of one library; the kernel refuses the rare others, and ``recover`` says why.
+    """
+    keep_x, keep_y, keep_out = op.keep[0], op.keep[1], op.keep_out
+    saves, fast, kernels = op.keeps_values, op.fast, op.kernels
+    keep_both = keep_x and keep_y and not keep_out
     records = op.kind != "none"
 
     def call(x, y):  # type: ignore[no-untyped-def]
         mode = current()
-        if not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
-            return apply(op, (x, y)) if op.promote is None or _defers(y) is None else NotImplemented
-        xv = x.value
-        dtype = xv.dtype
-        kind = type(xv)
-        if isinstance(y, Tensor):
+        if mode is not None and mode is not NO_GRAD:
+            return apply(op, (x, y)) if _defers(y) is None else NotImplemented
+        try:
+            xv = x.value
+            dtype = xv.dtype
+        except AttributeError:
+            return apply(op, (x, y)) if _defers(y) is None else NotImplemented
+        if type(y) is Tensor or isinstance(y, Tensor):
             yv = y.value
             y_parent = y.node
-            if yv.dtype is not dtype or type(yv) is not kind:
+            if yv.dtype is not dtype or dtype not in fast:
                 return apply(op, (x, y))
         else:
             cache = _scalars.get(type(y))
             if cache is None:
                 return apply(op, (x, y)) if _defers(y) is None else NotImplemented
-            yv = cache.get((y, dtype, kind))
-            if yv is None or not y and type(y) is float:
+            yv = cache.get((y, dtype, type(xv)))
+            if yv is None or (not y and type(y) is float) or dtype not in fast:
                 return apply(op, (x, y))
             y_parent = None
-        if dtype not in op.fast:
-            return apply(op, (x, y))
+        kind = type(xv)
         try:
             out = kernels[kind](xv, yv)
         except Exception as problem:
@@ -412,19 +423,25 @@ def _two_inputs(op: Op) -> Callable:
         t.value = out
         t.grad = None
         t._version = 0
-        x_parent = x.node
-        if mode is None and (x_parent is not None or y_parent is not None) and records:
-            node = new_node(Node)
-            node.op = op
-            node.parents = (x_parent, y_parent)
-            node.saved = (xv if keep_x else None, yv if keep_y else None, out if keep_out else None) if saves else ()
-            node.params = ()
-            node.shape = out.shape
-            node.seq = next_seq()
-            node.extra = None
-            t.node = node
-        else:
-            t.node = None
+        if mode is None and records:
+            x_parent = x.node
+            if x_parent is not None or y_parent is not None:
+                node = Node()
+                node.op = op
+                node.parents = (x_parent, y_parent)
+                if keep_both:
+                    node.saved = (xv, yv, None)
+                elif saves:
+                    node.saved = (xv if keep_x else None, yv if keep_y else None, out if keep_out else None)
+                else:
+                    node.saved = ()
+                node.params = ()
+                node.shape = out.shape
+                node.seq = next_seq()
+                node.extra = None
+                t.node = node
+                return t
+        t.node = None
         return t
 
     return call
@@ -440,7 +457,7 @@ def _defers(y: Any) -> Any:
 
 def _with_params(op: Op) -> Callable:
     """``call(x, *params)`` for ops of one tensor with static parameters, and for views."""
-    kernels, keep_x, keep_out = op.kernels, op.keep[0], op.keep_out
+    kernels, fast, keep_x, keep_out = op.kernels, op.fast, op.keep[0], op.keep_out
     wants_shapes, is_view, records = op.wants_shapes, op.put is not None, op.kind != "none"
     saves = op.keeps_values or wants_shapes
 
@@ -449,7 +466,7 @@ def _with_params(op: Op) -> Callable:
         if not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
             return apply(op, (x,), params)
         value = x.value
-        if value.dtype not in op.fast:
+        if value.dtype not in fast:
             return apply(op, (x,), params)
         kind = type(value)
         try:
@@ -462,7 +479,7 @@ def _with_params(op: Op) -> Callable:
             out = backend_of(out).array(out)
         parent = x.node
         if parent is not None and mode is None and records:
-            node = new_node(Node)
+            node = Node()
             node.op = op
             node.parents = (parent,)
             if not saves:

@@ -68,7 +68,9 @@ class View(Tensor):
         if self.op is None:
             self._value = source
             return
-        self._value = backend_of(source).array(self.op.kernels[type(source)](source, *self.params))
+        from .op import find_kernel
+
+        self._value = backend_of(source).array((self.op.kernels.get(type(source)) or find_kernel(self.op, type(source)))(source, *self.params))
         if self.tracks:
             parent = self.source.node
             self._node = None if parent is None else make_node(

@@ -74,7 +74,7 @@ view_scatter = linear(
 class _ThroughChain(dict):
     """The kernel of ``view_scatter`` is made of other kernels, on every backend alike."""
 
-    def __missing__(self, array_type):
+    def get(self, array_type, default=None):
         table = backend_of_type(array_type).table
         return lambda x, new, chain: put_through(table, x, new, chain)
 
