@@ -10,6 +10,7 @@ from .core._repr import set_printoptions
 from .core.modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .core.tensor import Size, Tensor
 from .functions import *  # noqa: F403
+from . import autograd, func
 from .version import __version__
 
 globals().update(_dtypes.NAMES)
