@@ -20,7 +20,7 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 default_role = "code"  # `name` in a docstring is code, as in Markdown
 
-autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "undoc-members": True}
 autodoc_member_order = "groupwise"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
