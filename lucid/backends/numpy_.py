@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import os
+import pkgutil
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import SimpleNamespace
@@ -499,10 +503,24 @@ def _ufuncs() -> dict[str, Any]:
     return table | renamed
 
 
-def _public() -> dict[str, Any]:
-    """Every function of the dialect defined in this file."""
-    skip = {"native", "is_half", "backend"}
-    return {k: v for k, v in globals().items() if callable(v) and not k.startswith("_") and not isinstance(v, type) and k not in skip and getattr(v, "__module__", "") == __name__}
+def public_functions(module: Any) -> dict[str, Any]:
+    """The functions of the dialect that a module defines."""
+    skip = {"native", "is_half", "backend", "public_functions"}
+    return {
+        name: f
+        for name, f in vars(module).items()
+        if callable(f) and not name.startswith("_") and name not in skip and getattr(f, "__module__", "") == module.__name__
+        and not isinstance(f, type)
+    }  # fmt: skip
+
+
+def _families() -> dict[str, Any]:
+    """The kernels of this file and of all its neighbours ``numpy_<family>.py``."""
+    table: dict[str, Any] = _ufuncs() | public_functions(sys.modules[__name__])
+    for found in pkgutil.iter_modules([os.path.dirname(__file__)]):
+        if found.name.startswith("numpy_") and found.name not in ("numpy_", "numpy_random", "numpy_update"):
+            table |= public_functions(importlib.import_module(f".{found.name}", __package__))
+    return table
 
 
 class NumpyBackend(Backend):
@@ -515,7 +533,7 @@ class NumpyBackend(Backend):
         super().__init__()
         from . import numpy_random
 
-        self.table = SimpleNamespace(**_ufuncs(), **_public())
+        self.table = SimpleNamespace(**_families())
         self.random = numpy_random
 
     def native_dtype(self, name: str) -> Any:
