@@ -23,10 +23,6 @@ Run = Callable[[], Any]
 Build = Callable[[Library], Run]
 
 
-class Unavailable(Exception):
-    """The library has no such function (yet): a gap in the table, not a fault."""
-
-
 @dataclass
 class Options:
     """How long and how often to measure."""
@@ -176,10 +172,11 @@ class Bench:
         row = Row(self.title, name, goal, note=note)
         try:
             row.value = value()
-        except Unavailable as gap:
-            row.value = f"not available ({gap})"
         except Exception as error:  # a fault of one row must not cost the others
-            self._fail(row, "lucid", error)
+            if lacks(self.libraries["lucid"], error):
+                row.value = f"not available ({error})"
+            else:
+                self._fail(row, "lucid", error)
         self._done(row)
 
     def _prepare(self, row: Row, key: str, library: Library, make: Build, answers: dict[str, list[Any]]) -> Run | None:
@@ -252,8 +249,6 @@ class Bench:
 
 def lacks(library: Library, error: Exception) -> bool:
     """Whether the error says that lucid has no such name or argument, rather than that something in it is broken."""
-    if isinstance(error, Unavailable):
-        return True
     if isinstance(error, AttributeError):
         owner = error.obj
         if owner is None:
