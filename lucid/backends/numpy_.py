@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import numpy_update
+from .numpy_shape import strided
 from .base import Backend
 
 ndarray = np.ndarray
@@ -280,16 +281,9 @@ def broadcast_to(x: Any, shape: Any) -> Any:
             strides.append(0)
         else:
             raise ValueError(f"cannot broadcast shape {x.shape} to {tuple(shape)}")
-    out = np.lib.stride_tricks.as_strided(x, shape, strides) if type(x) is not ndarray else _strided(x, shape, strides)
+    out = strided(x, tuple(shape), tuple(strides)) if x.size else np.broadcast_to(x, shape)
     out.flags.writeable = False
     return out
-
-
-def _strided(x: ndarray, shape: Any, strides: Any) -> ndarray:
-    """A view of ``x`` with other strides, from the buffer interface where that works."""
-    if not x.size:
-        return np.broadcast_to(x, shape)
-    return np.lib.stride_tricks.as_strided(x, shape, strides)
 
 
 def expand_dims(x: Any, axis: int) -> Any:
@@ -333,79 +327,6 @@ def place(x: Any, shape: Any, index: tuple) -> Any:
 def setitem(x: Any, new: Any, index: tuple) -> Any:
     out = x.copy()
     out[index] = new
-    return out
-
-
-def index(x: Any, index: tuple) -> Any:
-    """Indexing with arrays: a copy."""
-    out = x[index]
-    return out if out.base is None else out.copy()
-
-
-def index_put(x: Any, value: Any, index: tuple) -> Any:
-    out = x.copy()
-    out[index] = value
-    return out
-
-
-def place_add(g: Any, shape: Any, index: tuple) -> Any:
-    """Zeros of ``shape`` with ``g`` added at ``index``; repeated positions add up."""
-    if len(index) == 1 and index[0].dtype.kind in "iu":
-        return take_grad(g, shape, index[0])
-    out = np.zeros(shape, g.dtype)
-    if len(index) == 1 and index[0].dtype.kind == "b":
-        out[index] = g
-    else:
-        np.add.at(out, index, g)
-    return out
-
-
-def take_grad(g: Any, shape: Any, rows: Any) -> Any:
-    """Add rows of ``g`` at ``rows`` of zeros: the gradient of an embedding. ``np.add.at`` is fastest on flat indices."""
-    out = np.zeros(shape, g.dtype)
-    width = math.prod(shape[1:])
-    flat = rows.reshape(-1)
-    if not flat.size or not width:
-        return out
-    if flat.size and np.minimum.reduce(flat) < 0:
-        flat = np.where(flat < 0, flat + shape[0], flat)
-    g = g.reshape(flat.size, width)
-    if width == 1 and g.dtype == F64:
-        return np.bincount(flat, g[:, 0], shape[0]).astype(g.dtype).reshape(shape)
-    where = (flat[:, None] * width + np.arange(width)).reshape(-1) if width > 1 else flat
-    np.add.at(out.reshape(-1), where, g.reshape(-1))
-    return out
-
-
-def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
-    return x[_along(x, indices, axis)] if x.ndim else x[...].copy()
-
-
-def _along(x: Any, indices: Any, axis: int) -> tuple:
-    shape = indices.shape
-    grids = [np.arange(n).reshape([-1 if j == i else 1 for j in range(len(shape))]) for i, n in enumerate(shape)]
-    grids[axis] = indices
-    return tuple(grids)
-
-
-def scatter_add(x: Any, indices: Any, source: Any, axis: int) -> Any:
-    """A copy of ``x`` with ``source`` added at ``indices`` along ``axis`` (``source`` may be larger: its corner counts)."""
-    out = x.copy()
-    source = source[tuple(slice(n) for n in indices.shape)]
-    if not x.ndim:
-        return out + source.sum()
-    np.add.at(out, _along(out, indices, axis), source)
-    return out
-
-
-def put_along_axis(x: Any, indices: Any, source: Any, axis: int) -> Any:
-    out = x.copy()
-    if isinstance(source, ndarray) and source.ndim:
-        source = source[tuple(slice(n) for n in indices.shape)]
-    if not x.ndim:
-        out[...] = np.reshape(source, -1)[0] if indices.size else out
-        return out
-    out[_along(out, indices, axis)] = source
     return out
 
 

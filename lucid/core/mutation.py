@@ -24,10 +24,15 @@ def latest() -> int:
 
 
 def owner(array: Any) -> Any:
-    """The array that owns the memory (NumPy and CuPy views point at it; other arrays own their own)."""
+    """The array that owns the memory (NumPy and CuPy views point at it; other arrays own their own).
+
+    Between a view and its array there may be a link of another type: ``as_strided`` leaves one.
+    """
     base = getattr(array, "base", None)
-    while base is not None and type(base) is type(array):
-        array, base = base, getattr(base, "base", None)
+    while base is not None:
+        if type(base) is type(array):
+            array = base
+        base = getattr(base, "base", None)
     return array
 
 
