@@ -80,8 +80,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return to(self, other)
 
 
-@method
-def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:  # noqa: A001
+def type_or_name(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """The type's name (``'lucid.FloatTensor'``), or this tensor in another dtype."""
     if dtype is None:
         where = "" if self.device.type == "cpu" else f"{self.device.type}."
@@ -90,6 +89,9 @@ def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:  #
         wanted = dtype.rpartition(".")[2].removesuffix("Tensor")
         return to(self, next(dtypes.NAMES[n] for n, t in dtypes.TORCH_NAMES.items() if t == wanted))
     return to(self, getattr(dtype, "dtype", dtype))
+
+
+Tensor.type = type_or_name  # type: ignore[attr-defined]
 
 
 @method

@@ -92,16 +92,16 @@ def within(xp, x, low, high):
 
 # Ties share the gradient, as in PyTorch: half to each.
 maximum = elementwise(
-    "maximum", lambda xp, g, x, y: g * larger(xp, x, y), lambda xp, g, x, y: g * larger(xp, y, x)
+    "maximum", lambda xp, g, x, y: to_larger(xp, g, x, y), lambda xp, g, x, y: to_larger(xp, g, y, x)
 )
 minimum = elementwise(
-    "minimum", lambda xp, g, x, y: g * larger(xp, y, x), lambda xp, g, x, y: g * larger(xp, x, y)
+    "minimum", lambda xp, g, x, y: to_larger(xp, g, y, x), lambda xp, g, x, y: to_larger(xp, g, x, y)
 )
 
 
-def larger(xp, x, y):
-    """1 where x > y, 1/2 where they are equal, 0 elsewhere."""
-    return xp.where(x == y, 0.5, xp.where(x > y, 1.0, 0.0))
+def to_larger(xp, g, x, y):
+    """``g`` where x > y, half of it where they are equal, 0 elsewhere."""
+    return xp.where(x == y, g * 0.5, xp.where(x > y, g, 0.0))
 
 
 # ---- activations that earn a kernel of their own ----

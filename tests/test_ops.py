@@ -1,0 +1,69 @@
+"""Every op of the table through every check of ``check_op``, and the rules read as text."""
+
+import inspect
+import re
+
+import pytest
+from op_table import OPS as TABLE
+
+import lucid
+from lucid import backends, ops
+from lucid.core.op import OPS
+from lucid.testing import check_op
+
+
+@pytest.mark.parametrize("row", TABLE, ids=str)
+def test_op(row):
+    check_op(row)
+
+
+def _names_used(rule):
+    """The ``xp.name`` spellings in a rule and in the helper functions that it hands ``xp`` to."""
+    seen, todo, names = set(), [rule], set()
+    while todo:
+        f = todo.pop()
+        if f in seen:
+            continue
+        seen.add(f)
+        names |= {n for n in f.__code__.co_names} & _attributes(f)
+        todo += [g for n in f.__code__.co_names if inspect.isfunction(g := f.__globals__.get(n)) and "xp" in inspect.signature(g).parameters]
+    return names
+
+
+def _attributes(f):
+    return set(re.findall(r"\bxp\.(\w+)", inspect.getsource(f)))
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_rules_use_only_names_that_every_reading_has(name):
+    op = OPS[name]
+    for rule in (*op.derivatives, *filter(None, (op.joint, op.put))):
+        for used in _names_used(rule):
+            assert hasattr(ops, used), f"{name}: its rule uses xp.{used}, which lucid.ops lacks"
+            for backend in backends.loaded():
+                assert hasattr(backend.table, used), f"{name}: its rule uses xp.{used}, which the table of {backend.name} lacks"
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_every_op_has_a_kernel(name):
+    if name != "view_scatter":  # made of other kernels
+        for backend in backends.loaded():
+            assert hasattr(backend.table, name), f"{name} has no kernel on {backend.name}"
+
+
+def test_an_op_of_ones_own_in_one_line():
+    import math
+
+    from lucid.core.op import elementwise
+    from lucid.testing import case
+
+    table = backends.load("cpu").table
+    table.softsign_twice = lambda x: x / (1 + abs(x))
+    try:
+        softsign = elementwise("softsign_twice", lambda xp, g, x: g / xp.square(1 + xp.abs(x)))
+        check_op(case("softsign_twice", lambda x: x / (1 + abs(x)), (3, 4), distinct=True))
+        x = lucid.tensor([2.0], requires_grad=True)
+        softsign(x).backward()
+        assert math.isclose(x.grad.item(), 1 / 9, rel_tol=1e-6)
+    finally:
+        del OPS["softsign_twice"]
