@@ -1,0 +1,177 @@
+"""Pooling on NumPy: one strided slice of the input per tap of the window, in whatever memory order the input has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .numpy_ import F32, is_half
+
+ndarray = np.ndarray
+
+
+def _like(x: Any, shape: tuple, dtype: Any = None, make: Any = np.empty) -> ndarray:
+    """An array of ``shape`` whose memory is channels-last if that of ``x`` is."""
+    order = _order(x)
+    if order is None:
+        return make(shape, dtype or x.dtype)
+    return make((shape[0], *shape[2:], shape[1]), dtype or x.dtype).transpose(order)
+
+
+def _order(x: Any) -> tuple | None:
+    """The transposition that makes (N, *sizes, C) look like (N, C, *sizes), if the memory of ``x`` lies that way."""
+    return (0, x.ndim - 1, *range(1, x.ndim - 1)) if x.shape[1] > 1 and x.strides[1] == x.itemsize else None
+
+
+def _taps(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> Iterator[tuple[tuple, tuple]]:
+    """For each tap of the window: where the input is read, and for which outputs that lies inside the input."""
+    for offsets in np.ndindex(*kernel):
+        source, target = [], []
+        for n, o, s, p, d, m in zip(sizes, offsets, stride, padding, dilation, places, strict=True):
+            begin = o * d - p
+            first = max(0, -(begin // s))  # the first output whose tap is not before the start
+            last = min(m, (n - 1 - begin) // s + 1)
+            last = max(last, first)
+            source.append(slice(begin + first * s, begin + (last - 1) * s + 1 if last > first else begin + first * s, s))
+            target.append(slice(first, last))
+        yield (Ellipsis, *source), (Ellipsis, *target)
+
+
+def _lowest(dtype: Any) -> Any:
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min
+    return False if dtype.kind == "b" else -np.inf
+
+
+def max_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
+    out = _like(x, (*x.shape[:2], *places))
+    out[...] = _lowest(x.dtype)
+    for source, target in _taps(x.shape[2:], kernel, stride, padding, dilation, places):
+        np.maximum(out[target], x[source], out=out[target])
+    return out
+
+
+def _hits(x: Any, out: Any, window: tuple) -> Iterator[tuple[tuple, tuple, ndarray]]:
+    """Per tap, the outputs whose maximum is this element of the input, each output once."""
+    free = np.ones_like(out, bool)
+    nan = x.dtype.kind in "fV" and out.size and np.isnan(np.maximum.reduce(out, None))
+    for source, target in _taps(x.shape[2:], *window):
+        part = x[source]
+        hit = part == out[target]
+        if nan:
+            hit |= np.isnan(part)
+        hit &= free[target]
+        free[target] ^= hit
+        yield source, target, hit
+
+
+def max_pool_grad(g: Any, x: Any, out: Any, *window: Any) -> ndarray:
+    dx = _like(x, x.shape, g.dtype, np.zeros)
+    for source, target, hit in _hits(x, out, window):
+        dx[source] += np.where(hit, g[target], 0)
+    return dx
+
+
+def max_pool_take(v: Any, x: Any, out: Any, *window: Any) -> ndarray:
+    taken = _like(x, out.shape, v.dtype, np.zeros)
+    for source, target, hit in _hits(x, out, window):
+        np.copyto(taken[target], v[source], where=hit)
+    return taken
+
+
+def max_pool_indices(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
+    """Where each window's maximum lies, counted in the flattened spatial dimensions."""
+    window = (kernel, stride, padding, dilation, places)
+    where = np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:])
+    found = _like(x, (*x.shape[:2], *places), np.int64, np.zeros)
+    for source, target, hit in _hits(x, max_pool(x, *window), window):
+        np.copyto(found[target], where[source], where=hit)
+    return found
+
+
+def adaptive_max_indices(x: Any, starts: tuple, stops: tuple) -> ndarray:
+    """The same for windows given by where they start and stop: per dimension, a tuple of ints or an (N, C, places) array."""
+    n, c = x.shape[:2]
+    ndim = x.ndim - 2
+    grids = []
+    for d, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        start, stop = (np.asarray(a).reshape((1, 1, -1) if np.ndim(a) == 1 else np.shape(a)) for a in (start, stop))
+        index = start[..., None] + np.arange(int((stop - start).max(initial=1)))
+        index = np.minimum(index, stop[..., None] - 1)  # shorter windows repeat their last element
+        grids.append(index.reshape(*index.shape[:2], *(1,) * d, index.shape[2], *(1,) * (ndim - 1), index.shape[3], *(1,) * (ndim - 1 - d)))
+    flat: Any = 0
+    for size, grid in zip(x.shape[2:], grids, strict=True):
+        flat = flat * size + grid
+    places = flat.shape[2 : 2 + ndim]
+    flat = np.broadcast_to(flat.reshape(*flat.shape[:2], *places, -1), (n, c, *places, math.prod(flat.shape[2 + ndim :])))
+    patches = np.take_along_axis(x.reshape(n, c, -1), flat.reshape(n, c, -1), 2).reshape(flat.shape)
+    return np.take_along_axis(flat, np.argmax(patches, -1)[..., None], -1)[..., 0]
+
+
+def _counts(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool) -> list[ndarray]:
+    """Per dimension, how many elements of each window count."""
+    counts = []
+    for n, k, s, p, m in zip(sizes, kernel, stride, padding, places, strict=True):
+        start = np.arange(m) * s - p
+        stop = np.minimum(start + k, n + p)
+        counts.append(stop - start if include else np.minimum(stop, n) - np.maximum(start, 0))
+    return counts
+
+
+def _shares(sizes: tuple, dtype: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None) -> Any:
+    """What a window's sum is multiplied with: one number, or an array over the places."""
+    if divisor is not None:
+        return dtype.type(1.0 / divisor)
+    counts = _counts(sizes, kernel, stride, padding, places, include)
+    if all((c == k).all() for c, k in zip(counts, kernel, strict=True)):
+        return dtype.type(1.0 / math.prod(kernel))
+    total: Any = 1
+    for c in counts:
+        total = np.multiply.outer(total, c)
+    return (1.0 / total).astype(dtype)
+
+
+def avg_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None) -> ndarray:
+    if is_half(x):
+        return avg_pool(x.astype(F32), kernel, stride, padding, places, include, divisor).astype(x.dtype)
+    out = _like(x, (*x.shape[:2], *places), None, np.zeros)
+    for source, target in _taps(x.shape[2:], kernel, stride, padding, (1,) * len(kernel), places):
+        part = out[target]
+        part += x[source]
+    out *= _shares(x.shape[2:], out.real.dtype, kernel, stride, padding, places, include, divisor)
+    return out
+
+
+def avg_pool_grad(
+    g: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None
+) -> ndarray:
+    if is_half(g):
+        return avg_pool_grad(g.astype(F32), sizes, kernel, stride, padding, places, include, divisor).astype(g.dtype)
+    dx = _like(g, (*g.shape[:2], *sizes), None, np.zeros)
+    shared = g * _shares(sizes, g.real.dtype, kernel, stride, padding, places, include, divisor)
+    for source, target in _taps(sizes, kernel, stride, padding, (1,) * len(kernel), places):
+        part = dx[source]
+        part += shared[target]
+    return dx
+
+
+def im2col(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
+    out = np.zeros((*x.shape[:2], math.prod(kernel), *places), x.dtype)
+    for tap, (source, target) in enumerate(_taps(x.shape[2:], kernel, stride, padding, dilation, places)):
+        out[:, :, tap][target] = x[source]
+    return out.reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(places))
+
+
+def col2im(x: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
+    if is_half(x):
+        return col2im(x.astype(F32), sizes, kernel, stride, padding, dilation, places).astype(x.dtype)
+    taps = math.prod(kernel)
+    columns = x.reshape(x.shape[0], x.shape[1] // taps, taps, *places)
+    out = np.zeros((x.shape[0], x.shape[1] // taps, *sizes), x.dtype)
+    for tap, (source, target) in enumerate(_taps(sizes, kernel, stride, padding, dilation, places)):
+        part = out[source]
+        part += columns[:, :, tap][target]
+    return out
