@@ -13,12 +13,13 @@ from .base import (
     known_array_types,
     load,
     loaded,
+    read_npy,
     register,
 )
 
 __all__ = [
     "SCALAR_TYPES", "Backend", "backend_of", "backend_of_type", "host_array", "host_cast", "known_array_types",
-    "load", "loaded", "register",
+    "load", "loaded", "read_npy", "register",
 ]  # fmt: skip
 
 load("cpu")

@@ -247,6 +247,11 @@ def _check_nested(data: Any, shape: tuple[int, ...], depth: int = 0) -> None:
         raise ValueError(f"tensor: expected a sequence of length {shape[depth]} at dim {depth} (got a number)")
 
 
+def read_npy(file: Any) -> np.ndarray:
+    """One array of a ``.npy`` file; ValueError for object arrays, which would be pickles."""
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
 def host_cast(host: np.ndarray, dtype: Any, copy: bool | None) -> np.ndarray:
     """What ``np.asarray(tensor, dtype, copy)`` wants."""
     if dtype is not None and host.dtype != dtype:
