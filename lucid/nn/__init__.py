@@ -1,0 +1,7 @@
+"""Layers, losses and models: PyTorch's ``torch.nn``."""
+
+from . import functional, init
+from .hooks import *  # noqa: F403
+from .module import Module
+from .modules import *  # noqa: F403
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter

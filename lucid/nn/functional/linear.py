@@ -1,0 +1,74 @@
+"""Affine maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...core.errors import DTypeError, ShapeError
+from ...core.op import OPS
+from ...core.tensor import Tensor
+
+__all__ = ["bilinear", "linear"]
+_linear = OPS["linear"].call
+_reshape = OPS["reshape"].call
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``input @ weight.T + bias``: (*, in) with weight (out, in) and bias (out,) gives (*, out).
+
+    Raises RuntimeError where the sizes or dtypes do not fit.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.linear(lucid.ones(1, 2), lucid.ones(3, 2), lucid.ones(3))
+    tensor([[3., 3., 3.]])
+    """
+    x, w = input.value, weight.value
+    if x.dtype is not w.dtype or len(w.shape) != 2 or not x.shape or x.shape[-1] != w.shape[1]:
+        return _odd(input, weight, bias)
+    ndim = len(x.shape)
+    if ndim == 2:
+        return _linear(input, weight) if bias is None else _linear(input, weight, bias)
+    flat = _reshape(input, (_rows(x.shape), x.shape[-1]))
+    out = _linear(flat, weight) if bias is None else _linear(flat, weight, bias)
+    return _reshape(out, (*x.shape[:-1], w.shape[0]))
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    n = 1
+    for size in shape[:-1]:
+        n *= size
+    return n
+
+
+def _odd(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Explain what does not fit; a 1-D weight gives a dot product."""
+    x, w = tuple(input.shape), tuple(weight.shape)
+    if len(w) not in (1, 2):
+        raise ShapeError(f"linear: weight must be 1-D or 2-D, got shape {w}")
+    if not x or x[-1] != w[-1]:
+        raise ShapeError(f"linear: the input has {x[-1] if x else 'no'} features (shape {x}), the weight expects {w[-1]} (shape {w})")
+    if input.dtype is not weight.dtype:
+        raise DTypeError(f"linear: the input is {input.dtype}, the weight {weight.dtype}; cast one with .to()")
+    if len(w) == 1:
+        out = input @ weight  # type: ignore[operator]
+        return out if bias is None else out + bias
+    raise ShapeError(f"linear: shapes {x} and {w} do not fit")
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``y_k = x1 A_k x2 + b_k``: (*, in1) and (*, in2) with weight (out, in1, in2) give (*, out).
+
+    Raises RuntimeError where the sizes do not fit.
+    """
+    lead = tuple(input1.shape[:-1])
+    if tuple(input2.shape[:-1]) != lead:
+        raise ShapeError(f"bilinear: the leading sizes differ: {tuple(input1.shape)} and {tuple(input2.shape)}")
+    out_features, in1, in2 = weight.shape
+    for x, n, which in ((input1, in1, 1), (input2, in2, 2)):
+        if x.shape[-1] != n:
+            raise ShapeError(f"bilinear: input{which} has {x.shape[-1]} features (shape {tuple(x.shape)}), the weight expects {n}")
+    x1, x2 = input1.reshape(-1, in1), input2.reshape(-1, in2)  # type: ignore[attr-defined]
+    left = x1 @ weight.permute(1, 0, 2).reshape(in1, out_features * in2)  # type: ignore[attr-defined]
+    out = (left.reshape(-1, out_features, in2) * x2.unsqueeze(1)).sum(-1).reshape(*lead, out_features)
+    return out if bias is None else out + bias

@@ -1,0 +1,534 @@
+"""Module: parameters, buffers and submodules registered by assignment, and the traversals that all else is made of."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from ..core import dtypes
+from ..core.graph import RemovableHandle
+from ..core.modes import no_grad
+from ..core.tensor import Tensor
+from . import hooks
+from .hooks import Registry
+from .parameter import Buffer, Parameter, is_lazy
+from .state import StateDict
+from .trail import extend
+
+__all__ = ["Module"]
+M = TypeVar("M", bound="Module")
+
+
+class Module(StateDict):
+    """The base class of all layers and models: subclass it, assign parts in ``__init__``, compute in ``forward``.
+
+    >>> import lucid
+    >>> from lucid import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc = nn.Linear(4, 2)
+    ...     def forward(self, x):
+    ...         return self.fc(x).relu()
+    >>> Net()(lucid.ones(1, 4)).shape
+    lucid.Size([1, 2])
+    """
+
+    training: bool
+    call_super_init: bool = False
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if not self.call_super_init and (args or kwargs):
+            what = f"an unexpected keyword argument {next(iter(kwargs))!r}" if kwargs else f"{len(args) + 1} positional arguments but 1 was expected"
+            raise TypeError(f"{type(self).__name__}.__init__() got {what}")
+        self.__dict__.update(
+            training=True,
+            _parameters={},
+            _buffers={},
+            _non_persistent_buffers_set=set(),
+            _modules={},
+            _forward_pre_hooks=OrderedDict(),
+            _forward_pre_hooks_with_kwargs=OrderedDict(),
+            _forward_hooks=OrderedDict(),
+            _forward_hooks_with_kwargs=OrderedDict(),
+            _forward_hooks_always_called=OrderedDict(),
+            _backward_pre_hooks=OrderedDict(),
+            _backward_hooks=OrderedDict(),
+            _state_dict_hooks=OrderedDict(),
+            _state_dict_pre_hooks=OrderedDict(),
+            _load_state_dict_pre_hooks=OrderedDict(),
+            _load_state_dict_post_hooks=OrderedDict(),
+        )
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
+
+    # ---- the call ----
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; every subclass defines it."""
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or Registry.calling
+        ):
+            return hooks.call(self, args, kwargs)
+        try:
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            extend(self, args, kwargs, error)
+            raise
+
+    def _forward(self, args: tuple, kwargs: dict) -> Any:
+        """``forward`` alone, with the module's path in its errors."""
+        try:
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            extend(self, args, kwargs, error)
+            raise
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accepted for PyTorch's sake; the module runs as it is (see ``lucid.compile``)."""
+
+    # ---- attributes ----
+
+    def __getattr__(self, name: str) -> Any:
+        attributes = self.__dict__
+        if "_parameters" in attributes:
+            found = attributes["_parameters"]
+            if name in found:
+                return found[name]
+            found = attributes["_buffers"]
+            if name in found:
+                return found[name]
+            found = attributes["_modules"]
+            if name in found:
+                return found[name]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}: did its __init__ call super().__init__()?"
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        attributes = self.__dict__
+        params = attributes.get("_parameters")
+        if isinstance(value, Parameter):
+            self._must_be_ready(params, "parameters")
+            self._forget(name, self._buffers, self._modules)
+            self.register_parameter(name, value)
+        elif params is not None and name in params:
+            if value is not None:
+                raise TypeError(f"cannot assign '{_type_name(value)}' as parameter '{name}' (lucid.nn.Parameter or None expected)")
+            self.register_parameter(name, None)
+        elif isinstance(value, Module):
+            self._must_be_ready(params, "module")
+            self._forget(name, self._parameters, self._buffers)
+            self._modules[name] = _replaced(Registry.modules, self, name, value)
+        elif params is not None and name in self._modules:
+            if value is not None:
+                raise TypeError(f"cannot assign '{_type_name(value)}' as child module '{name}' (lucid.nn.Module or None expected)")
+            self._modules[name] = _replaced(Registry.modules, self, name, None)
+        elif isinstance(value, Buffer) or params is not None and name in self._buffers:
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(f"cannot assign '{_type_name(value)}' as buffer '{name}' (lucid.nn.Buffer, lucid.Tensor or None expected)")
+            self._must_be_ready(params, "buffer")
+            persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
+            self.register_buffer(name, value, persistent)
+        else:
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in self._parameters:
+            del self._parameters[name]
+        elif name in self._buffers:
+            del self._buffers[name]
+            self._non_persistent_buffers_set.discard(name)
+        elif name in self._modules:
+            del self._modules[name]
+        else:
+            object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        names = {*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers}
+        return sorted(name for name in names if not name[:1].isdigit())
+
+    def _must_be_ready(self, params: Any, what: str) -> None:
+        if params is None:
+            raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+
+    def _forget(self, name: str, *registries: dict) -> None:
+        self.__dict__.pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+        for registry in registries:
+            registry.pop(name, None)
+
+    # ---- registration ----
+
+    def _check_name(self, name: Any, what: str, registry: dict) -> None:
+        if "_parameters" not in self.__dict__:
+            raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+        if not isinstance(name, str):
+            raise TypeError(f"{what} name should be a string. Got {_type_name(name)}")
+        if "." in name:
+            raise KeyError(f'{what} name can\'t contain ".", got: {name!r}')
+        if name == "":
+            raise KeyError(f'{what} name can\'t be empty string ""')
+        if name not in registry and hasattr(self, name):
+            raise KeyError(f"attribute '{name}' already exists")
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that is part of the state but not learned; ``persistent=False`` leaves it out of the state dict."""
+        self._check_name(name, "buffer", self.__dict__.get("_buffers", {}))
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' (lucid Tensor or None required)")
+        self._buffers[name] = _replaced(Registry.buffers, self, name, tensor)
+        if persistent:
+            self._non_persistent_buffers_set.discard(name)
+        else:
+            self._non_persistent_buffers_set.add(name)
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under a name; None keeps the name without a value."""
+        self._check_name(name, "parameter", self.__dict__.get("_parameters", {}))
+        if param is not None:
+            if not isinstance(param, Parameter):
+                raise TypeError(f"cannot assign '{_type_name(param)}' object to parameter '{name}' (lucid.nn.Parameter or None required)")
+            if param.grad_fn is not None:
+                raise ValueError(
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
+                    "To express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                )
+        self._parameters[name] = _replaced(Registry.parameters, self, name, param)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a submodule under a name."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{_type_name(module)} is not a Module subclass")
+        self._check_name(name, "module", self.__dict__.get("_modules", {}))
+        self._modules[name] = _replaced(Registry.modules, self, name, module)
+
+    register_module = add_module
+
+    def get_submodule(self, target: str) -> Module:
+        """The submodule at a dotted path; the empty path is the module itself. Raises AttributeError if there is none."""
+        module: Any = self
+        for name in target.split(".") if target else ():
+            if not hasattr(module, name):
+                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted path; with ``strict`` there must be one already."""
+        if not target:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        *above, name = target.split(".")
+        parent = self.get_submodule(".".join(above))
+        if strict and not hasattr(parent, name):
+            raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a dotted path; AttributeError if there is none."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+        param = getattr(module, name)
+        if not isinstance(param, Parameter):
+            raise AttributeError(f"`{name}` is not an nn.Parameter")
+        return param
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a dotted path; AttributeError if there is none."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+        if name not in module._buffers:
+            raise AttributeError(f"`{name}` is not a buffer")
+        return module._buffers[name]
+
+    # ---- traversal ----
+
+    def named_modules(self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+        """This module and all below it with their dotted names, each once (unless ``remove_duplicate=False``)."""
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all below it."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
+            yield module
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The immediate submodules with their names."""
+        seen = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The immediate submodules."""
+        for _, module in self.named_children():
+            yield module
+
+    def _named_members(self, members: Callable, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:
+        seen = set()
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        for path, module in modules:
+            for name, value in members(module):
+                if value is None or value in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(value)
+                yield f"{path}.{name}" if path else name, value
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with their dotted names, shared ones once (unless ``remove_duplicate=False``)."""
+        yield from self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All parameters: what an optimizer takes."""
+        for _, param in self.named_parameters(recurse=recurse):
+            yield param
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with their dotted names."""
+        yield from self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers."""
+        for _, buffer in self.named_buffers(recurse=recurse):
+            yield buffer
+
+    # ---- changing all at once ----
+
+    def apply(self: M, fn: Callable[[Module], None]) -> M:
+        """Call ``fn`` on every submodule, then on this module (to initialise weights, for example)."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def _apply(self: M, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> M:
+        """Replace the data of every parameter, gradient and buffer by ``fn`` of it; parameters stay the same objects."""
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        for param in self._parameters.values():
+            if param is None:
+                continue
+            with no_grad():
+                _replace_data(param, fn)
+                if param.grad is not None:
+                    _replace_data(param.grad, fn)
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                self._buffers[name] = fn(buffer)
+        return self
+
+    def to(self: M, *args: Any, **kwargs: Any) -> M:
+        """Move to a device and (floating-point parts) to a dtype, in place: ``to(device)``, ``to(dtype)``, ``to(tensor)``.
+
+        Raises TypeError for an integer dtype.
+        """
+        device, dtype = _parse_to(args, kwargs)
+
+        def convert(t: Tensor) -> Tensor:
+            wanted = dtype if dtype is not None and t.dtype.category >= dtypes.FLOAT else None
+            if wanted is not None and t.dtype.is_complex and not wanted.is_complex:
+                wanted = wanted.to_complex()
+            return t.to(device=device, dtype=wanted)  # type: ignore[attr-defined]
+
+        return self._apply(convert)
+
+    def type(self: M, dst_type: Any) -> M:
+        """Cast all parameters and buffers to ``dst_type``."""
+        return self._apply(lambda t: t.type(dst_type))  # type: ignore[attr-defined]
+
+    def _cast_floats(self: M, name: str) -> M:
+        return self._apply(lambda t: getattr(t, name)() if t.dtype.is_floating_point else t)
+
+    def float(self: M) -> M:
+        """Floating-point parameters and buffers as float32."""
+        return self._cast_floats("float")
+
+    def double(self: M) -> M:
+        """Floating-point parameters and buffers as float64."""
+        return self._cast_floats("double")
+
+    def half(self: M) -> M:
+        """Floating-point parameters and buffers as float16."""
+        return self._cast_floats("half")
+
+    def bfloat16(self: M) -> M:
+        """Floating-point parameters and buffers as bfloat16."""
+        return self._cast_floats("bfloat16")
+
+    def cpu(self: M) -> M:
+        """Move to the CPU."""
+        return self._apply(lambda t: t.cpu())  # type: ignore[attr-defined]
+
+    def cuda(self: M, device: Any = None) -> M:
+        """Move to a CUDA device."""
+        return self._apply(lambda t: t.cuda(device))  # type: ignore[attr-defined]
+
+    def to_empty(self: M, *, device: Any, recurse: bool = True) -> M:
+        """Move to a device with undefined contents."""
+        from .. import empty_like
+
+        return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
+
+    def share_memory(self: M) -> M:
+        """Accepted for PyTorch's sake: tensors are shared between threads as they are."""
+        return self
+
+    def train(self: M, mode: bool = True) -> M:
+        """Set training mode here and below: dropout drops, batch norm learns its statistics."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self: M) -> M:
+        """``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Freeze or unfreeze all parameters."""
+        for param in self.parameters():
+            param.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop (or zero) the gradients of all parameters."""
+        for param in self.parameters():
+            if param.grad is not None:
+                if set_to_none:
+                    param.grad = None
+                else:
+                    param.grad.detach_().zero_()  # type: ignore[attr-defined]
+
+    # ---- hooks ----
+
+    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
+        """Call ``hook(module, args)`` before forward (with ``with_kwargs``: ``hook(module, args, kwargs)``)."""
+        handle = RemovableHandle(self._forward_pre_hooks, hook, prepend=prepend)
+        if with_kwargs:
+            self._forward_pre_hooks_with_kwargs[handle.id] = True
+        return handle
+
+    def register_forward_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after forward; what it returns, if not None, is the output.
+
+        ``with_kwargs`` passes the keyword arguments before the output, ``always_call`` calls it after an error too.
+        """
+        handle = RemovableHandle(self._forward_hooks, hook, prepend=prepend)
+        if with_kwargs:
+            self._forward_hooks_with_kwargs[handle.id] = True
+        if always_call:
+            self._forward_hooks_always_called[handle.id] = True
+        return handle
+
+    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` when the outputs' gradients are known; what it returns replaces them."""
+        return RemovableHandle(self._backward_pre_hooks, hook, prepend=prepend)
+
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` in backward; what it returns replaces ``grad_input``."""
+        return RemovableHandle(self._backward_hooks, hook, prepend=prepend)
+
+    register_backward_hook = register_full_backward_hook
+
+    # ---- printing ----
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def extra_repr(self) -> str:
+        """What ``repr`` shows between the brackets; override it in your class."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        extra_lines = extra.split("\n") if extra else []
+        child_lines = [f"({name}): {_indented(repr(module))}" for name, module in self._modules.items()]
+        name = self._get_name()
+        if len(extra_lines) == 1 and not child_lines:
+            return f"{name}({extra})"
+        lines = extra_lines + child_lines
+        return f"{name}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{name}()"
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")
+
+
+def _replaced(registry: dict, module: Module, name: str, value: Any) -> Any:
+    for hook in list(registry.values()):
+        changed = hook(module, name, value)
+        if changed is not None:
+            value = changed
+    return value
+
+
+def _replace_data(t: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
+    if is_lazy(t):
+        t.value = fn(t.detach()).value  # type: ignore[attr-defined]
+        return
+    new = fn(t.detach())  # type: ignore[attr-defined]
+    if new.value is not t.value:
+        t.data = new  # type: ignore[attr-defined]
+
+
+def _parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any]:
+    """The device and dtype of a call of ``Module.to``."""
+    from ..core.device import device as Device
+
+    unknown = set(kwargs) - {"device", "dtype", "tensor", "non_blocking", "memory_format", "copy"}
+    if unknown:
+        raise TypeError(f"to() received an invalid keyword argument {sorted(unknown)[0]!r}")
+    device, dtype = kwargs.get("device"), kwargs.get("dtype")
+    for arg in (*args, kwargs.get("tensor")):
+        if isinstance(arg, Tensor):
+            device, dtype = arg.device, arg.dtype
+        elif isinstance(arg, dtypes.dtype) or isinstance(arg, str) and arg in dtypes.NAMES:
+            dtype = arg
+        elif isinstance(arg, str | Device) or type(arg) is int:
+            device = arg
+        elif arg is not None and not isinstance(arg, bool):
+            dtype = arg
+    if dtype is not None:
+        dtype = dtypes.as_dtype(dtype)
+        if dtype.category < dtypes.FLOAT:
+            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+    return (None if device is None else Device(device)), dtype
