@@ -40,6 +40,10 @@ class Backend:
     def dtype_name(self, native: Any) -> str:
         return self._names.get(native, str(native))
 
+    def kernel(self, name: str) -> Callable | None:
+        """The function that runs the op of this name on raw arrays; None where there is none."""
+        return getattr(self.table, name, None)
+
     def device_of(self, array: Any) -> tuple[str, int]:
         return self.name, 0
 

@@ -33,7 +33,7 @@ Rule = Callable[..., Any]
 def find_kernel(op: Op, array_type: type) -> Callable:
     """The op's kernel for arrays of this type, from the backend's table; kept in ``op.kernels``."""
     backend = backend_of_type(array_type)
-    kernel = getattr(backend.table, op.name, None)
+    kernel = backend.kernel(op.name)
     if kernel is None:
         raise DeviceError(f"{op.name}: not available on {backend.name!r}; move the tensor with .to('cpu')")
     op.kernels[array_type] = kernel
@@ -236,12 +236,18 @@ def _one_device(op: Op, present: list[Tensor], tensors: list[Any]) -> Tensor:
 def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode | None) -> Any:
     """Run the kernel on Tensors that fit together and record the node."""
     values = [t.value for t in tensors]
-    lead = type(values[0] if len(values) == 1 else max(values, key=_level))
-    kernel = op.kernels.get(lead) or find_kernel(op, lead)
-    try:
-        out = kernel(*values, *params)
-    except Exception as problem:
-        out = recover(op, values, params, problem)
+    first = values[0] if len(values) == 1 else max(values, key=_level)
+    lead = type(first)
+    if hasattr(first, "level"):  # inside jvp or vmap: the frame computes with Tensors, one level down
+        tensors = first.adopt(tensors)
+        values = [t.value for t in tensors]
+        out = backend_of(first).run(op, values, params)  # type: ignore[attr-defined]
+    else:
+        kernel = op.kernels.get(lead) or find_kernel(op, lead)
+        try:
+            out = kernel(*values, *params)
+        except Exception as problem:
+            out = recover(op, values, params, problem)
     record = (mode is None or mode.record) and op.kind != "none"
     if type(out) is tuple:
         outs = tuple(backend_of(o).array(o) for o in out)
