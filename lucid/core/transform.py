@@ -1,0 +1,216 @@
+"""Arrays of transforms: what ``jvp`` and ``vmap`` put into ``Tensor.value`` in place of a raw array.
+
+Each running transform is a ``Frame`` with a level; the innermost has the highest. A ``Lifted`` array belongs to one
+frame and holds Tensors of the levels below, so an op on it becomes ops on those, and every transform composes with
+every other and with the graph. A plain tensor that meets a lifted one is adopted: it becomes a constant of that frame,
+with its node, so that nothing of an outer derivative is lost.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+from ..backends import Backend, backend_of
+from .tensor import Tensor, unwrap, wrap
+
+
+class Frame:
+    """One running transform; subclasses say what its arrays are."""
+
+    level: int
+    alive = True
+
+    def __enter__(self) -> Frame:
+        outer = _stack.get()
+        self.level = len(outer) + 1
+        self._token = _stack.set((*outer, self))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _stack.reset(self._token)
+        self.alive = False
+
+    def constant(self, t: Tensor) -> Lifted:
+        """A tensor of a lower level as an array of this frame that does not vary here."""
+        raise NotImplementedError
+
+
+_stack: ContextVar[tuple[Frame, ...]] = ContextVar("lucid_transforms", default=())
+frames = _stack.get
+
+
+def level_of(t: Tensor) -> int:
+    return getattr(t.value, "level", 0)
+
+
+def lifted_to(t: Tensor, frame: Frame) -> Tensor:
+    """``t`` as a tensor of the frame's level (itself, if it is of that level or a higher one)."""
+    return t if level_of(t) >= frame.level else wrap(frame.constant(t))
+
+
+def lifted_to_current(t: Tensor) -> Tensor:
+    """``t`` at the level of the innermost transform, so that what is recorded from here belongs to that level."""
+    running = frames()
+    return lifted_to(t, running[-1]) if running else t
+
+
+def lifted_to_indices(t: Tensor, indices: Sequence[Any]) -> Tensor:
+    """``t`` at the level of the raw index arrays that an op has among its static parameters."""
+    lifted = [i for i in indices if isinstance(i, Lifted)]
+    return lifted_to(t, max(lifted, key=lambda i: i.level).frame) if lifted else t
+
+
+class Lifted:
+    """An array of a transform. Operators work on it, since derivative rules are read with it too."""
+
+    __slots__ = ("__weakref__", "frame", "level")
+    __array_ufunc__ = None  # `ndarray * lifted` comes to us
+
+    frame: Frame
+    level: int
+
+    def adopt(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The inputs of an op at this array's level; those of lower levels become constants, node and all."""
+        frame, level = self.frame, self.level
+        if not frame.alive:
+            raise RuntimeError(
+                f"a tensor made inside {frame} is used after that call returned; return it from the function instead"
+            )
+        return [t if level_of(t) == level else wrap(frame.constant(t)) for t in tensors]
+
+    def detached(self) -> Lifted:
+        raise NotImplementedError
+
+    def lower(self) -> Any:
+        """The raw array one level down, for an index among an op's parameters."""
+        raise NotImplementedError
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)  # type: ignore[attr-defined]
+
+    def __bool__(self) -> bool:
+        return bool(wrap(self))
+
+    __hash__ = object.__hash__
+
+
+def _forward(f: Callable) -> Callable:
+    return lambda a, b: unwrap(f(wrap(a), _tensor(b)))
+
+
+def _reflected(f: Callable) -> Callable:
+    def call(a: Any, b: Any) -> Any:
+        other = _tensor(b)
+        if isinstance(other, Tensor):
+            other = lifted_to(other, a.frame)
+        return unwrap(f(other, wrap(a)))
+
+    return call
+
+
+def _tensor(x: Any) -> Any:
+    """A raw array as a Tensor; numbers as they are."""
+    return wrap(x) if hasattr(x, "shape") and not isinstance(x, Tensor) else x
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
+    _f = getattr(operator, _name)
+    setattr(Lifted, f"__{_name.rstrip('_')}__", _forward(_f))
+    setattr(Lifted, f"__r{_name.rstrip('_')}__", _reflected(_f))
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(Lifted, f"__{_name}__", _forward(getattr(operator, _name)))
+for _name in ("neg", "pos", "abs", "invert"):
+    setattr(Lifted, f"__{_name}__", lambda a, f=getattr(operator, _name): unwrap(f(wrap(a))))
+
+
+class Table:
+    """The dialect on lifted arrays: each name is the function of ``lucid.ops``, which dispatches back to the frame."""
+
+    def __init__(self, created: Callable[[str], Callable | None]):
+        self._created = created  # what makes arrays "like" another is not an op and is answered by the backend
+
+    def __getattr__(self, name: str) -> Callable:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        f = self._created(name) or on_raw(name)
+        setattr(self, name, f)
+        return f
+
+
+def on_raw(name: str) -> Callable:
+    from .. import ops
+    from .op import OPS
+
+    f = getattr(ops, name, None) or (OPS[name].call if name in OPS else None)
+    if f is None:
+        raise AttributeError(name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        out = f(*map(_tensor_or_list, args), **kwargs)
+        return tuple(unwrap(o) for o in out) if isinstance(out, tuple | list) else unwrap(out)
+
+    return call
+
+
+def _tensor_or_list(x: Any) -> Any:
+    if isinstance(x, list):
+        return [_tensor_or_list(v) for v in x]
+    return _tensor(x)
+
+
+class LiftedBackend(Backend):
+    """A backend whose kernels are ops one level down."""
+
+    native: dict[str, Any] = {}
+    writes_in_place = False
+
+    def kernel(self, name: str) -> Callable:
+        from .op import OPS
+
+        op = OPS[name]
+
+        def call(*args: Any) -> Any:
+            n = op.arity or len(args) - len(op.params)
+            return self.run(op, args[:n], args[n:])
+
+        return call
+
+    def run(self, op: Any, values: Sequence[Any], params: tuple) -> Any:
+        raise NotImplementedError
+
+    def device_of(self, array: Any) -> tuple[str, int]:
+        inner = array.inner.value
+        return backend_of(inner).device_of(inner)
+
+    def dtype_name(self, native: Any) -> str:
+        return native.name
+
+    def native_dtype(self, name: str) -> Any:
+        from . import dtypes
+
+        return dtypes.by_name(name)
+
+    def copy(self, array: Any) -> Any:
+        return array  # never written to
+
+    def aliases(self, result: Any, source: Any) -> bool:
+        return True
+
+
+def lower_params(params: Any) -> Any:
+    """Static parameters with lifted index arrays replaced by what they are one level down."""
+    if isinstance(params, Lifted):
+        return params.lower()
+    if type(params) in (tuple, list):
+        return type(params)(lower_params(p) for p in params)
+    return params
+
+
+def has_lifted(params: Any) -> bool:
+    if isinstance(params, Lifted):
+        return True
+    return type(params) in (tuple, list) and any(has_lifted(p) for p in params)

@@ -1,0 +1,93 @@
+"""Trees of tuples, lists, dicts and named tuples: their leaves in order, and the way back."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class Structure:
+    """The shape of a tree without its leaves."""
+
+    __slots__ = ("children", "kind", "keys")
+
+    def __init__(self, kind: Any, keys: Any = None, children: tuple[Structure, ...] = ()):
+        self.kind, self.keys, self.children = kind, keys, children
+
+    def build(self, leaves: Any) -> Any:
+        """The tree with these leaves (an iterable that yields as many as the tree has)."""
+        return self._build(iter(leaves))
+
+    def _build(self, leaves: Any) -> Any:
+        if self.kind is None:
+            return next(leaves)
+        parts = [c._build(leaves) for c in self.children]
+        if self.kind is defaultdict:
+            return defaultdict(self.keys[0], zip(self.keys[1], parts, strict=True))
+        if issubclass(self.kind, dict):
+            return self.kind(zip(self.keys, parts, strict=True))
+        return self.kind(*parts) if hasattr(self.kind, "_fields") else self.kind(parts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Structure) and (self.kind, self.keys, self.children) == (other.kind, other.keys, other.children)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def count(self) -> int:
+        return 1 if self.kind is None else sum(c.count for c in self.children)
+
+
+LEAF = Structure(None)
+
+
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list, Structure]:
+    """The leaves of a tree in order, and its structure."""
+    leaves: list[Any] = []
+    return leaves, _flatten(tree, leaves, is_leaf)
+
+
+def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> Structure:
+    if is_leaf is None or not is_leaf(tree):
+        kind = type(tree)
+        if kind in (tuple, list) or isinstance(tree, tuple) and hasattr(tree, "_fields"):
+            return Structure(kind, None, tuple(_flatten(v, leaves, is_leaf) for v in tree))
+        if kind in (dict, OrderedDict, defaultdict):
+            children = tuple(_flatten(v, leaves, is_leaf) for v in tree.values())
+            return Structure(kind, (tree.default_factory, list(tree)) if kind is defaultdict else list(tree), children)
+    leaves.append(tree)
+    return LEAF
+
+
+def map_leaves(f: Callable, tree: Any, *more: Any) -> Any:
+    """``f`` on each leaf (and on the leaves of further trees of the same structure)."""
+    leaves, structure = flatten(tree)
+    rest = []
+    for other in more:
+        others, found = flatten(other)
+        if found != structure:
+            raise ValueError(f"the trees differ in structure: {tree!r} and {other!r}")
+        rest.append(others)
+    return structure.build(f(*group) for group in zip(leaves, *rest, strict=True))
+
+
+def broadcast_prefix(prefix: Any, structure: Structure, name: str, accepts: tuple[type, ...] = (int, type(None))) -> list:
+    """One value per leaf from a tree whose leaves may stand for whole subtrees (as ``in_dims`` do)."""
+    if structure.kind is None or isinstance(prefix, accepts):
+        if not isinstance(prefix, accepts):
+            raise ValueError(f"{name}: got {prefix!r} where an int or None was expected; its structure must fit the arguments'")
+        return [prefix] * structure.count
+    parts: Sequence[Any]
+    if isinstance(prefix, dict) and issubclass(structure.kind, dict):
+        keys = structure.keys[1] if structure.kind is defaultdict else structure.keys
+        if list(prefix) != list(keys) and set(prefix) != set(keys):
+            raise ValueError(f"{name}: keys {list(prefix)} do not fit {list(keys)}")
+        parts = [prefix[k] for k in keys]
+    elif isinstance(prefix, list | tuple) and not issubclass(structure.kind, dict):
+        parts = prefix
+    else:
+        raise ValueError(f"{name}: the structure {prefix!r} does not fit the arguments'")
+    if len(parts) != len(structure.children):
+        raise ValueError(f"{name}: {prefix!r} has {len(parts)} entries for {len(structure.children)} values")
+    return [d for p, c in zip(parts, structure.children, strict=True) for d in broadcast_prefix(p, c, name, accepts)]

@@ -1,0 +1,124 @@
+"""``jvp``, ``linearize`` and forward-mode AD as PyTorch spells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import ops
+from ..core import dtypes, modes
+from ..core.tensor import Tensor
+from .dual import JvpFrame, dual, undual
+from .pytree import flatten
+
+
+def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False, has_aux: bool = False) -> tuple:
+    """``func(*primals)`` and its derivative in the direction of ``tangents``, in one forward pass.
+
+    Returns ``(output, tangent)``, or ``(output, tangent, aux)`` with ``has_aux``. With ``strict`` an output that does
+    not depend on the inputs is an error. Raises RuntimeError if tangents do not fit the primals.
+
+    >>> import lucid
+    >>> lucid.func.jvp(lucid.sin, (lucid.zeros(2),), (lucid.ones(2),))
+    (tensor([0., 0.]), tensor([1., 1.]))
+    """
+    if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
+        raise RuntimeError(f"jvp: expected primals and tangents to be tuples, got {type(primals).__name__} and {type(tangents).__name__}")
+    if not primals:
+        raise RuntimeError("jvp: expected at least one primal")
+    leaves, structure = flatten(primals)
+    directions, other = flatten(tangents)
+    if structure != other:
+        raise RuntimeError("jvp: expected primals and tangents to have the same structure")
+    for p, t in zip(leaves, directions, strict=True):
+        check_tangent("jvp", p, t)
+    with JvpFrame() as frame:
+        duals = [dual(p, t, frame) for p, t in zip(leaves, directions, strict=True)]
+        result = func(*structure.build(duals))
+        if has_aux:
+            result, aux = split_aux("jvp", result)
+            aux = plain(aux, frame)
+        outs, out_structure = flatten(result)
+        pairs = [_pair(o, frame, strict) for o in outs]
+    out = out_structure.build(p for p, _ in pairs)
+    tangent = out_structure.build(t for _, t in pairs)
+    return (out, tangent, aux) if has_aux else (out, tangent)
+
+
+def split_aux(name: str, result: Any) -> tuple:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise RuntimeError(f"{name}: with has_aux=True the function must return (output, aux), got {type(result).__name__}")
+    return result
+
+
+def plain(tree: Any, frame: Any) -> Any:
+    """A tree with its tensors taken out of a jvp frame."""
+    leaves, structure = flatten(tree)
+    return structure.build(undual(v, frame)[0] if isinstance(v, Tensor) else v for v in leaves)
+
+
+def check_tangent(name: str, p: Any, t: Any) -> None:
+    if not isinstance(p, Tensor) or not isinstance(t, Tensor):
+        raise TypeError(f"{name}: expected tensors as primals and tangents, got {type(p).__name__} and {type(t).__name__}")
+    if p.shape != t.shape:
+        raise RuntimeError(f"{name}: a tangent of shape {tuple(t.shape)} does not fit its primal of shape {tuple(p.shape)}")
+    if p.dtype is not t.dtype:
+        raise RuntimeError(f"{name}: a tangent of dtype {t.dtype} does not fit its primal of dtype {p.dtype}")
+    if p.dtype.category < dtypes.FLOAT:
+        raise RuntimeError(f"{name}: only floating and complex tensors have tangents, got {p.dtype}")
+
+
+def _pair(o: Any, frame: JvpFrame, strict: bool) -> tuple[Tensor, Tensor]:
+    if not isinstance(o, Tensor):
+        raise RuntimeError(f"jvp: expected the function to return only tensors, got {type(o).__name__}")
+    p, t = undual(o, frame)
+    if t is None and strict:
+        raise RuntimeError("jvp: an output does not depend on the primals; strict=True does not allow that")
+    return p, ops.zeros_like(p) if t is None else t
+
+
+def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """``func(*primals)``, and its derivative there as a function of the tangents.
+
+    ``func`` runs once, however often the derivative is applied.
+
+    >>> import lucid
+    >>> y, f = lucid.func.linearize(lucid.sin, lucid.zeros(2))
+    >>> f(lucid.tensor([1.0, 3.0]))
+    tensor([1., 3.])
+    """
+    from ..core.graph import run_backward
+    from .dual import _probe
+    from .grads import detach_own, start_with, vjp_parts
+
+    outs, structure, inputs, leaves = vjp_parts("linearize", func, primals)
+    probes = [_probe(o) for o in outs]
+    nodes, starts = start_with(outs, probes)
+    with modes.enable_grad():
+        rows = (
+            run_backward(nodes, starts, create_graph=True, retain_graph=True, inputs=[x.node for x in inputs], accumulate=False)
+            if nodes
+            else [None] * len(inputs)
+        )
+    shapes, in_structure = flatten(primals)
+
+    def derivative(*tangents: Any) -> Any:
+        given, found = flatten(tangents)
+        if found != in_structure:
+            raise RuntimeError("linearize: expected the tangents to have the structure of the primals")
+        for p, t in zip(shapes, given, strict=True):
+            check_tangent("linearize", p, t)
+        used = [(r, t) for r, t in zip(rows, given, strict=True) if r is not None and r.node is not None]
+        found_t = (
+            run_backward(
+                [r.node for r, _ in used], [t for _, t in used], create_graph=True, retain_graph=True,
+                inputs=[p.node for p in probes], accumulate=False,
+            )
+            if used
+            else [None] * len(probes)
+        )  # fmt: skip
+        own = {*leaves, *(p.node for p in probes)}
+        results = (ops.zeros_like(o) if t is None else t for o, t in zip(outs, found_t, strict=True))
+        return structure.build(detach_own(r, own) for r in results)
+
+    return structure.build(detach_own(o, set(leaves)) for o in outs), derivative
