@@ -157,8 +157,8 @@ def _store(root: Tensor, chain: tuple, old: Any, new: Any) -> Any:
     """Write ``new`` over ``old``, a view of the root's array; returns the written array."""
     backend = backend_of(old)
     if backend.writes_in_place:
-        mutation.note(old)
         backend.assign(old, new)
+        mutation.note(old)
         return old
     mutation.note(root.value)  # the old array lives on in the graph, but PyTorch would call it overwritten
     root.value = put_through(backend.table, root.value, new, chain)
