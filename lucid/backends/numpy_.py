@@ -489,6 +489,11 @@ class NumpyBackend(Backend):
         return total
 
     def assign(self, target: ndarray, source: Any) -> None:
+        if not target.flags.writeable:
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                "location; clone() the expanded tensor before writing to it"
+            )
         np.copyto(target, source, casting="unsafe")
 
     def aliases(self, result: ndarray, source: ndarray) -> bool:
