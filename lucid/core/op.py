@@ -512,6 +512,63 @@ def _with_params(op: Op) -> Callable:
     return call
 
 
+def _several_inputs(op: Op) -> Callable:
+    """``call(x, y, z)`` for ops of three or more tensors and no parameters; the last ones may be left out (a bias)."""
+    kernels, keep, keep_out = op.kernels, op.keep, op.keep_out
+    saves, records = op.keeps_values, op.kind != "none"
+
+    def call(*xs):  # type: ignore[no-untyped-def]
+        mode = current()
+        first = xs[0]
+        if not isinstance(first, Tensor) or (mode is not None and mode is not NO_GRAD):
+            return apply(op, xs)
+        value = first.value
+        dtype, kind = value.dtype, type(value)
+        if dtype not in op.fast:
+            return apply(op, xs)
+        values, parents, tracked = [value], [first.node], first.node is not None
+        for x in xs[1:]:
+            if not isinstance(x, Tensor):
+                return apply(op, xs)
+            v = x.value
+            if v.dtype is not dtype or type(v) is not kind:
+                return apply(op, xs)
+            values.append(v)
+            parents.append(x.node)
+            tracked = tracked or x.node is not None
+        kernel = kernels.get(kind) or find_kernel(op, kind)
+        try:
+            out = kernel(*values)
+        except Exception as problem:
+            out = recover(op, values, (), problem)
+        if type(out) is not kind:
+            out = backend_of(out).array(out)
+        t = new_tensor(Tensor)
+        t.value = out
+        t.grad = None
+        t._version = 0
+        if tracked and mode is None and records:
+            node = Node()
+            node.op = op
+            node.parents = parents
+            if saves:
+                saved = [v if k else None for v, k in zip(values, keep, strict=False)]
+                saved.append(out if keep_out else None)
+                node.saved = tuple(saved)
+            else:
+                node.saved = ()
+            node.params = ()
+            node.shape = out.shape
+            node.seq = next_seq()
+            node.extra = None
+            t.node = node
+        else:
+            t.node = None
+        return t
+
+    return call
+
+
 # ---- the declarators ----------------------------------------------------------------------------------------------------
 
 
@@ -530,6 +587,8 @@ def declare(name: str, kind: str, rules: tuple[Rule, ...], *, variadic: bool = F
         op.call = _with_params(op) if op.params or op.wants_shapes else _one_input(op)
     elif op.arity == 2 and not op.params and not op.wants_shapes and op.joint is None:
         op.call = _two_inputs(op)
+    elif op.arity > 2 and not op.params and not op.wants_shapes and op.joint is None and not op.promote_from:
+        op.call = _several_inputs(op)
     else:
         n = op.arity
         op.call = lambda *args: apply(op, args[:n], args[n:])

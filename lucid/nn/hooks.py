@@ -175,20 +175,18 @@ def _after_failure(module: Module, args: tuple, kwargs: dict, done: set[int]) ->
 
 # Identity on several tensors at once: its node is where hooks see the gradients of a module's inputs or outputs.
 boundary = linear(
-    "module_boundary", joint=lambda xp, g, xs: list(g), variadic=True, node_name="BackwardHookFunctionBackward"
+    "module_boundary", joint=lambda xp, g: list(g), variadic=True, node_name="BackwardHookFunctionBackward"
 )
 
 
 class _Identity(dict):
     """The kernel of ``module_boundary``, the same on every backend."""
 
-    def __missing__(self, array_type: type) -> Callable:
+    def get(self, array_type: type, default: Any = None) -> Callable:
         return lambda *arrays: arrays
 
 
-OPS["module_boundary"].kernels = _Identity()  # type: ignore[assignment]
-OPS["module_boundary"].keep = (False,) * len(OPS["module_boundary"].keep)
-OPS["module_boundary"].keeps_values = False
+OPS["module_boundary"].kernels = _Identity()
 
 
 class _Boundary:
