@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import ops
+from ..backends import backend_of
 from ..core import dtypes
 from ..core.errors import ShapeError
 from ..core.tensor import Tensor
+from ..core.view import View
 from ..ops import shape as shape_ops
 from .registry import dim_arg, public, shape_arg, tensor_arg
 
@@ -34,6 +36,24 @@ def resolve_shape(x: Tensor, shape: tuple[int, ...], name: str) -> tuple[int, ..
     return shape
 
 
+def in_order(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """Lay the memory of a channels-last convolution result out as PyTorch would, if ``sizes`` takes its channels apart.
+
+    NumPy's convolutions return (N, C, H, W) over channels-last memory, an order that programs neither asked for nor see:
+    ``x.view(n, -1)`` works on them and shares their memory. Other views of the tensor follow, as after an in-place write.
+    """
+    value = x.value
+    flags = getattr(value, "flags", None)
+    if flags is None or flags.c_contiguous or value.shape[:2] == sizes[:2]:
+        return x
+    root = x.root if type(x) is View else x
+    memory = root.value
+    if memory.ndim > 2 and memory.transpose(0, *range(2, memory.ndim), 1).flags.c_contiguous:
+        root.value = backend_of(memory).copy(memory)
+        root._version += 1
+    return x
+
+
 @public(out=False)
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape (one size may be -1); a view where memory allows, else a copy.
@@ -46,7 +66,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
             [3, 4, 5]])
     """
     x = tensor_arg(input, "reshape")
-    return ops.reshape(x, resolve_shape(x, shape_arg(shape, "reshape"), "reshape"))
+    sizes = resolve_shape(x, shape_arg(shape, "reshape"), "reshape")
+    return ops.reshape(in_order(x, sizes) if x.value.ndim > 2 else x, sizes)
 
 
 @public(function=False)
@@ -62,7 +83,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return ops.reinterpret(input, shape[0], input.dtype)
     sizes = resolve_shape(input, shape_arg(shape, "view"), "view")
-    result = ops.reshape(input, sizes)
+    result = ops.reshape(in_order(input, sizes) if input.value.ndim > 2 else input, sizes)
     if result.base is None and not hasattr(result, "source") and input.shape.numel():
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
@@ -100,7 +121,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if first == last:
         return x
     sizes = tuple(x.shape)
-    return ops.reshape(x, (*sizes[:first], math.prod(sizes[first : last + 1]), *sizes[last + 1 :]))
+    sizes = (*sizes[:first], math.prod(sizes[first : last + 1]), *sizes[last + 1 :])
+    return ops.reshape(in_order(x, sizes) if x.value.ndim > 2 else x, sizes)
 
 
 @public()
