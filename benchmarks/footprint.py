@@ -32,16 +32,18 @@ def register(bench: Bench) -> None:
     if "lucid" in bench.libraries:
         lucid = bench.libraries["lucid"]
         bench.section("Memory: tracemalloc, garbage collector off")
-        bench.fact("300-op graph: peak while alive", lambda: graph_memory(lucid)[0])
-        bench.fact("300-op graph: left after the loss goes", lambda: graph_memory(lucid)[1], goal="0")
-        bench.fact("300-op graph: left after backward, loss kept", lambda: graph_memory(lucid)[2])
-        bench.fact("30 graphs of 1 MB, dropped: left", lambda: dropped_graphs(lucid), goal="0")
+        bench.fact("300-op graph: peak", lambda: graph_memory(lucid, backward=False)[0])
+        bench.fact("300-op graph: left when the loss goes", lambda: graph_memory(lucid, backward=False)[1], goal="0 B")
+        bench.fact("300-op graph and backward: peak", lambda: graph_memory(lucid, backward=True)[0])
+        bench.fact("300-op graph and backward: left", lambda: graph_memory(lucid, backward=True)[1], goal="0 B")
+        bench.fact("30 graphs of 1 MB, dropped: left", lambda: dropped_graphs(lucid), goal="0 B")
         bench.fact("objects in reference cycles after all this", lambda: cycles(lucid), goal="0")
 
 
 def import_time(library: Library) -> str:
     """Median over fresh processes; the first run is not counted, it fills the disk cache and writes bytecode."""
     env = dict(os.environ, PYTHONPATH=str(library.path.parent))
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every run would compile lucid's sources, as no user's does
     command = [sys.executable, "-c", IMPORT.format(name=library.name)]
     lines = []
     for _ in range(10):
@@ -62,49 +64,40 @@ def size(count: int) -> str:
     return f"{count / 1024:.1f} KiB" if abs(count) < 4 << 20 else f"{count / 2**20:.1f} MiB"
 
 
-def traced(work: Callable[[], Any]) -> tuple[Any, int, int]:
-    """What `work` returns, the peak and the bytes still held after it, with the collector off; what tracing itself
-    holds is taken off."""
+def traced(work: Callable[[], Any], times: int = 10) -> tuple[int, int]:
+    """The peak of one `work`, and the bytes that each further one leaves behind, with the collector off."""
     gc.collect()
     gc.disable()
     work()  # fills CPython's and NumPy's free lists, which the collector has just emptied and which are no leak
     tracemalloc.start()
     try:
-        _, idle_peak, idle = _measured(lambda: None)
-        result, peak, left = _measured(work)
+        work()
+        first, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        for _ in range(times):
+            work()
+        last, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
         gc.enable()
-    return result, max(0, peak - idle_peak), max(0, left - idle)
+    return peak - first, max(0, last - first) // times
 
 
-def _measured(work: Callable[[], Any]) -> tuple[Any, int, int]:
-    before, _ = tracemalloc.get_traced_memory()
-    tracemalloc.reset_peak()
-    result = work()
-    after, peak = tracemalloc.get_traced_memory()
-    return result, peak - before, after - before
-
-
-def graph_memory(L: Library) -> tuple[str, str, str]:
-    """Peak of a small graph; what stays when the loss is dropped; what stays when only the saved arrays may go."""
+def graph_memory(L: Library, *, backward: bool) -> tuple[str, str]:
+    """Peak of the small graph while it lives, and what stays of it when the loss goes."""
     from benchmarks.core import small_graph
 
     forward = small_graph(L)
 
     def run() -> None:
-        forward()
-
-    def keep() -> Any:
         loss = forward()
-        loss.backward()
-        for leaf in forward.leaves:  # type: ignore[attr-defined]
-            leaf.grad = None
-        return loss
+        if backward:
+            loss.backward()
+            for leaf in forward.leaves:  # type: ignore[attr-defined]
+                leaf.grad = None
 
-    _, peak, left = traced(run)
-    _, _, kept = traced(keep)
-    return size(peak), size(left), size(kept)
+    peak, left = traced(run)
+    return size(peak), size(left)
 
 
 def dropped_graphs(L: Library) -> str:
@@ -118,7 +111,7 @@ def dropped_graphs(L: Library) -> str:
             y = (w * w).exp()
             (y * y).sum()
 
-    return size(traced(run)[2])
+    return size(traced(run, 1)[1])
 
 
 def cycles(L: Library) -> str:
