@@ -1,13 +1,13 @@
 """Sphinx settings: MyST pages, the reference from the docstrings. `make docs` builds with warnings as errors."""
 
 import ast
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from sphinx.domains.python import PyClasslike
 
 import lucid
+
+ROOT = Path(__file__).resolve().parents[1]
 
 project = "lucid"
 author = "the lucid authors"
@@ -51,5 +51,14 @@ def show_declaration(app, what, name, obj, options, lines, declarations=op_decla
         lines += ["", ".. code-block:: python", "", *("   " + line for line in source.splitlines()), ""]
 
 
+class Class(PyClasslike):
+    """A class may be public in two namespaces (`lucid.no_grad`, `lucid.autograd.no_grad`); the file is no third."""
+
+    def run(self):
+        self.options.pop("canonical", None)
+        return super().run()
+
+
 def setup(app):
+    app.add_directive_to_domain("py", "class", Class, override=True)
     app.connect("autodoc-process-docstring", show_declaration)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lucid.core.op import OPS
+
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -20,6 +22,16 @@ def blocks(path):
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))) if blocks(page)]
 
 
+@pytest.fixture
+def own_ops():
+    """What a page declares must not be there for the tests that look at every op."""
+    before = set(OPS)
+    yield
+    for name in set(OPS) - before:
+        del OPS[name]
+
+
+@pytest.mark.usefixtures("own_ops")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # what an example saves must not land in the repository
