@@ -64,19 +64,28 @@ def size(count: int) -> str:
     return f"{count / 1024:.1f} KiB" if abs(count) < 4 << 20 else f"{count / 2**20:.1f} MiB"
 
 
+def held() -> int:
+    """Bytes that Python objects and NumPy arrays hold, unused free lists emptied and reference cycles left alone."""
+    gc.freeze()  # the full collection empties CPython's free lists, and finds no cycles among frozen objects
+    gc.collect()
+    gc.unfreeze()
+    return tracemalloc.get_traced_memory()[0]
+
+
 def traced(work: Callable[[], Any], times: int = 10) -> tuple[int, int]:
     """The peak of one `work`, and the bytes that each further one leaves behind, with the collector off."""
     gc.collect()
     gc.disable()
-    work()  # fills CPython's and NumPy's free lists, which the collector has just emptied and which are no leak
     tracemalloc.start()
     try:
-        work()
-        first, _ = tracemalloc.get_traced_memory()
+        for _ in range(times):  # NumPy keeps a few small buffers per size
+            work()
+        first = held()
         tracemalloc.reset_peak()
         for _ in range(times):
             work()
-        last, peak = tracemalloc.get_traced_memory()
+        _, peak = tracemalloc.get_traced_memory()
+        last = held()
     finally:
         tracemalloc.stop()
         gc.enable()
