@@ -94,11 +94,19 @@ class Backend:
         grads: Sequence[Any],
         states: Sequence[Sequence[Any]],
         scalars: dict[str, Any],
-    ) -> tuple[list[Any], list[list[Any]]]:
+        cache: dict | None = None,
+    ) -> tuple[Sequence[Any], Sequence[Sequence[Any]]]:
         """Run an optimizer rule on each parameter; returns the new parameters and states.
 
-        ``rule(xp, p, g, *state, **scalars) -> (p, *state)`` is a pure function of arrays. Backends that can write in
-        place do, block by block, and return the arrays they were given.
+        ``rule(xp, p, g, *state, **scalars) -> (p, *state)`` is a pure function of arrays; ``states`` holds one sequence
+        per name of state. Scalars that are floats may differ at every call, and rules never branch on them; all others
+        (flags, None, ints, tuples) are fixed, and rules may. A rule marked ``elementwise`` may be cut into blocks, run
+        on several parameters laid end to end, and compiled; others run on one parameter at a time.
+
+        Backends that can write in place do, and return the very sequences they were given, with one exception: they
+        may return other arrays for the state (views of one long buffer, say), which the caller then keeps. ``cache``
+        is a dict that the caller passes again as long as parameters and states are the same arrays as in the last
+        call (as returned); what is kept there, and for how long it holds, is the backend's business.
         """
         new_params, new_states = [], []
         for p, g, *state in zip(params, grads, *states, strict=True):

@@ -504,10 +504,16 @@ class NumpyBackend(Backend):
         return np.errstate(all="ignore")
 
     def apply_update(
-        self, rule: Callable, params: Sequence[Any], grads: Sequence[Any], states: Sequence[Sequence[Any]], scalars: dict[str, Any]
-    ) -> tuple[list[Any], list[list[Any]]]:
+        self,
+        rule: Callable,
+        params: Sequence[Any],
+        grads: Sequence[Any],
+        states: Sequence[Sequence[Any]],
+        scalars: dict[str, Any],
+        cache: dict | None = None,
+    ) -> tuple[Sequence[Any], Sequence[Sequence[Any]]]:
         with np.errstate(all="ignore"):
-            return numpy_update.apply(self.table, rule, params, grads, states, scalars)
+            return numpy_update.apply(self.table, rule, params, grads, states, scalars, cache)
 
 
 def backend() -> NumpyBackend:

@@ -8,6 +8,7 @@ latest write of all are looked at, so a program without in-place ops pays one co
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import BackwardError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _written: dict[int, tuple[weakref.ref, int]] = {}
 _latest = 0
+_together: dict[int, list[int]] = {}
 
 
 def latest() -> int:
@@ -50,8 +52,52 @@ def note(array: Any) -> None:
 
 
 def _stale(value: Any, seq: int) -> bool:
-    entry = _written.get(id(owner(value)))
-    return entry is not None and entry[1] > seq
+    key = id(owner(value))
+    entry = _written.get(key)
+    if entry is not None and entry[1] > seq:
+        return True
+    clock = _together.get(key)
+    return clock is not None and clock[0] > seq
+
+
+class Together:
+    """Arrays that are always overwritten at once (the parameters of an optimizer): noting them costs one assignment.
+
+    ``release`` must be called when that ends; until then the arrays are kept alive.
+    """
+
+    def __init__(self, arrays: Sequence[Any]):
+        self._clock = [0]
+        self._owners: dict[int, Any] = {}
+        self._others: list[Any] = []  # overwritten together with other arrays too: noted one by one
+        for array in arrays:
+            root = owner(array)
+            if _together.setdefault(id(root), self._clock) is self._clock:
+                self._owners[id(root)] = root
+            else:
+                self._others.append(root)
+
+    def note(self) -> None:
+        """Remember that all of them were overwritten just now."""
+        from .graph import next_seq
+
+        global _latest
+        self._clock[0] = _latest = next_seq()
+        for array in self._others:
+            note(array)
+
+    def release(self) -> None:
+        """Let the arrays go; what was noted stays."""
+        for key, array in self._owners.items():
+            del _together[key]
+            known = _written.get(key)
+            if self._clock[0] and (known is None or known[1] < self._clock[0]):
+                _written[key] = (weakref.ref(array, lambda _, key=key: _written.pop(key, None)), self._clock[0])
+        self._owners.clear()
+
+    def __del__(self) -> None:
+        if self._owners and _together is not None:  # not while the interpreter shuts down
+            self.release()
 
 
 def check(node: Node, saved: tuple) -> None:
