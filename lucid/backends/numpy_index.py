@@ -244,6 +244,9 @@ def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
     return out
 
 
-def mask_rank(mask: Any) -> Any:
-    """How many positions of a mask hold before each one: the element of ``masked_scatter``'s source that goes there."""
-    return (np.cumsum(mask.reshape(-1)) - 1).reshape(mask.shape)
+def masked_gather(g: Any, mask: Any, shape: tuple) -> Any:
+    """The transpose of ``masked_scatter`` in its source."""
+    out = np.zeros(math.prod(shape), g.dtype)
+    chosen = g[np.broadcast_to(mask, g.shape)]
+    out[: chosen.size] = chosen
+    return out.reshape(shape)

@@ -144,3 +144,8 @@ def reinterpret(x: Any, dtype: Any, source: Any = None) -> Any:
 
 def repeat_interleave(x: Any, repeats: Any, axis: int) -> Any:
     return np.repeat(x, repeats, axis)
+
+
+def repeat_positions(x: Any, n: int, repeats: Any) -> Any:
+    """Which of ``n`` slices each slice of ``repeat_interleave``'s result came from."""
+    return np.repeat(np.arange(n), repeats)

@@ -318,7 +318,7 @@ def _as_tensors(node: Node, saved: tuple) -> tuple:
     from .tensor import wrap
 
     op = node.op
-    if not op.keeps_values or op.rules is None:
+    if not op.keeps_values or (op.rules is None and getattr(op, "joint", None) is None):
         return saved  # an op with a vjp of its own (autograd.Function) keeps what it likes
     n = len(node.parents)
     values = [wrap(v, p) if keep and v is not None else v for v, p, keep in zip(saved, node.parents, op.keep_all(n), strict=False)]

@@ -5,12 +5,17 @@ be differentiable.
 """
 
 from .conv import *  # noqa: F403
+from .complex_ import *  # noqa: F403
 from .elementwise import *  # noqa: F403
+from .fft import *  # noqa: F403
 from .fused import *  # noqa: F403
 from .indexing import *  # noqa: F403
 from .linalg import *  # noqa: F403
+from .norms import *  # noqa: F403
 from .pool import *  # noqa: F403
 from .reduce import *  # noqa: F403
+from .scatter import *  # noqa: F403
 from .shape import *  # noqa: F403
+from .special import *  # noqa: F403
 
 from .namespace import *  # noqa: F403  isort: skip  (last: these replace the bare ops of the same name)

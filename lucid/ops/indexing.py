@@ -37,6 +37,15 @@ index_put = linear(
     promote="same",
 )
 
+index_put_add = linear(
+    "index_put_add",
+    lambda xp, g: g,
+    lambda xp, g, index: xp.index(g, index),
+    params=("index",),
+    promote="same",
+    node_name="IndexPutBackward0",
+)
+
 # ---- along one axis ----
 take_along_axis = linear(
     "take_along_axis",

@@ -2,7 +2,7 @@
 
 from ..backends import backend_of
 from ..core.tensor import wrap
-from . import indexing, reduce, shape
+from . import complex_, elementwise, indexing, reduce, shape
 
 
 def _axes(x, axis):
@@ -17,6 +17,11 @@ def sum(x, axis=None, keepdims=False):
 
 def mean(x, axis=None, keepdims=False):
     return reduce.mean(x, _axes(x, axis), keepdims)
+
+
+def sign(x):
+    """x / |x| for complex numbers, too."""
+    return complex_.sgn(x) if x.dtype.is_complex else elementwise.sign(x)
 
 
 def expand_dims(x, axis):
@@ -60,3 +65,12 @@ def cast(x, dtype, source=None):
     return x if x.dtype is dtype else op(x, dtype, x.dtype)
 
 
+# ---- positions: raw integer arrays, which index ops take among their parameters ----
+
+
+def strided_positions(x, size, stride, offset):
+    return backend_of(x.value).table.strided_positions(x.value, size, stride, offset)
+
+
+def repeat_positions(x, n, repeats):
+    return backend_of(x.value).table.repeat_positions(x.value, n, repeats)

@@ -1,6 +1,8 @@
 """Shape: views (which share memory with their input) and rearrangements (which copy). All linear."""
 
-from ..core.op import linear, view
+import math
+
+from ..core.op import declare, linear, view
 
 
 def inverse(axes):
@@ -71,3 +73,101 @@ roll = linear(
     params=("shift", "axis"),
 )
 copy = linear("copy", lambda xp, g: g, node_name="CloneBackward0")
+
+
+# ---- diagonals ----
+diagonal = view(
+    "diagonal",
+    lambda xp, g, x_shape, offset, axis1, axis2: xp.diagonal_place(g, x_shape, offset, axis1, axis2),
+    put=lambda xp, x, new, offset, axis1, axis2: xp.diagonal_put(x, new, offset, axis1, axis2),
+    params=("offset", "axis1", "axis2"),
+    node_name="DiagonalBackward0",
+)
+diagonal_place = linear(
+    "diagonal_place",
+    lambda xp, g, offset, axis1, axis2: xp.copy(xp.diagonal(g, offset, axis1, axis2)),
+    params=("shape", "offset", "axis1", "axis2"),
+    node_name="DiagEmbedBackward0",
+)
+diagonal_put = linear(
+    "diagonal_put",
+    lambda xp, g, offset, axis1, axis2: xp.diagonal_put(g, 0.0, offset, axis1, axis2),
+    lambda xp, g, offset, axis1, axis2: xp.copy(xp.diagonal(g, offset, axis1, axis2)),
+    params=("offset", "axis1", "axis2"),
+    promote="same",
+    node_name="DiagonalScatterBackward0",
+)
+tril = linear("tril", lambda xp, g, k: xp.tril(g, k), params=("k",))
+triu = linear("triu", lambda xp, g, k: xp.triu(g, k), params=("k",))
+
+# ---- windows and raw strides: views whose elements may overlap ----
+_OVERLAP = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory location; "
+    "clone() the tensor before writing to it"
+)
+
+
+def _unfold_put(xp, x, new, axis, size, step):
+    if step < size:
+        raise RuntimeError(_OVERLAP)
+    shape = tuple(x.shape)
+    covered = xp.fold_windows(xp.ones_like(new), shape, axis, size, step) != 0
+    return xp.where(covered, xp.fold_windows(new, shape, axis, size, step), x)
+
+
+unfold = view(
+    "unfold",
+    lambda xp, g, x_shape, axis, size, step: xp.fold_windows(g, x_shape, axis, size, step),
+    put=_unfold_put,
+    params=("axis", "size", "step"),
+    node_name="UnfoldBackward0",
+)
+fold_windows = linear(
+    "fold_windows",
+    lambda xp, g, axis, size, step: xp.copy(xp.unfold(g, axis, size, step)),
+    params=("shape", "axis", "size", "step"),
+    node_name="UnfoldBackward0",
+)
+
+
+def _as_strided_grad(xp, g, x_shape, size, stride, offset, geometry):
+    """Add up what each place in memory received, then look at the places of the input."""
+    total, x_stride, x_offset = geometry
+    memory = xp.place_add(xp.reshape(g, (-1,)), (total,), (xp.strided_positions(g, size, stride, offset),))
+    back = xp.reshape(xp.index(memory, (xp.strided_positions(g, x_shape, x_stride, x_offset),)), x_shape)
+    shared = math.prod(n for n, s in zip(x_shape, x_stride, strict=True) if s == 0)
+    return back if shared <= 1 else back * (1.0 / shared)  # places that the input itself shows several times
+
+
+def _as_strided_put(xp, x, new, size, stride, offset, geometry):
+    total, x_stride, x_offset = geometry
+    if any(s == 0 and n > 1 for n, s in zip(size, stride, strict=True)):
+        raise RuntimeError(_OVERLAP)
+    where, own = xp.strided_positions(new, size, stride, offset), xp.strided_positions(x, tuple(x.shape), x_stride, x_offset)
+    memory = xp.index_put(xp.zeros_of((total,), x), xp.reshape(x, (-1,)), (own,))
+    memory = xp.index_put(memory, xp.reshape(new, (-1,)), (where,))
+    return xp.reshape(xp.index(memory, (own,)), tuple(x.shape))
+
+
+as_strided = view(
+    "as_strided",
+    _as_strided_grad,
+    put=_as_strided_put,
+    params=("size", "stride", "offset", "geometry"),
+    node_name="AsStridedBackward0",
+)
+
+
+def _no_bytes(xp, x, new, dtype, source):
+    return xp.reinterpret(xp.copy(new), source, dtype)
+
+
+# The bytes of a tensor as another dtype: a view that writes through, without a derivative (as in PyTorch).
+reinterpret = declare("reinterpret", "none", (), arity=1, params=("dtype", "source"), promote=None, put=_no_bytes)
+repeat_interleave = linear(
+    "repeat_interleave",
+    lambda xp, g, x_shape, repeats, axis: xp.place_add(
+        g, x_shape, (*(slice(None) for _ in range(axis)), xp.repeat_positions(g, x_shape[axis], repeats))
+    ),
+    params=("repeats", "axis"),
+)
