@@ -1,0 +1,172 @@
+"""Datasets: something with a length and items, or something to iterate over."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from ...core.tensor import Tensor
+from ...functions.random import Generator
+from ...functions.random import randperm as _randperm
+
+T = TypeVar("T", covariant=True)
+
+
+class Dataset(Generic[T]):
+    """Items by index: subclasses define ``__getitem__`` and ``__len__``. ``a + b`` joins two.
+
+    >>> import lucid
+    >>> class Squares(lucid.utils.data.Dataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...     def __getitem__(self, i):
+    ...         return i * i
+    >>> [x for x in Squares() + Squares()]
+    [0, 1, 4, 0, 1, 4]
+    """
+
+    def __getitem__(self, index: Any) -> T:
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__")
+
+    def __add__(self, other: Dataset) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
+    def __iter__(self) -> Iterator:
+        return (self[i] for i in range(len(self)))  # type: ignore[arg-type]
+
+
+class IterableDataset(Dataset[T]):
+    """Items in the order of ``__iter__``, whose number may be unknown: streams."""
+
+    def __iter__(self) -> Iterator:
+        raise NotImplementedError(f"{type(self).__name__} must define __iter__")
+
+    def __add__(self, other: Dataset) -> ChainDataset:  # type: ignore[override]
+        return ChainDataset([self, other])
+
+
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
+    """Rows of tensors: item i is ``(a[i], b[i], ...)``.
+
+    Raises ValueError unless all have the same first size.
+
+    >>> import lucid
+    >>> data = lucid.utils.data.TensorDataset(lucid.arange(3), lucid.arange(3) * 10)
+    >>> data[1]
+    (tensor(1), tensor(10))
+    """
+
+    def __init__(self, *tensors: Tensor):
+        if len({t.shape[0] for t in tensors}) > 1:
+            raise ValueError(f"TensorDataset: size mismatch between tensors: first sizes are {[t.shape[0] for t in tensors]}")
+        self.tensors = tensors
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return tuple(t[index] for t in self.tensors)  # type: ignore[index]
+
+    def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, ...]]:
+        return [self[i] for i in indices]
+
+    def __len__(self) -> int:
+        return self.tensors[0].shape[0]
+
+
+class StackDataset(Dataset):
+    """Datasets side by side: item i is a tuple (or, from keywords, a dict) of their items i.
+
+    Raises ValueError unless all are of one length.
+    """
+
+    def __init__(self, *args: Dataset, **kwargs: Dataset):
+        if bool(args) == bool(kwargs):
+            raise ValueError("StackDataset: give datasets either by position or by name")
+        self.datasets: Any = args or kwargs
+        lengths = {len(d) for d in (args or kwargs.values())}  # type: ignore[arg-type]
+        if len(lengths) > 1:
+            raise ValueError(f"StackDataset: size mismatch between datasets: {sorted(lengths)}")
+        self._length = lengths.pop()
+
+    def __getitem__(self, index: int) -> Any:
+        if isinstance(self.datasets, dict):
+            return {k: d[index] for k, d in self.datasets.items()}
+        return tuple(d[index] for d in self.datasets)
+
+    def __len__(self) -> int:
+        return self._length
+
+
+class ConcatDataset(Dataset[T]):
+    """Datasets one after the other."""
+
+    def __init__(self, datasets: Iterable[Dataset]):
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset: datasets should not be an empty iterable")
+        if any(isinstance(d, IterableDataset) for d in self.datasets):
+            raise ValueError("ConcatDataset does not support IterableDataset; use ChainDataset")
+        self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: int) -> Any:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} out of range for a dataset of {len(self)} items")
+        index %= len(self)
+        which = bisect.bisect_right(self.cumulative_sizes, index)
+        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
+
+
+class ChainDataset(IterableDataset):
+    """Iterable datasets one after the other."""
+
+    def __init__(self, datasets: Iterable[Dataset]):
+        self.datasets = list(datasets)
+
+    def __iter__(self) -> Iterator:
+        return itertools.chain.from_iterable(self.datasets)
+
+    def __len__(self) -> int:
+        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type]
+
+
+class Subset(Dataset[T]):
+    """The items of a dataset at the given indices."""
+
+    def __init__(self, dataset: Dataset[T], indices: Sequence[int]):
+        self.dataset, self.indices = dataset, indices
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, list):
+            return self.dataset[[self.indices[i] for i in index]]
+        return self.dataset[self.indices[index]]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Generator | None = None) -> list[Subset[T]]:
+    """Split at random into parts of the given lengths, or of the given fractions (which sum to 1).
+
+    Raises ValueError if the lengths do not sum to the size of the dataset.
+
+    >>> import lucid
+    >>> data = lucid.utils.data.TensorDataset(lucid.arange(10))
+    >>> [len(part) for part in lucid.utils.data.random_split(data, [0.7, 0.3])]
+    [7, 3]
+    """
+    total = len(dataset)  # type: ignore[arg-type]
+    if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
+        sizes = [math.floor(total * f) for f in lengths]
+        for i in range(total - sum(sizes)):  # the rest goes round, one each
+            sizes[i % len(sizes)] += 1
+    else:
+        sizes = [int(n) for n in lengths]
+    if sum(sizes) != total:
+        raise ValueError(f"random_split: sum of input lengths {sum(sizes)} does not equal the length of the input dataset {total}")
+    order = _randperm(total, generator=generator).tolist()
+    ends = list(itertools.accumulate(sizes))
+    return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends, strict=True)]

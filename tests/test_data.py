@@ -1,0 +1,106 @@
+"""Datasets, samplers and the loader; orders and errors as PyTorch has them."""
+
+import threading
+from collections import namedtuple
+
+import numpy as np
+import pytest
+from reference import needs_torch, torch
+
+import lucid
+from lucid.utils import data as D
+
+X, Y = lucid.arange(10).float(), lucid.arange(10) * 10
+DATA = D.TensorDataset(X, Y)
+
+
+@needs_torch
+@pytest.mark.parametrize("batch_size", [1, 3, 5, 20])
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_as_in_torch(batch_size, drop_last, workers):
+    theirs = torch.utils.data.TensorDataset(torch.arange(10).float(), torch.arange(10) * 10)
+    expected = [[t.tolist() for t in b] for b in torch.utils.data.DataLoader(theirs, batch_size, drop_last=drop_last)]
+    loader = D.DataLoader(DATA, batch_size, drop_last=drop_last, num_workers=workers)
+    assert [[t.tolist() for t in b] for b in loader] == expected and len(loader) == len(expected)
+
+
+def test_shuffle_visits_all_and_follows_the_generator():
+    def order(seed):
+        return [int(y) for _, batch in D.DataLoader(DATA, 3, shuffle=True, generator=lucid.Generator().manual_seed(seed)) for y in batch]
+
+    assert sorted(order(1)) == Y.tolist() and order(1) == order(1) != order(2)
+
+
+def test_collate_structures():
+    Point = namedtuple("Point", "x y")
+    batch = D.default_collate([{"a": 1, "p": Point(1.0, "s"), "n": np.float32(2), "l": [True, 2]} for _ in range(2)])
+    assert batch["a"].dtype is lucid.int64 and batch["p"].x.dtype is lucid.float64 and batch["p"].y == ["s", "s"]
+    assert batch["n"].dtype is lucid.float32 and batch["l"][0].dtype is lucid.bool
+    with pytest.raises(RuntimeError, match="equal size"):
+        D.default_collate([[1], [1, 2]])
+    with pytest.raises(TypeError, match="object"):
+        D.default_collate([object()])
+
+
+def test_split_subset_concat_stack_chain():
+    parts = D.random_split(DATA, [0.55, 0.45], lucid.Generator().manual_seed(0))
+    assert [len(p) for p in parts] == [6, 4] and sorted(int(y) for p in parts for _, y in p) == Y.tolist()
+    both = parts[0] + parts[1]
+    assert len(both) == 10 and both[-1][1] == parts[1][3][1]
+    with pytest.raises(IndexError):
+        both[10]
+    assert D.StackDataset(a=DATA, b=DATA)[2]["b"][0].item() == 2.0
+    with pytest.raises(ValueError, match="sum"):
+        D.random_split(DATA, [3, 3])
+
+    class Stream(D.IterableDataset):
+        def __iter__(self):
+            return iter(range(5))
+
+    assert [b.tolist() for b in D.DataLoader(Stream() + Stream(), 4)] == [[0, 1, 2, 3], [4, 0, 1, 2], [3, 4]]
+
+
+def test_samplers():
+    lucid.manual_seed(0)
+    assert sorted(D.RandomSampler(range(4), num_samples=8)) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert set(D.WeightedRandomSampler([0.0, 1.0, 0.0], 5)) == {1}
+    assert sorted(D.SubsetRandomSampler([3, 5])) == [3, 5]
+    assert list(D.BatchSampler(D.SequentialSampler(range(5)), 2, True)) == [[0, 1], [2, 3]]
+    loader = D.DataLoader(DATA, batch_sampler=[[1, 2], [9]])
+    assert [y.tolist() for _, y in loader] == [[10, 20], [90]]
+
+
+def test_workers_know_themselves_and_errors_arrive():
+    seen = set()
+
+    class Named(D.Dataset):
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, i):
+            info = D.get_worker_info()
+            seen.add((info.id, info.num_workers, threading.current_thread() is not threading.main_thread()))
+            if i == 5:
+                raise KeyError("item five")
+            return i
+
+    found = []
+    with pytest.raises(KeyError, match="item five"):
+        for batch in D.DataLoader(Named(), 2, num_workers=2):
+            found.append(batch.tolist())
+    assert found == [[0, 1], [2, 3]] and D.get_worker_info() is None
+    assert all(n == 2 and elsewhere and i in (0, 1) for i, n, elsewhere in seen)
+
+
+def test_leaving_early_stops_the_workers():
+    before = threading.active_count()
+    for _ in D.DataLoader(DATA, 1, num_workers=2):
+        break
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("options", [{"num_workers": -1}, {"batch_size": 0}, {"shuffle": True, "sampler": [1]}, {"batch_sampler": [[1]], "batch_size": 2}, {"batch_size": None, "drop_last": True}, {"prefetch_factor": 2}])
+def test_bad_options(options):
+    with pytest.raises(ValueError, match=r"."):
+        D.DataLoader(DATA, **options)
