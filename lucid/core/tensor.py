@@ -414,5 +414,8 @@ def start_gradients(tensors: Sequence[Tensor], gradients: Sequence[Any] | None, 
             if start.dtype is not t.dtype:
                 start = start.to(t.dtype)  # type: ignore[attr-defined]
         nodes.append(t.node)
-        starts.append(start if create_graph else start.value)
-    return nodes, starts
+        starts.append(start)
+    lead = max((v.value for v in (*tensors, *starts)), key=lambda v: getattr(v, "level", 0), default=None)
+    if hasattr(lead, "level"):  # inside jvp or vmap: backward computes at the highest level of all
+        starts = lead.adopt(starts)
+    return nodes, starts if create_graph else [s.value for s in starts]

@@ -13,7 +13,7 @@ from ..backends import backend_of
 from . import mutation
 from .graph import Leaf, Node, make_node, next_seq
 from .modes import is_grad_enabled
-from .tensor import Tensor, new_tensor
+from .tensor import Tensor, new_tensor, wrap
 
 if TYPE_CHECKING:
     from .op import Op
@@ -97,6 +97,8 @@ def new_view(value: Any, node: Node | None, source: Tensor, op: Op | None, param
 
 def detached(x: Tensor) -> View:
     """A tensor outside the graph that shares the memory of ``x``."""
+    if hasattr(x.value, "level"):  # inside jvp or vmap: outside every derivative, those of lower levels too
+        return wrap(x.value.detached())  # type: ignore[return-value]
     return new_view(x.value, None, x, None, (), False)
 
 
@@ -155,6 +157,8 @@ def _chain(target: Tensor) -> tuple:
 
 def _store(root: Tensor, chain: tuple, old: Any, new: Any) -> Any:
     """Write ``new`` over ``old``, a view of the root's array; returns the written array."""
+    if hasattr(new, "level") or hasattr(old, "level"):  # inside jvp or vmap: the tensor gets a new value
+        old, new = _one_level(root, new)
     backend = backend_of(old)
     if backend.writes_in_place:
         backend.assign(old, new)
@@ -163,6 +167,15 @@ def _store(root: Tensor, chain: tuple, old: Any, new: Any) -> Any:
     mutation.note(root.value)  # the old array lives on in the graph, but PyTorch would call it overwritten
     root.value = put_through(backend.table, root.value, new, chain)
     return new
+
+
+def _one_level(root: Tensor, new: Any) -> tuple[Any, Any]:
+    """The root's array and what is written to it, at the higher of their two levels."""
+    lead = max(root.value, new, key=lambda v: getattr(v, "level", 0))
+    held, written = lead.adopt((wrap(root.value), wrap(new)))
+    mutation.note(root.value)
+    root.value = held.value
+    return held.value, written.value
 
 
 def put_through(xp: Any, x: Any, new: Any, chain: tuple) -> Any:

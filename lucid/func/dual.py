@@ -108,9 +108,10 @@ def tangent_of(op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | No
     if op.name in APPLIED_TO_TANGENTS:
         return apply(op, tangents, params)  # type: ignore[arg-type]
     if op.kind == "linear":
+        passed = _passed(op, len(primals))
         filled = [
-            t if t is not None else p if p.dtype.category < dtypes.FLOAT else ops.zeros_like(p)
-            for p, t in zip(primals, tangents, strict=True)
+            p if fixed or p.dtype.category < dtypes.FLOAT else ops.zeros_like(p) if t is None else t
+            for p, t, fixed in zip(primals, tangents, passed, strict=True)
         ]
         return apply(op, filled, params)
     if op.kind == "multilinear":
@@ -124,6 +125,24 @@ def tangent_of(op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | No
     if op.kind == "elementwise" and op.rules is not None and (op.holomorphic or not complex_parts):
         return _by_rules(op, primals, tangents, out, params)
     return by_two_vjps(op, primals, tangents, out, params)
+
+
+_fixed_inputs: dict[str, tuple[bool, ...]] = {}
+
+
+def _passed(op: Op, count: int) -> tuple[bool, ...]:
+    """Which inputs of a linear op it is not linear in: those whose rule is ``lambda xp, g: None``."""
+    if op.rules is None:
+        return (False,) * count
+    found = _fixed_inputs.get(op.name)
+    if found is None:
+        found = _fixed_inputs[op.name] = tuple(_is_none_rule(r) for r in op.derivatives)
+    return found[:count]
+
+
+def _is_none_rule(rule: Callable) -> bool:
+    code = rule.__code__
+    return code.co_argcount == 2 and not code.co_names and all(c is None for c in code.co_consts) and rule(None, code) is None
 
 
 def _saved(op: Op, primals: Sequence[Tensor], out: Any) -> tuple:

@@ -158,7 +158,8 @@ def start_with(outs: Sequence[Tensor], vectors: Sequence[Tensor | None]) -> tupl
     for o, v in zip(outs, vectors, strict=True):
         if o.node is not None:
             nodes.append(o.node)
-            starts.append(ops.ones_like(o) if v is None else v)
+            v = ops.ones_like(o) if v is None else v
+            starts.append(lifted_to(v, o.value.frame) if level_of(o) else v)
     return nodes, starts
 
 

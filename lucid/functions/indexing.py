@@ -10,6 +10,7 @@ from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
 from ..core.op import OPS
 from ..core.tensor import Tensor, as_tensor, wrap
+from ..core.transform import lifted_to_indices
 from ..core.view import write
 from ..ops import indexing as index_ops
 from .registry import check_leaf, dim_arg, fitted, public
@@ -125,7 +126,8 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     part = x if _is_whole(basic) else ops.getitem(x, basic)
     if arrays is None:
         return ops.getitem(x, ()) if part is x else part
-    return index_ops.index(part, _placed(arrays))
+    placed = _placed(arrays)
+    return index_ops.index(lifted_to_indices(part, placed), placed)
 
 
 def _is_whole(basic: tuple) -> bool:
@@ -149,7 +151,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         write_into(part, value)
         return
     try:
-        result = index_ops.index_put(part, _fit_value(part, value, arrays), _placed(arrays))
+        placed = _placed(arrays)
+        result = index_ops.index_put(lifted_to_indices(part, placed), _fit_value(part, value, arrays), placed)
     except ShapeError:
         raise ShapeError(
             f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "

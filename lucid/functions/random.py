@@ -10,6 +10,7 @@ from ..backends import load
 from ..core import dtypes
 from ..core.device import device as Device
 from ..core.tensor import Tensor, as_tensor, backend_for, wrap
+from ..core.transform import frames
 from .registry import FUNCTIONS, public, shape_arg
 
 
@@ -125,7 +126,29 @@ def draw(name: str, shape: Any, dtype: Any, device: Any, generator: Generator | 
         generator = default_generator(Device(backend.name, index if backend.name == "cuda" else None))
     elif generator.device.type != backend.name:
         raise RuntimeError(f"Expected a {backend.name!r} device type for generator but found {generator.device.type!r}")
+    if frames():
+        return _draw_in_transform(backend, name, generator, shape, dtype, args)
     return getattr(backend.random, name)(generator.native, *args, shape, dtype)
+
+
+def _draw_in_transform(backend: Any, name: str, generator: Generator, shape: Any, dtype: Any, args: tuple) -> Any:
+    """Inside vmap: one draw for all examples, or one for each, as ``randomness`` says."""
+    mapped = [f for f in frames() if hasattr(f, "randomness")]
+    if any(f.randomness == "error" for f in mapped):
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+            "randomness flags on vmap or perform the randomness operation out of vmap"
+        )
+    mapped = [f for f in mapped if f.randomness == "different"]
+    sizes = tuple(f.size for f in mapped)
+    if name == "permutation" and sizes:
+        keys = backend.random.uniform(generator.native, (*sizes, shape), dtypes.float64)
+        value = backend.table.cast(backend.table.argsort(keys, len(sizes), False, True), dtype)
+    else:
+        value = getattr(backend.random, name)(generator.native, *args, (*sizes, *shape) if sizes else shape, dtype)
+    for frame in mapped:  # the outermost first: its batch is dimension 0
+        value = frame.example(wrap(value))
+    return value
 
 
 def _sampler(name: str, kernel: str, doc: str) -> None:

@@ -1,0 +1,206 @@
+"""``vmap``'s array: a Tensor with one more dimension in front, the batch, that the function does not see."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import ops
+from ..backends import register
+from ..core import dtypes
+from ..core.op import Op, apply
+from ..core.tensor import Tensor, wrap
+from ..core.transform import Frame, Lifted, LiftedBackend, Table, has_lifted, lifted_to_indices, lower_params, on_raw
+from ..core.view import put_through
+
+
+class VmapFrame(Frame):
+    """One running vmap: the batch size and what random functions do."""
+
+    def __init__(self, size: int, randomness: str = "error"):
+        self.size, self.randomness = size, randomness
+
+    def __repr__(self) -> str:
+        return "vmap"
+
+    def constant(self, t: Tensor) -> Batched:
+        return Batched(t, False, self)
+
+    def example(self, t: Tensor) -> Batched:
+        """A tensor with the batch in front as an array of this frame."""
+        return Batched(t, True, self)
+
+
+class Batched(Lifted):
+    """``inner`` holds the batch in dimension 0 if ``batched``, else the same value for every element of it."""
+
+    __slots__ = ("batched", "inner")
+
+    def __init__(self, inner: Tensor, batched: bool, frame: Frame):
+        self.inner, self.batched, self.frame, self.level = inner, batched, frame, frame.level
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape = tuple(self.inner.shape)
+        return shape[1:] if self.batched else shape
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return self.inner.dtype
+
+    def detached(self) -> Batched:
+        return Batched(self.inner.detach(), self.batched, self.frame)  # type: ignore[attr-defined]
+
+    def lower(self) -> Any:
+        if self.batched:
+            raise RuntimeError("vmap: an index that differs along the batch reached an op without a batching rule for it")
+        return self.inner.value
+
+    def __repr__(self) -> str:
+        return f"Batched(level={self.level}, bdim={0 if self.batched else None}, value={self.inner})"
+
+
+Rule = Callable[..., Any]  # (op, size, xs, flags, params) -> Tensor with the batch in front, or a tuple of them
+RULES: dict[str, Rule] = {}
+_warned: set[str] = set()
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a batching rule for ops of these names; it returns NotImplemented for a case that it leaves to the loop."""
+
+    def decorate(f: Rule) -> Rule:
+        RULES.update(dict.fromkeys(names, f))
+        return f
+
+    return decorate
+
+
+class BatchedBackend(LiftedBackend):
+    array_types = (Batched,)
+
+    def __init__(self) -> None:
+        self.table = Table(_created)  # type: ignore[assignment]
+
+    def run(self, op: Op, values: Sequence[Batched], params: tuple) -> Any:
+        frame = values[0].frame
+        xs, flags = [v.inner for v in values], [v.batched for v in values]
+        if op.name == "view_scatter":  # through the chain of views, step by step
+            return put_through(self.table, values[0], values[1], params[0])
+        in_params = has_lifted(params)
+        if not any(flags) and not (in_params and _varies(params)):
+            if in_params:
+                params = lower_params(params)
+                xs = [lifted_to_indices(x, _flat(params)) for x in xs]
+            out = apply(op, xs, params)
+            return tuple(Batched(o, False, frame) for o in out) if isinstance(out, tuple) else Batched(out, False, frame)
+        if in_params and not _varies(params):
+            params, in_params = lower_params(params), False
+        out = NotImplemented
+        if op.name in RULES:
+            out = RULES[op.name](op, frame.size, xs, flags, params)  # type: ignore[attr-defined]
+        elif op.kind == "elementwise" and not in_params:
+            out = elementwise(op, frame.size, xs, flags, params)  # type: ignore[attr-defined]
+        if out is NotImplemented:
+            out = _loop(op, frame.size, xs, flags, params)  # type: ignore[attr-defined]
+        return tuple(Batched(o, True, frame) for o in out) if isinstance(out, tuple) else Batched(out, True, frame)
+
+    def to_host(self, array: Any) -> Any:
+        raise RuntimeError(
+            "vmap: It looks like you're calling .item() (or tolist, numpy, bool, or control flow on values) on a Tensor "
+            "inside vmap; there is a whole batch of values. Use where() to choose by value."
+        )
+
+
+def _flat(params: Any) -> list:
+    return [v for p in params for v in (_flat(p) if type(p) in (tuple, list) else [p])]
+
+
+def _varies(params: Any) -> bool:
+    return any(isinstance(p, Batched) and p.batched for p in _flat(params))
+
+
+def elementwise(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    return apply(op, aligned(size, xs, flags), params)
+
+
+def aligned(size: int, xs: Sequence[Tensor], flags: Sequence[bool], trailing: int = 0) -> list[Tensor]:
+    """The inputs with equal ranks behind the batch, so that they broadcast; at least ``trailing`` dimensions each."""
+    rank = max(max(x.ndim - f for x, f in zip(xs, flags, strict=True)), trailing)
+    return [spread(x, rank) if f else x for x, f in zip(xs, flags, strict=True)]
+
+
+def spread(x: Tensor, rank: int) -> Tensor:
+    """A batched tensor with ones after the batch, up to ``rank`` dimensions without it."""
+    missing = rank + 1 - x.ndim
+    return ops.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:])) if missing > 0 else x
+
+
+def full(x: Tensor, flag: bool, size: int) -> Tensor:
+    """``x`` with the batch in front, repeated if it was the same for all."""
+    return x if flag else ops.broadcast_to(x, (size, *x.shape))
+
+
+def _loop(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    """Each element by itself, and a stack: slow, never wrong."""
+    if op.name == "nonzero":
+        raise RuntimeError("vmap: nonzero (and indexing with a boolean mask) has a shape that depends on values; use where() instead")
+    if size == 0:
+        raise RuntimeError(f"vmap: {op.name} has no batching rule, so a batch of size 0 is not supported")
+    if op.name not in _warned:
+        _warned.add(op.name)
+        warnings.warn(
+            f"There is a performance drop because we have not yet implemented the batching rule for {op.name}: it runs in a loop.",
+            UserWarning,
+            stacklevel=6,
+        )
+    parts = []
+    for b in range(size):
+        inner = [ops.getitem(x, (b,)) if f else x for x, f in zip(xs, flags, strict=True)]
+        own = _params_at(params, b)
+        parts.append(apply(op, [lifted_to_indices(x, _flat(own)) for x in inner], own))
+    if isinstance(parts[0], tuple):
+        return tuple(stack(group) for group in zip(*parts, strict=True))
+    return stack(parts)
+
+
+def stack(parts: Sequence[Tensor]) -> Tensor:
+    return ops.concat(*(ops.reshape(p, (1, *p.shape)) for p in parts), 0)
+
+
+def _params_at(params: Any, b: int) -> Any:
+    if isinstance(params, Batched):
+        return ops.getitem(params.inner, (b,)).value if params.batched else params.inner.value
+    if type(params) in (tuple, list):
+        return type(params)(_params_at(p, b) for p in params)
+    return params
+
+
+def _created(name: str) -> Callable | None:
+    if not name.endswith(("_like", "_of")):
+        return None
+
+    def make(*args: Any) -> Any:
+        like = next((a for a in args if isinstance(a, Batched)), None)
+        if like is None:
+            return on_raw(name)(*args)
+        keeps = name in ("zeros_like", "ones_like") and like.batched
+        return Batched(getattr(ops, name)(*(a.inner if a is like else a for a in args)), keeps, like.frame)
+
+    return make
+
+
+register(BatchedBackend())
+
+
+def batched(x: Tensor, frame: VmapFrame) -> Tensor:
+    """A tensor whose dimension 0 is the batch of ``frame``."""
+    return wrap(Batched(x, True, frame))
+
+
+def unbatched(t: Tensor, frame: VmapFrame) -> tuple[Tensor, bool]:
+    """The tensor below, and whether its dimension 0 is the batch."""
+    value = t.value
+    if isinstance(value, Batched) and value.frame is frame:
+        return value.inner, value.batched
+    return t, False
