@@ -126,133 +126,6 @@ def to_device(x: Any, device: Any, source: Any = None) -> Any:
     return x if device.type == "cpu" else load(device.type).from_host(x, device.index or 0)
 
 
-# ---- elementwise where a ufunc alone is not right or not fast ----
-
-
-def relu(x: Any) -> Any:
-    return np.maximum(x, 0) if x.size < 4096 else np.clip(x, 0, None)
-
-
-def relu_grad(g: Any, x: Any) -> Any:
-    return g * (x > 0)
-
-
-def sigmoid(x: Any) -> Any:
-    # 1 / (1 + exp(-|x|)) keeps relative accuracy at both ends; tanh(x / 2) would lose it for very negative x.
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
-
-
-def rsqrt(x: Any) -> Any:
-    return 1 / np.sqrt(x)
-
-
-def clip(x: Any, low: Any, high: Any) -> Any:
-    return np.clip(x, low, high) if low is not None or high is not None else x.copy()
-
-
-def round_to(x: Any, decimals: int = 0) -> Any:
-    return np.rint(x) if decimals == 0 and x.dtype.kind in "fV" else np.round(x, decimals)
-
-
-def sign(x: Any) -> Any:
-    if x.dtype.kind == "b":
-        return x.copy()
-    return np.sign(x)
-
-
-def divide(x: Any, y: Any) -> Any:
-    return np.true_divide(x, y)
-
-
-def trunc(x: Any) -> Any:
-    return np.trunc(x)
-
-
-def floor_divide(x: Any, y: Any) -> Any:
-    if x.dtype.kind in "iub":
-        if np.count_nonzero(y) != np.size(y):
-            raise RuntimeError("floor_divide: ZeroDivisionError: integer division by zero")
-        return np.floor_divide(x, y)
-    return np.floor(np.true_divide(x, y)) if x.dtype.kind != "V" else np.floor_divide(x, y)
-
-
-def remainder(x: Any, y: Any) -> Any:
-    if x.dtype.kind in "iub" and np.count_nonzero(y) != np.size(y):
-        raise RuntimeError("remainder: ZeroDivisionError: integer division by zero")
-    return np.remainder(x, y)
-
-
-# ---- reductions: half types accumulate in float32 ----
-
-
-def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    if dtype is not None:
-        return np.add.reduce(x, axis, native(dtype), None, keepdims)
-    if is_half(x):
-        return np.add.reduce(x, axis, F32, None, keepdims).astype(x.dtype)
-    if x.dtype.kind in "bui":
-        return np.add.reduce(x, axis, np.int64, None, keepdims)
-    return np.add.reduce(x, axis, None, None, keepdims)
-
-
-def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    wanted = native(dtype) if dtype is not None else np.dtype(np.int64) if x.dtype.kind in "bui" else None
-    if is_half(x) and wanted is None:
-        return np.multiply.reduce(x.astype(F32), axis, None, None, keepdims).astype(x.dtype)
-    return np.multiply.reduce(x, axis, wanted, None, keepdims)
-
-
-def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    count = x.size if axis is None else math.prod(x.shape[a] for a in ((axis,) if isinstance(axis, int) else axis))
-    total = np.add.reduce(x, axis, F32 if is_half(x) else None, None, keepdims)
-    with np.errstate(all="ignore"):
-        return np.asarray(total / total.dtype.type(count) if count == 0 else total * (1.0 / count) if _exact(count) else total / count).astype(x.dtype, copy=False)
-
-
-def _exact(count: int) -> bool:
-    """Whether dividing by ``count`` equals multiplying by its reciprocal (powers of two)."""
-    return count & (count - 1) == 0
-
-
-def amax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.maximum.reduce(x, axis, None, None, keepdims)
-
-
-def amin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.minimum.reduce(x, axis, None, None, keepdims)
-
-
-def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.logical_or.reduce(x, axis, None, None, keepdims)
-
-
-def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.logical_and.reduce(x, axis, None, None, keepdims)
-
-
-def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.argmax(x, axis, keepdims=keepdims)
-
-
-def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.argmin(x, axis, keepdims=keepdims)
-
-
-def cumulative_sum(x: Any, axis: int) -> Any:
-    if x.ndim == 0:
-        return x.copy()
-    if is_half(x):
-        return np.add.accumulate(x.astype(F32), axis).astype(x.dtype)
-    return np.add.accumulate(x, axis, np.int64 if x.dtype.kind in "bui" else None)
-
-
-def cumulative_prod(x: Any, axis: int) -> Any:
-    if x.ndim == 0:
-        return x.copy()
-    return np.multiply.accumulate(x, axis, np.int64 if x.dtype.kind in "bui" else None)
-
-
 # ---- shape ----
 
 
@@ -330,27 +203,6 @@ def setitem(x: Any, new: Any, index: tuple) -> Any:
     return out
 
 
-def sort(x: Any, axis: int, descending: bool = False, stable: bool = True) -> Any:
-    return np.take_along_axis(x, argsort(x, axis, descending, stable), axis) if x.ndim else x.copy()
-
-
-def argsort(x: Any, axis: int, descending: bool = False, stable: bool = True) -> Any:
-    if not x.ndim:
-        return np.zeros((), np.int64)
-    if not descending:
-        return np.argsort(x, axis, kind="stable")
-    back = np.argsort(np.flip(x, axis), axis, kind="stable")  # flipping twice keeps equal elements in order
-    return np.flip(x.shape[axis] - 1 - back, axis)
-
-
-def nonzero(x: Any) -> tuple:
-    return np.nonzero(x if x.ndim else x.reshape(1))
-
-
-def searchsorted(sorted_: Any, values: Any, right: bool = False) -> Any:
-    return np.searchsorted(sorted_, values, "right" if right else "left")
-
-
 # ---- matrix products ----
 
 
@@ -372,51 +224,15 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     return out
 
 
-# ---- softmax family: fused, since each pass over memory counts ----
-
-
-def softmax(x: Any, axis: int) -> Any:
-    if is_half(x):
-        return softmax(x.astype(F32), axis).astype(x.dtype)
-    if not x.size:
-        return x.copy()
-    top = np.maximum.reduce(x, axis, None, None, True)
-    out = x - top
-    np.exp(out, out)
-    out /= np.add.reduce(out, axis, None, None, True)
-    return out
-
-
-def log_softmax(x: Any, axis: int) -> Any:
-    if is_half(x):
-        return log_softmax(x.astype(F32), axis).astype(x.dtype)
-    if not x.size:
-        return x.copy()
-    out = x - np.maximum.reduce(x, axis, None, None, True)
-    out -= np.log(np.add.reduce(np.exp(out), axis, None, None, True))
-    return out
-
-
-def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:
-    if is_half(x):
-        return logsumexp(x.astype(F32), axis, keepdims).astype(x.dtype)
-    if not x.size:
-        return np.log(np.add.reduce(x, axis, None, None, keepdims))
-    top = np.maximum.reduce(x, axis, None, None, True)
-    top = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
-    out = np.log(np.add.reduce(np.exp(x - top), axis, None, None, True)) + top
-    return out if keepdims else np.squeeze(out, axis)
-
-
 def _ufuncs() -> dict[str, Any]:
     """Names whose NumPy ufunc is already right: it keeps dtypes and broadcasts."""
     same = """negative positive exp expm1 log log1p log2 log10 sqrt square sin cos tan sinh cosh tanh floor ceil
-        add subtract multiply pow maximum minimum hypot copysign logaddexp logaddexp2 nextafter fmod fmax fmin
+        add subtract multiply maximum minimum hypot copysign logaddexp logaddexp2 nextafter fmax fmin
         equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
-        bitwise_and bitwise_or bitwise_xor isnan isinf isfinite signbit reciprocal heaviside exp2 gcd lcm""".split()
-    table = {name: getattr(np, "power" if name == "pow" else name) for name in same}
+        bitwise_and bitwise_or bitwise_xor isnan isinf isfinite signbit reciprocal gcd lcm""".split()
+    table = {name: getattr(np, name) for name in same}
     renamed = {
-        "abs": np.absolute, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh,
+        "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh,
         "acosh": np.arccosh, "atanh": np.arctanh, "atan2": np.arctan2, "conj": np.conjugate,
         "bitwise_invert": np.invert, "bitwise_left_shift": np.left_shift, "bitwise_right_shift": np.right_shift,
         "where": np.where,

@@ -14,7 +14,7 @@ divide = elementwise(
 pow = elementwise(
     "pow",
     lambda xp, g, x, y: g * pow_grad_base(xp, x, y),
-    lambda xp, g, x, out: g * xp.where(x == 0, 0.0, out * xp.log(xp.where(x == 0, 1.0, x))),
+    lambda xp, g, x, y, out: g * xp.where(x == 0, xp.where(y == 0, -math.inf, 0.0), out * xp.log(xp.where(x == 0, 1.0, x))),
 )
 negative = elementwise("negative", lambda xp, g: -g, node_name="NegBackward0")
 positive = elementwise("positive", lambda xp, g: g)
@@ -22,12 +22,13 @@ reciprocal = elementwise("reciprocal", lambda xp, g, out: -(g * out * out), prom
 square = elementwise("square", lambda xp, g, x: 2 * g * x)
 remainder = elementwise("remainder", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.floor(x / y)))
 fmod = elementwise("fmod", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.trunc(x / y)))
-floor_divide = elementwise("floor_divide", lambda xp, g: None, lambda xp, g: None)
+floor_divide = nondifferentiable("floor_divide", 2)
+trunc_divide = nondifferentiable("trunc_divide", 2)  # of integers
 
 
 def pow_grad_base(xp, x, y):
     """d(x**y)/dx = y * x**(y-1), and 0 where y is 0 (also at x = 0, where the power alone would be infinite)."""
-    return xp.where(y == 0, 0.0, y * xp.pow(x, xp.where(y == 0, 1.0, y) - 1.0))
+    return xp.where(y == 0, 0.0, y * xp.pow(x, xp.where(y == 0, 1.0, y) - 1))
 
 
 # ---- exponentials and logarithms ----
@@ -41,8 +42,24 @@ log10 = elementwise("log10", lambda xp, g, x: g / (x * math.log(10)), promote="f
 sqrt = elementwise("sqrt", lambda xp, g, out: g / (2 * out), promote="float")
 rsqrt = elementwise("rsqrt", lambda xp, g, out: -0.5 * g * out * out * out, promote="float")
 logaddexp = elementwise(
-    "logaddexp", lambda xp, g, x, y: g * xp.sigmoid(x - y), lambda xp, g, x, y: g * xp.sigmoid(y - x), promote="float"
+    "logaddexp",
+    lambda xp, g, x, y: g * xp.sigmoid(apart(xp, x, y)),
+    lambda xp, g, x, y: g * xp.sigmoid(apart(xp, y, x)),
+    promote="float",
 )
+logaddexp2 = elementwise(
+    "logaddexp2",
+    lambda xp, g, x, y: g * xp.sigmoid(apart(xp, x, y) * math.log(2)),
+    lambda xp, g, x, y: g * xp.sigmoid(apart(xp, y, x) * math.log(2)),
+    promote="float",
+)
+
+
+def apart(xp, x, y):
+    """x - y, and 0 where both are the same infinity."""
+    return xp.where(x == y, 0.0, x - y)
+
+
 
 # ---- trigonometry ----
 sin = elementwise("sin", lambda xp, g, x: g * xp.cos(x), promote="float")
@@ -66,7 +83,7 @@ atan2 = elementwise(
 hypot = elementwise("hypot", lambda xp, g, x, out: g * x / out, lambda xp, g, y, out: g * y / out, promote="float")
 
 # ---- magnitude, sign, rounding ----
-abs = elementwise("abs", lambda xp, g, x: g * xp.sign(x))
+abs = elementwise("abs", lambda xp, g, x: g * xp.sign(x), holomorphic=False)
 sign = elementwise("sign", lambda xp, g: xp.zeros_like(g))
 copysign = elementwise(
     "copysign", lambda xp, g, x, out: g * xp.sign(x) * xp.sign(out), lambda xp, g: xp.zeros_like(g), promote="float"
@@ -91,17 +108,24 @@ def within(xp, x, low, high):
 
 
 # Ties share the gradient, as in PyTorch: half to each.
-maximum = elementwise(
-    "maximum", lambda xp, g, x, y: to_larger(xp, g, x, y), lambda xp, g, x, y: to_larger(xp, g, y, x)
+maximum = elementwise("maximum", lambda xp, g, x, y: smaller_off(xp, g, x, y), lambda xp, g, x, y: smaller_off(xp, g, y, x))
+minimum = elementwise("minimum", lambda xp, g, x, y: smaller_off(xp, g, y, x), lambda xp, g, x, y: smaller_off(xp, g, x, y))
+# NaN loses to a number; of equals the first gets the whole gradient.
+fmax = elementwise(
+    "fmax",
+    lambda xp, g, x, y: xp.where(xp.logical_or(x >= y, xp.isnan(y)), g, 0.0),
+    lambda xp, g, x, y: xp.where(xp.logical_or(x >= y, xp.isnan(y)), 0.0, g),
 )
-minimum = elementwise(
-    "minimum", lambda xp, g, x, y: to_larger(xp, g, y, x), lambda xp, g, x, y: to_larger(xp, g, x, y)
+fmin = elementwise(
+    "fmin",
+    lambda xp, g, x, y: xp.where(xp.logical_or(x <= y, xp.isnan(y)), g, 0.0),
+    lambda xp, g, x, y: xp.where(xp.logical_or(x <= y, xp.isnan(y)), 0.0, g),
 )
 
 
-def to_larger(xp, g, x, y):
-    """``g`` where x > y, half of it where they are equal, 0 elsewhere."""
-    return xp.where(x == y, g * 0.5, xp.where(x > y, g, 0.0))
+def smaller_off(xp, g, x, y):
+    """``g`` where x > y, half of it where they are equal, 0 where x < y."""
+    return xp.where(x == y, 0.5 * g, xp.where(x < y, 0.0, g))
 
 
 # ---- activations that earn a kernel of their own ----
@@ -140,6 +164,8 @@ logical_and, logical_or, logical_xor = (
 bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift = (
     nondifferentiable(f"bitwise_{name}", 2) for name in ("and", "or", "xor", "left_shift", "right_shift")
 )
+gcd, lcm, nextafter, heaviside = (nondifferentiable(name, 2) for name in ("gcd", "lcm", "nextafter", "heaviside"))
+isin = nondifferentiable("isin", 2)
 logical_not, bitwise_invert, isnan, isinf, isfinite, signbit = (
     nondifferentiable(name) for name in ("logical_not", "bitwise_invert", "isnan", "isinf", "isfinite", "signbit")
 )

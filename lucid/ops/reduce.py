@@ -27,6 +27,13 @@ mean = linear(
     ),
     params=AXES,
 )
+var = other(
+    "var",
+    lambda xp, g, x, x_shape, axis, correction, keepdims: restore(xp, g, x_shape, axis, keepdims)
+    * ((x - xp.mean(x, axis=axis, keepdims=True)) * (2.0 / max(size_of(x_shape, axis) - correction, 0) if size_of(x_shape, axis) > correction else math.nan)),
+    params=("axis", "correction", "keepdims"),
+    promote=None,
+)
 logsumexp = other(
     "logsumexp",
     lambda xp, g, x, x_shape, out, axis, keepdims: restore(xp, g, x_shape, axis, keepdims)
@@ -80,32 +87,66 @@ cumulative_sum = linear(
 )
 
 
-def _cumprod_grad(xp, g, x, axis):
-    """d out_j / d x_i = out_j / x_i for j >= i, computed without division so that zeros are exact.
-
-    With L the matrix of products of the other elements up to j: O(n^2) memory along the axis, as the exact rule needs.
-    """
+def _shifted(xp, x, axis, step):
+    """``x`` moved by one along ``axis``: [0, x_0, x_1, ...] for 1, [x_1, x_2, ..., 0] for -1."""
     n = x.shape[axis]
-    order = (*(i for i in range(len(x.shape)) if i != axis), axis)
-    back = tuple(sorted(range(len(order)), key=order.__getitem__))
-    rows = xp.permute_dims(x, order)
-    lead = tuple(rows.shape[:-1])
-    table = xp.broadcast_to(xp.reshape(rows, (*lead, 1, n)), (*lead, n, n))  # [i, k] = x_k
-    eye = xp.eye_like(x, n)
-    table = xp.where(eye, 1.0, table)  # leave x_i itself out
-    table = xp.cumulative_prod(table, len(lead) + 1)  # [i, j] = prod of x_k, k <= j, k != i
-    table = xp.where(xp.triu_mask_like(x, n), table, 0.0)  # only j >= i depend on x_i
-    moved = xp.permute_dims(g, order)
-    total = xp.sum(table * xp.reshape(moved, (*lead, 1, n)), axis=len(lead) + 1, keepdims=False)
-    return xp.permute_dims(total, back)
+    zero = xp.zeros_like(xp.take_slice(x, axis, 0, 1))
+    if step > 0:
+        return xp.concat(zero, xp.take_slice(x, axis, 0, n - 1), axis)
+    return xp.concat(xp.take_slice(x, axis, 1, n), zero, axis)
+
+
+def scan_back(xp, x, g, axis):
+    """u_t = g_t + x_(t+1) u_(t+1): the transpose of ``linear_scan``."""
+    turned = xp.linear_scan(xp.flip(_shifted(xp, x, axis, -1), (axis,)), xp.flip(g, (axis,)), axis)
+    return xp.flip(turned, (axis,))
+
+
+linear_scan = other(  # s_t = x_t s_(t-1) + y_t
+    "linear_scan",
+    lambda xp, g, x, out, axis: scan_back(xp, x, g, axis) * _shifted(xp, out, axis, 1),
+    lambda xp, g, x, axis: scan_back(xp, x, g, axis),
+    params=("axis",),
+)
+
+
+def _cumprod_grad(xp, g, x, out, axis):
+    """d out_j / d x_i is the product of all others up to j: those before i times those from i + 1 to j.
+
+    Summed over j the second factor is a linear recurrence from the end, so nothing is divided and zeros are exact.
+    """
+    if not x.shape[axis]:
+        return g
+    ones = xp.ones_like(xp.take_slice(x, axis, 0, 1))
+    before = xp.concat(ones, xp.take_slice(out, axis, 0, x.shape[axis] - 1), axis)
+    return before * scan_back(xp, x, g, axis)
 
 
 cumulative_prod = other(
     "cumulative_prod",
-    lambda xp, g, x, axis: g if not x.shape else _cumprod_grad(xp, g, x, axis),
+    lambda xp, g, x, out, axis: xp.copy(g) if not x.shape else _cumprod_grad(xp, g, x, out, axis),
     params=("axis",),
     promote=None,
     node_name="CumprodBackward0",
 )
 
+def _logcumsumexp_grad(xp, g, x, out, axis):
+    """exp(x_i) sum over j >= i of g_j exp(-out_j), in logarithms, for the positive and the negative g apart."""
+    if not x.shape:
+        return xp.copy(g)
+
+    def half(part):
+        logs = xp.where(part > 0, xp.log(xp.where(part > 0, part, 1.0)), -math.inf) - out
+        return xp.exp(xp.flip(xp.logcumsumexp(xp.flip(logs, (axis,)), axis), (axis,)) + x)
+
+    return half(g) - half(-g)
+
+
+logcumsumexp = other(
+    "logcumsumexp", lambda xp, g, x, out, axis: _logcumsumexp_grad(xp, g, x, out, axis), params=("axis",), promote="float"
+)
+cumulative_argmax, cumulative_argmin = (
+    nondifferentiable(name, params=("axis",), promote=None) for name in ("cumulative_argmax", "cumulative_argmin")
+)
+count_nonzero = nondifferentiable("count_nonzero", params=("axis",), promote=None)
 argmax, argmin, any, all = (nondifferentiable(name, params=AXES, promote=None) for name in ("argmax", "argmin", "any", "all"))

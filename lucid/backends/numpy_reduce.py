@@ -1,0 +1,226 @@
+"""Reductions, running reductions and the softmax family. Half types accumulate in float32."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .numpy_ import F32, F64, is_half, native
+
+_BLOCK = 2048  # elements that einsum may add up one after the other (in 16 lanes); above, sums of such blocks are added
+_ROWS = 65536  # elements of a block of rows that stays in cache through all passes of softmax
+
+
+def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
+    """Sum over trailing axes of a contiguous array with einsum's loop, which is three times as fast as ``add.reduce``'s.
+
+    None where that does not apply. Long rows are summed in blocks, so that rounding errors grow as slowly as pairwise.
+    """
+    if x.size < 4096 or x.dtype not in (F32, F64) or not x.flags.c_contiguous:
+        return None
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    first = x.ndim - len(axes)
+    if min(axes) < first:
+        return None
+    shape = x.shape[:first]
+    length = math.prod(x.shape[first:])
+    rows = math.prod(shape)
+    if length < 8:
+        return None
+    flat = x.reshape(rows, length)
+    if length <= _BLOCK:
+        total = np.einsum("ij->i", flat)
+    elif rows == 1 or length % _BLOCK == 0:  # otherwise the blocks of a row would not be a view
+        whole = length - length % _BLOCK
+        total = np.add.reduce(np.einsum("ijk->ij", flat[:, :whole].reshape(rows, -1, _BLOCK)), 1)
+        if whole != length:
+            total = total + np.add.reduce(flat[:, whole:], 1)
+    else:
+        return None
+    return total.reshape(shape + (1,) * (x.ndim - first) if keepdims else shape)
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    if dtype is not None:
+        return np.add.reduce(x, axis, native(dtype), None, keepdims)
+    if is_half(x):
+        return np.add.reduce(x, axis, F32, None, keepdims).astype(x.dtype)
+    if x.dtype.kind in "bui":
+        return np.add.reduce(x, axis, np.int64, None, keepdims)
+    if x.size >= 4096:
+        total = _flat_sum(x, axis, keepdims)
+        if total is not None:
+            return total
+    return np.add.reduce(x, axis, None, None, keepdims)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    count = x.size if axis is None else math.prod(x.shape[a] for a in ((axis,) if isinstance(axis, int) else axis))
+    if is_half(x):
+        return np.asarray(mean(x.astype(F32), axis, keepdims)).astype(x.dtype)
+    total = sum(x, axis, keepdims)
+    if count == 0:
+        return np.full_like(total, math.nan)
+    return total / x.dtype.type(count)
+
+
+def var(x: Any, axis: Any, correction: float, keepdims: bool = False) -> Any:
+    """Two passes: the mean first, so that nothing cancels."""
+    if is_half(x):
+        return np.asarray(var(x.astype(F32), axis, correction, keepdims)).astype(x.dtype)
+    count = x.size if axis is None else math.prod(x.shape[a] for a in axis)
+    with np.errstate(all="ignore"):
+        centred = x - mean(x, axis, True)
+        total = sum(np.multiply(centred, centred, centred if x.ndim else None), axis, keepdims)
+        free = max(count - correction, 0)
+        return total / x.dtype.type(free)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    wanted = native(dtype) if dtype is not None else np.dtype(np.int64) if x.dtype.kind in "bui" else None
+    if is_half(x) and wanted is None:
+        return np.multiply.reduce(x.astype(F32), axis, None, None, keepdims).astype(x.dtype)
+    return np.multiply.reduce(x, axis, wanted, None, keepdims)
+
+
+def amax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.maximum.reduce(x, axis, None, None, keepdims)
+
+
+def amin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.minimum.reduce(x, axis, None, None, keepdims)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.logical_or.reduce(x, axis, None, None, keepdims)
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.logical_and.reduce(x, axis, None, None, keepdims)
+
+
+def count_nonzero(x: Any, axis: Any = None) -> Any:
+    return np.asarray(np.count_nonzero(x, axis), dtype=np.int64)
+
+
+def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.argmax(x if not is_half(x) else x.astype(F32), axis, keepdims=keepdims)
+
+
+def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return np.argmin(x if not is_half(x) else x.astype(F32), axis, keepdims=keepdims)
+
+
+# ---- running reductions ----
+
+
+def cumulative_sum(x: Any, axis: int) -> Any:
+    if x.ndim == 0:
+        return x.astype(np.int64) if x.dtype.kind in "bui" else x.copy()
+    if is_half(x):
+        return np.add.accumulate(x.astype(F32), axis).astype(x.dtype)
+    return np.add.accumulate(x, axis, np.int64 if x.dtype.kind in "bui" else None)
+
+
+def cumulative_prod(x: Any, axis: int) -> Any:
+    if x.ndim == 0:
+        return x.astype(np.int64) if x.dtype.kind in "bui" else x.copy()
+    if is_half(x):
+        return np.multiply.accumulate(x.astype(F32), axis).astype(x.dtype)
+    return np.multiply.accumulate(x, axis, np.int64 if x.dtype.kind in "bui" else None)
+
+
+def logcumsumexp(x: Any, axis: int) -> Any:
+    if x.ndim == 0:
+        return x.copy()
+    if is_half(x):
+        return logcumsumexp(x.astype(F32), axis).astype(x.dtype)
+    with np.errstate(all="ignore"):
+        return np.logaddexp.accumulate(x, axis)
+
+
+def _last_best(x: Any, best: Any, axis: int) -> Any:
+    """Where the running extreme was last reached; a NaN counts as reached."""
+    hit = (x == best) | (x != x)
+    shape = [1] * x.ndim
+    shape[axis] = x.shape[axis]
+    return np.maximum.accumulate(np.where(hit, np.arange(x.shape[axis]).reshape(shape), 0), axis)
+
+
+def cumulative_argmax(x: Any, axis: int) -> Any:
+    return np.zeros((), np.int64) if x.ndim == 0 else _last_best(x, np.maximum.accumulate(x, axis), axis)
+
+
+def cumulative_argmin(x: Any, axis: int) -> Any:
+    return np.zeros((), np.int64) if x.ndim == 0 else _last_best(x, np.minimum.accumulate(x, axis), axis)
+
+
+def linear_scan(x: Any, y: Any, axis: int) -> Any:
+    """s_t = x_t s_(t-1) + y_t along ``axis``, from s = 0."""
+    x, y = np.moveaxis(x, axis, 0), np.moveaxis(y, axis, 0)
+    out = np.empty(y.shape, y.dtype)
+    state: Any = 0
+    for t in range(len(y)):
+        state = np.add(x[t] * state, y[t], out[t, ...])
+    return np.moveaxis(out, 0, axis)
+
+
+# ---- softmax family ----
+
+
+def _by_rows(f: Any, x: Any, axis: int) -> Any:
+    """Run ``f(part)``, which overwrites a copy of some rows, so that its passes find their data in cache."""
+    out = np.array(x, order="C")
+    if axis in (-1, x.ndim - 1) and x.size > _ROWS and 0 < x.shape[-1] <= _ROWS // 2:
+        rows = out.reshape(-1, x.shape[-1])
+        step = max(1, _ROWS // x.shape[-1])
+        for i in range(0, len(rows), step):
+            f(rows[i : i + step], -1)
+    else:
+        f(out, axis)
+    return out
+
+
+def _softmax(x: Any, axis: int) -> None:
+    x -= np.maximum.reduce(x, axis, None, None, True)
+    np.exp(x, x)
+    total = sum(x, axis % x.ndim, True)
+    x *= np.reciprocal(total) if x.dtype == F64 else 1 / total
+
+
+def _log_softmax(x: Any, axis: int) -> None:
+    x -= np.maximum.reduce(x, axis, None, None, True)
+    x -= np.log(sum(np.exp(x), axis % x.ndim, True))
+
+
+def softmax(x: Any, axis: int) -> Any:
+    if is_half(x):
+        return softmax(x.astype(F32), axis).astype(x.dtype)
+    if not x.size:
+        return x.copy()
+    with np.errstate(all="ignore"):
+        return _by_rows(_softmax, x, axis)
+
+
+def log_softmax(x: Any, axis: int) -> Any:
+    if is_half(x):
+        return log_softmax(x.astype(F32), axis).astype(x.dtype)
+    if not x.size:
+        return x.copy()
+    with np.errstate(all="ignore"):
+        return _by_rows(_log_softmax, x, axis)
+
+
+def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:
+    if is_half(x):
+        return np.asarray(logsumexp(x.astype(F32), axis, keepdims)).astype(x.dtype)
+    with np.errstate(all="ignore"):
+        if not x.size:
+            return np.log(np.add.reduce(x, axis, None, None, keepdims))
+        top = np.maximum.reduce(x, axis, None, None, True)
+        top = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
+        e = x - top
+        out = np.log(sum(np.exp(e, e) if e.ndim else np.exp(e), axis, True)) + top
+    return out if keepdims else np.squeeze(out, axis)
