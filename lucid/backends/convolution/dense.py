@@ -6,6 +6,7 @@ with grouped channels one product per group.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -56,9 +57,52 @@ def grouped(g: ndarray, groups: int) -> ndarray:
     return g.reshape(-1, groups, g.shape[-1] // groups).transpose(1, 0, 2)
 
 
+@functools.lru_cache(4096)
+def strip(channels: int, outs: int, kernel: tuple, stride: tuple, dilation: tuple, groups: int, width: int) -> int:
+    """How many neighbouring outputs of a row to compute in one row of the product.
+
+    ``b`` outputs share one patch that is ``stride * (b - 1)`` columns longer: fewer and longer runs to copy and a wider
+    product, for multiplications with zeros. It pays where channels are few, as in first layers. Nanoseconds, measured.
+    """
+    if groups > 1 or dilation[-1] > 1 or math.prod(kernel) == 1:
+        return 1
+    lines = math.prod(kernel[:-1])
+
+    def cost(b: int) -> float:
+        taps = lines * (stride[-1] * (b - 1) + kernel[-1]) * channels
+        speed = 100 * (b * outs / (b * outs + 6)) * (taps / (taps + 10))
+        return (lines * 5 + taps * 0.07 + 2 * taps * b * outs / speed) / b
+
+    return min((b for b in range(1, 13) if width % b == 0), key=cost)
+
+
+def spread(wide: ndarray, b: int, kernel: tuple, step: int) -> tuple[ndarray, tuple]:
+    """Weights (taps * C, O) and kernel for strips of ``b`` outputs: (longer taps * C, b * O)."""
+    outs = wide.shape[-1]
+    longer = (*kernel[:-1], step * (b - 1) + kernel[-1])
+    wide = wide.reshape(math.prod(kernel[:-1]), kernel[-1], -1, outs)
+    out = np.zeros((wide.shape[0], longer[-1], wide.shape[2], b, outs), wide.dtype)
+    for i in range(b):
+        out[:, i * step : i * step + kernel[-1], :, i] = wide
+    return out.reshape(-1, b * outs), longer
+
+
+def gathered(total: ndarray, b: int, kernel: tuple, step: int) -> ndarray:
+    """The transpose of ``spread``."""
+    outs = total.shape[-1] // b
+    total = total.reshape(math.prod(kernel[:-1]), step * (b - 1) + kernel[-1], -1, b, outs)
+    return sum(total[:, i * step : i * step + kernel[-1], :, i] for i in range(b)).reshape(-1, outs)
+
+
 def forward(x: ndarray, w: Any, bias: Any, out: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
     """Fill ``out`` (N, *places, O)."""
     wide = weights(w, groups)
+    b = strip(x.shape[-1], out.shape[-1], kernel, stride, dilation, groups, out.shape[-2]) if out.flags.c_contiguous else 1
+    if b > 1:
+        narrow, kernel = spread(wide[0], b, kernel, stride[-1])
+        wide, stride = narrow[None], (*stride[:-1], b * stride[-1])
+        out = out.reshape(*out.shape[:-2], out.shape[-2] // b, b * out.shape[-1])
+        bias = None if bias is None else np.tile(bias, b)
     for images, rows, flat in columns(x, groups, kernel, stride, padding, dilation, out.shape[1:-1]):
         part = out[images, rows]
         if groups == 1:
@@ -75,7 +119,17 @@ def forward(x: ndarray, w: Any, bias: Any, out: ndarray, kernel: tuple, stride: 
 
 
 def weight_grad(x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:
-    """(groups, taps * C / groups, O / groups)."""
+    """(groups, taps * C / groups, O / groups); ``g`` is contiguous."""
+    b = strip(x.shape[-1], g.shape[-1], kernel, stride, dilation, groups, g.shape[-2])
+    if b > 1:
+        longer = (*kernel[:-1], stride[-1] * (b - 1) + kernel[-1])
+        g = g.reshape(*g.shape[:-2], g.shape[-2] // b, b * g.shape[-1])
+        total = _weight_grad(x, g, longer, (*stride[:-1], b * stride[-1]), padding, dilation, groups)
+        return gathered(total[0], b, kernel, stride[-1])[None]
+    return _weight_grad(x, g, kernel, stride, padding, dilation, groups)
+
+
+def _weight_grad(x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:
     shape = (groups, math.prod(kernel) * x.shape[-1] // groups, g.shape[-1] // groups)
     total = np.zeros(shape, g.dtype)
     for images, rows, flat in columns(x, groups, kernel, stride, padding, dilation, g.shape[1:-1]):
