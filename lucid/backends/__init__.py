@@ -18,8 +18,21 @@ from .base import (
 )
 
 __all__ = [
-    "SCALAR_TYPES", "Backend", "backend_of", "backend_of_type", "host_array", "host_cast", "known_array_types",
+    "SCALAR_TYPES", "Backend", "available", "backend_of", "backend_of_type", "host_array", "host_cast", "known_array_types",
     "load", "loaded", "read_npy", "register",
 ]  # fmt: skip
 
 load("cpu")
+
+
+def __getattr__(name: str) -> object:
+    """What needs more imports than a program should pay for, and PyTorch's switches, on first use."""
+    if name == "available":
+        from .catalogue import available
+
+        return available
+    if name in ("cudnn", "mps", "cuda", "mkldnn"):
+        from . import switches
+
+        return getattr(switches, name)
+    raise AttributeError(f"module 'lucid.backends' has no attribute {name!r}")
