@@ -7,9 +7,11 @@ reference cycles, and a graph is freed by reference count the moment the loss go
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from contextvars import ContextVar
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 next_seq = itertools.count(1).__next__
 by_seq = attrgetter("seq")
+
+
+anomaly: ContextVar[bool] = ContextVar("lucid_anomaly", default=False)  # whether backward looks for NaN
 
 
 class Freed:
@@ -51,7 +56,7 @@ class Extra:
         self.pre_hooks: dict[int, Callable] = {}  # as PyTorch's Node.register_prehook
         self.post_hooks: dict[int, Callable] = {}  # as PyTorch's Node.register_hook
         self.retain: weakref.ref | None = None
-        self.trace: str | None = None
+        self.trace: str | None = None  # where the op was called, under detect_anomaly
 
 
 class Node:
@@ -224,6 +229,11 @@ def run_backward(
     from .. import ops  # the same rules read with Tensors; ops stand above core
 
     order = gather(roots)
+    if anomaly.get():
+        for node in order:
+            if node.extra is None:
+                node.extra = Extra()
+            node.extra.trace = node.extra.trace or ""
     needed = None if inputs is None else _needed(order, inputs)
     wanted = dict.fromkeys(inputs or ())
     backend = backend_of(gradients[0].value if create_graph else gradients[0])
@@ -245,10 +255,15 @@ def run_backward(
                     continue
                 op = node.op
                 if node.extra is not None:
-                    g = _before(node, g, create_graph)
+                    g = _tensor_hooks(node, g, create_graph)
                     shared.add(id(g))
                 if node in wanted:
                     wanted[node] = g
+                    shared.add(id(g))
+                    if needed is not None and op is not ACCUMULATE and needed.isdisjoint(node.parents):
+                        continue  # nobody asks for more: the node is not used up either
+                if node.extra is not None and node.extra.pre_hooks:
+                    g = _pre_hooks(node, g, create_graph)
                     shared.add(id(g))
                 if op is ACCUMULATE:
                     if accumulate:
@@ -270,20 +285,20 @@ def run_backward(
                     )
                 if type(saved) is Packed:
                     saved = saved.restore()
-                if node.seq < oldest_mutation_risk:
+                if node.seq < oldest_mutation_risk and type(saved) is tuple:
                     mutation.check(node, saved)
                 if create_graph:
                     saved = _as_tensors(node, saved)
                 rules = op.rules
                 parents = node.parents
-                hooked = node.extra is not None and node.extra.post_hooks
+                hooked = node.extra is not None and (node.extra.post_hooks or node.extra.trace is not None)
                 if rules is None or hooked:
                     if rules is None:
                         results = op.vjp(xp, node, g, saved, create_graph)
                     else:
                         results = [None if p is None else r(xp, g, saved, node.params) for p, r in zip(parents, rules)]  # noqa: B905
                     if hooked:
-                        results = _post(node, results, g, create_graph)
+                        results = _post(node, results, g, saved, create_graph)
                     for parent, result in zip(parents, results, strict=True):
                         if parent is not None and result is not None:
                             if result.shape != parent.shape:
@@ -318,7 +333,7 @@ def _as_tensors(node: Node, saved: tuple) -> tuple:
     from .tensor import wrap
 
     op = node.op
-    if not op.keeps_values or (op.rules is None and getattr(op, "joint", None) is None):
+    if not op.keeps_values or type(saved) is not tuple:
         return saved  # an op with a vjp of its own (autograd.Function) keeps what it likes
     n = len(node.parents)
     values = [wrap(v, p) if keep and v is not None else v for v, p, keep in zip(saved, node.parents, op.keep_all(n), strict=False)]
@@ -338,40 +353,62 @@ def select(node: Node, k: int, count: int, shape: tuple[int, ...]) -> Node:
     return make_node(SELECT, (node,), (), (k, count), shape)
 
 
-def _before(node: Node, g: Any, create_graph: bool) -> Any:
-    """Run the hooks that see the gradient of this node's output; keep it for ``retain_grad``."""
+def _tensor_hooks(node: Node, g: Any, create_graph: bool) -> Any:
+    """Run the hooks that see the gradient of this node's output, in order; then keep it for ``retain_grad``."""
     from .tensor import unwrap, wrap
 
     extra = node.extra
     assert extra is not None
     if isinstance(g, list):  # several outputs: their hooks sit on the select nodes
-        for pre in list(extra.pre_hooks.values()):
-            replaced = pre(tuple(None if part is None else (part if create_graph else wrap(part)) for part in g))
-            if replaced is not None:
-                g = [None if part is None else (part if create_graph else unwrap(part)) for part in replaced]
         return g
     for hook in list(extra.tensor_hooks.values()):
         replaced = hook(g if create_graph else wrap(g))
         if replaced is not None:
-            g = replaced if create_graph else unwrap(replaced)
-    for pre in list(extra.pre_hooks.values()):
-        replaced = pre((g if create_graph else wrap(g),))
-        if replaced is not None:
-            (g,) = replaced if isinstance(replaced, tuple) else (replaced,)
-            g = g if create_graph else unwrap(g)
+            g = _checked_hook(replaced, g) if create_graph else unwrap(_checked_hook(replaced, g))
     tensor = None if extra.retain is None else extra.retain()
     if tensor is not None:
         held = tensor.grad
-        fresh = g if create_graph else wrap(g)
+        fresh = g if create_graph else wrap(backend_of(g).copy(g))
         tensor.grad = fresh if held is None else held + fresh
     return g
 
 
-def _post(node: Node, results: Sequence[Any], g: Any, create_graph: bool) -> Sequence[Any]:
+def _checked_hook(replaced: Any, g: Any) -> Any:
+    from .tensor import Tensor
+
+    if not isinstance(replaced, Tensor):
+        raise TypeError(f"a gradient hook must return None or a Tensor, not {type(replaced).__name__}")
+    if tuple(replaced.shape) != tuple(g.shape):
+        raise RuntimeError(f"hook has changed the size of value: from {tuple(g.shape)} to {tuple(replaced.shape)}")
+    return replaced
+
+
+def _pre_hooks(node: Node, g: Any, create_graph: bool) -> Any:
+    """Run what ``grad_fn.register_prehook`` registered."""
+    from .tensor import unwrap, wrap
+
+    assert node.extra is not None
+    parts = g if isinstance(g, list) else [g]
+    for hook in list(node.extra.pre_hooks.values()):
+        replaced = hook(tuple(v if v is None or create_graph else wrap(v) for v in parts))
+        if replaced is not None:
+            replaced = replaced if isinstance(replaced, tuple | list) else (replaced,)
+            if len(replaced) != len(parts):
+                raise RuntimeError(f"{node.name()}: a prehook returned {len(replaced)} gradients, expected {len(parts)}")
+            parts = [v if v is None or create_graph else unwrap(v) for v in replaced]
+    return parts if isinstance(g, list) else parts[0]
+
+
+def _post(node: Node, results: Sequence[Any], g: Any, saved: Any, create_graph: bool) -> Sequence[Any]:
+    """Look for NaN if asked to; then run what ``grad_fn.register_hook`` registered."""
     from .tensor import unwrap, wrap
 
     assert node.extra is not None
     outputs = tuple(g) if isinstance(g, list) else (g,)
+    if node.extra.trace is not None and anomaly.get():
+        from ..autograd.anomaly import check_gradients  # the report is for users and stands with them
+
+        check_gradients(node, results, outputs, saved)
 
     def shown(values: Sequence[Any]) -> tuple:
         return tuple(v if v is None or create_graph else wrap(v) for v in values)
@@ -379,8 +416,14 @@ def _post(node: Node, results: Sequence[Any], g: Any, create_graph: bool) -> Seq
     for hook in list(node.extra.post_hooks.values()):
         replaced = hook(shown(results), shown(outputs))
         if replaced is not None:
+            replaced = replaced if isinstance(replaced, tuple | list) else (replaced,)
+            if len(replaced) != len(results):
+                raise RuntimeError(f"{node.name()}: a hook returned {len(replaced)} gradients, expected {len(results)}")
             results = [v if v is None or create_graph else unwrap(v) for v in replaced]
     return results
+
+
+_accumulating = threading.RLock()
 
 
 def _accumulate(leaf: Any, g: Any, create_graph: bool, is_shared: bool) -> None:
@@ -390,18 +433,19 @@ def _accumulate(leaf: Any, g: Any, create_graph: bool, is_shared: bool) -> None:
     tensor = leaf.owner()
     if tensor is None:
         return
-    held = tensor.grad
-    if create_graph:
-        tensor.grad = g if held is None else held + g
-    elif held is None:
-        # An array may be shared between parents (`x + y` hands both the same one): each leaf gets its own.
-        backend = backend_of(g)
-        tensor.grad = wrap(backend.copy(g) if is_shared else backend.own(g))
-    elif held.node is None and held.value.dtype == g.dtype and held.shape == g.shape:
-        held.value = backend_of(g).add_into(held.value, g)
-        held._version += 1
-    else:
-        tensor.grad = held + wrap(g)
+    with _accumulating:  # two threads may run backward into one leaf
+        held = tensor.grad
+        if create_graph:
+            tensor.grad = g if held is None else held + g
+        elif held is None:
+            # An array may be shared between parents (`x + y` hands both the same one): each leaf gets its own.
+            backend = backend_of(g)
+            tensor.grad = wrap(backend.copy(g) if is_shared else backend.own(g))
+        elif held.node is None and held.value.dtype == g.dtype and held.shape == g.shape:
+            held.value = backend_of(g).add_into(held.value, g)
+            held._version += 1
+        else:
+            tensor.grad = held + wrap(g)
     if leaf.post_accumulate:
         for hook in list(leaf.post_accumulate.values()):
             hook(tensor)

@@ -377,12 +377,14 @@ def backward(
         for t in chosen:
             if t.node is None:
                 raise RuntimeError("backward: One of the differentiated Tensors does not require grad")
-            if type(t.node) is not Leaf:
-                t.retain_grad()
         wanted = [t.node for t in chosen if t.node is not None]
-    run_backward(
+    found = run_backward(
         roots, starts, create_graph=create_graph, retain_graph=create_graph if retain_graph is None else retain_graph, inputs=wanted
     )
+    for t, g in zip(chosen, found, strict=True) if wanted else ():
+        if type(t.node) is not Leaf and g is not None and not t.retains_grad:
+            fresh = g if create_graph else wrap(backend_of(g).copy(g))
+            t.grad = fresh if t.grad is None else t.grad + fresh
 
 
 def start_gradients(tensors: Sequence[Tensor], gradients: Sequence[Any] | None, create_graph: bool) -> tuple[list[Node], list[Any]]:
