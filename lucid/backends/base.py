@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .composed import complete
+
 SCALAR_TYPES = (np.generic,)  # what NumPy's ufuncs return for 0-d inputs
 
 
@@ -128,6 +130,7 @@ _MODULES = {"cpu": "numpy_", "cuda": "cupy_", "mlx": "mlx_"}
 
 def register(backend: Backend) -> Backend:
     """Make a backend findable by its array types and, if it has one, its device name."""
+    complete(backend.table)
     for kind in backend.array_types:
         _by_type[kind] = backend
     if backend.name:
