@@ -9,9 +9,9 @@ JOBS   ?= 2
 BIN    := $(VENV)/bin
 
 # The extra that DEVICE needs: metal, gpu and mps are names for mlx, and cuda:1 needs what cuda needs.
-EXTRA_cpu  := viz
-EXTRA_cuda := viz,cuda
-EXTRA_mlx  := viz,mlx
+EXTRA_cpu  := viz,threads
+EXTRA_cuda := viz,threads,cuda
+EXTRA_mlx  := viz,threads,mlx
 EXTRA_metal := $(EXTRA_mlx)
 EXTRA_gpu   := $(EXTRA_mlx)
 EXTRA_mps   := $(EXTRA_mlx)

@@ -7,6 +7,7 @@ python examples/digits.py --predict ... --image digit.npy   reads your own 8x8 i
 """
 
 import argparse
+import contextlib
 import random
 import sys
 import time
@@ -102,6 +103,9 @@ class Progress:
 def train(args):
     lucid.manual_seed(args.seed)
     random.seed(args.seed)
+    # Matrices this small gain nothing from a second BLAS thread, and wait long for it when the other core is busy.
+    with contextlib.suppress(ImportError):  # without threadpoolctl it is only slower
+        lucid.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     plt = pyplot()  # before the training, so that a missing matplotlib is said at once
     train_x, train_y = (t.to(args.device) for t in load_digits(split="train"))
