@@ -94,6 +94,36 @@ def gathered(total: ndarray, b: int, kernel: tuple, step: int) -> ndarray:
     return sum(total[:, i * step : i * step + kernel[-1], :, i] for i in range(b)).reshape(-1, outs)
 
 
+SMALL = 1_000_000  # multiplications: up to here OpenBLAS does not rearrange the operands first
+
+
+@functools.lru_cache(4096)
+def rows_at_once(rows: int, inner: int, outs: int) -> int:
+    """The largest divisor of ``rows`` that makes a small product (107 GFlop/s at 256 x 144 x 16, 78 above), or 0."""
+    most = SMALL // (inner * outs)
+    return next((r for r in range(min(most, rows), 15, -1) if rows % r == 0), 0) if rows > most else 0
+
+
+def product(x: ndarray, y: ndarray, out: ndarray) -> None:
+    """``out = x @ y`` for tall ``x``: as a stack of small products where that is faster."""
+    r = rows_at_once(len(x), *y.shape)
+    if r:
+        np.matmul(x.reshape(-1, r, x.shape[1]), y, out=out.reshape(-1, r, y.shape[1]))
+    else:
+        np.dot(x, y, out)
+
+
+def summed_product(x: ndarray, y: ndarray) -> ndarray:
+    """``x.T @ y`` for tall ``x`` and ``y``, likewise."""
+    shape = x.shape[1], y.shape[1]
+    r = rows_at_once(len(x), *shape) if shape[0] * shape[1] <= 4096 else 0
+    if not r:
+        return np.dot(x.T, y, workspace("product", shape, y.dtype))
+    stack = workspace("products", (len(x) // r, *shape), y.dtype)
+    np.matmul(x.reshape(-1, r, shape[0]).swapaxes(1, 2), y.reshape(-1, r, shape[1]), out=stack)
+    return np.add.reduce(stack, 0)
+
+
 def forward(x: ndarray, w: Any, bias: Any, out: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
     """Fill ``out`` (N, *places, O)."""
     wide = weights(w, groups)
@@ -107,7 +137,7 @@ def forward(x: ndarray, w: Any, bias: Any, out: ndarray, kernel: tuple, stride: 
         part = out[images, rows]
         if groups == 1:
             if part.flags.c_contiguous:
-                np.dot(flat[0], wide[0], part.reshape(-1, part.shape[-1]))
+                product(flat[0], wide[0], part.reshape(-1, part.shape[-1]))
             else:
                 part[...] = np.dot(flat[0], wide[0]).reshape(part.shape)
         elif part.flags.c_contiguous:
@@ -135,8 +165,7 @@ def _weight_grad(x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: 
     for images, rows, flat in columns(x, groups, kernel, stride, padding, dilation, g.shape[1:-1]):
         part = g[images, rows]
         if groups == 1:
-            product = np.dot(flat[0].T, part.reshape(-1, part.shape[-1]), workspace("product", shape[1:], g.dtype))
+            total[0] += summed_product(flat[0], part.reshape(-1, part.shape[-1]))
         else:
-            product = flat.swapaxes(1, 2) @ grouped(part, groups)
-        total += product
+            total += flat.swapaxes(1, 2) @ grouped(part, groups)
     return total

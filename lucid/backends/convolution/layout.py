@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 ndarray = np.ndarray
-BLOCK = 1 << 17  # elements of workspace: half a megabyte of float32 stays in the second-level cache while it is used
+BLOCK = 1 << 18  # elements of workspace: a megabyte of float32, which the second-level cache about holds
 KEEP = 1 << 22  # elements; a larger workspace is not kept for the next call
 
 
