@@ -7,6 +7,7 @@ keep that order, so a network stays in it and only the first layer pays for a re
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ import numpy as np
 from .convolution import dense, depthwise
 from .convolution.layout import channels_first as _channels_first
 from .convolution.layout import channels_last as _channels_last
+from .convolution.layout import image_blocks as _image_blocks
 from .convolution.layout import out_sizes as _out_sizes
 from .convolution.layout import overlap as _overlap
+from .convolution.layout import workspace as _workspace
 from .numpy_ import F32, is_half
 
 ndarray = np.ndarray
@@ -60,8 +63,8 @@ def conv_input_grad(g: Any, w: Any, sizes: tuple, stride: tuple, padding: tuple,
     g = _channels_last(g)
     if not out.size or not g.size:
         out[...] = 0
-    elif any(s > 1 and d > 1 for s, d in zip(stride, dilation, strict=True)):
-        _scatter(g, w, out, sizes, stride, padding, dilation, groups)
+    elif _scatters(g, w, out, stride, dilation, groups):
+        _scatter(g, w, out, stride, padding, dilation, groups)
     else:
         _phases(g, _turned(w, groups), out, stride, padding, dilation, groups)
     return _channels_first(out)
@@ -104,19 +107,41 @@ def _phases(g: ndarray, w: ndarray, out: ndarray, stride: tuple, padding: tuple,
             part[...] = fresh
 
 
-def _scatter(g: ndarray, w: Any, out: ndarray, sizes: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
-    """The input gradient tap by tap, for strides with dilation."""
-    wide = dense.weights(w, groups).swapaxes(1, 2)
-    places, kernel = g.shape[1:-1], w.shape[2:]
+def _scatters(g: ndarray, w: Any, out: ndarray, stride: tuple, dilation: tuple, groups: int) -> bool:
+    """Whether to add products tap by tap: for strides with dilation, and where the output is much smaller than the input.
+
+    A convolution of the padded gradient multiplies with all its zeros; adding up costs some 12 ns per tap and position.
+    """
+    if any(s > 1 and d > 1 for s, d in zip(stride, dilation, strict=True)):
+        return True
+    if groups > 1 or math.prod(stride) > 1:
+        return False
+    channels, taps = out.shape[-1], math.prod(w.shape[2:])
+    surplus = math.prod(out.shape[1:-1]) - math.prod(g.shape[1:-1])
+    flops = 2 * taps * channels * g.shape[-1]
+    return surplus * flops / 90 > math.prod(g.shape[1:-1]) * taps * (12 + channels * 0.3)
+
+
+def _scatter(g: ndarray, w: Any, out: ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
+    """The input gradient tap by tap."""
+    wide = np.ascontiguousarray(dense.weights(w, groups).swapaxes(1, 2))
+    places, sizes, kernel, channels = g.shape[1:-1], out.shape[1:-1], w.shape[2:], out.shape[-1]
     inner, source = _overlap(sizes, padding)
+    # What the windows reach, and at least what lies inside the padding.
+    reach = tuple(max(s * (m - 1) + d * (k - 1) + 1, i.stop) for s, m, d, k, i in zip(stride, places, dilation, kernel, inner, strict=True))
     out[...] = 0
-    whole = np.zeros((len(g), *(n + max(low, 0) + max(high, 0) for n, (low, high) in zip(sizes, padding, strict=True)), out.shape[-1]), out.dtype)
-    products = (dense.grouped(g, groups) @ wide).reshape(groups, len(g), *places, -1, out.shape[-1] // groups)
-    for tap, offset in enumerate(np.ndindex(*kernel)):
-        where = tuple(slice(o * d, o * d + s * n - s + 1, s) for o, d, s, n in zip(offset, dilation, stride, places, strict=True))
-        target = whole[:, *where]
-        target += np.moveaxis(products[..., tap, :], 0, -2).reshape(target.shape)
-    out[:, *source] = whole[:, *inner]
+    for images in _image_blocks(len(g), math.prod(places) * math.prod(kernel) * channels):
+        part = np.ascontiguousarray(g[images])
+        products = _workspace("products", (groups, part.size // part.shape[-1], wide.shape[-1]), out.dtype)
+        np.matmul(dense.grouped(part, groups), wide, out=products)
+        products = products.reshape(groups, len(part), *places, -1, channels // groups)
+        whole = _workspace("padded", (len(part), *reach, channels), out.dtype)
+        whole[...] = 0
+        for tap, offset in enumerate(np.ndindex(*kernel)):
+            where = tuple(slice(o * d, o * d + s * (n - 1) + 1, s) for o, d, s, n in zip(offset, dilation, stride, places, strict=True))
+            target = whole[:, *where]
+            target += products[0, ..., tap, :] if groups == 1 else np.moveaxis(products[..., tap, :], 0, -2).reshape(target.shape)
+        out[images][:, *source] = whole[:, *inner]
 
 
 def conv_weight_grad(x: Any, g: Any, sizes: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:

@@ -116,7 +116,7 @@ def product(x: ndarray, y: ndarray, out: ndarray) -> None:
 def summed_product(x: ndarray, y: ndarray) -> ndarray:
     """``x.T @ y`` for tall ``x`` and ``y``, likewise."""
     shape = x.shape[1], y.shape[1]
-    r = rows_at_once(len(x), *shape) if shape[0] * shape[1] <= 4096 else 0
+    r = rows_at_once(len(x), *shape) if shape[0] * shape[1] <= 10000 else 0
     if not r:
         return np.dot(x.T, y, workspace("product", shape, y.dtype))
     stack = workspace("products", (len(x) // r, *shape), y.dtype)
