@@ -95,7 +95,7 @@ def det(x: Any) -> Any:
     return np.asarray(linalg.det(_whole(x))).astype(x.dtype, copy=False)
 
 
-def slogdet(x: Any) -> tuple:
+def slogdet(x: Any, source: Any = None) -> tuple:
     sign, logabs = linalg.slogdet(_whole(x))
     return np.asarray(sign), np.asarray(logabs)
 
@@ -178,7 +178,7 @@ def qr(x: Any, mode: str) -> tuple:
     return q, r
 
 
-def svd(x: Any, full_matrices: bool) -> tuple:
+def svd(x: Any, full_matrices: bool, source: Any = None) -> tuple:
     try:
         u, s, vh = linalg.svd(_whole(x), full_matrices)
     except linalg.LinAlgError:

@@ -7,12 +7,13 @@ Only views pay for this; a plain Tensor keeps bare slots.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..backends import backend_of
 from . import mutation
 from .graph import Leaf, Node, make_node, next_seq
-from .modes import is_grad_enabled
+from .modes import is_grad_enabled, set_grad_enabled
 from .tensor import Tensor, new_tensor, wrap
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class View(Tensor):
         return self.root if self.tracks else None
 
     def _refresh(self) -> None:
+        if "_changes" in self.source.__dict__:
+            self.source = _source_before(self, self._seen)
         self._seen = self.root._version
         source = self.source.value
         if self.op is None:
@@ -224,3 +227,58 @@ def _scatter_node(root: Tensor, chain: tuple, new_node: Node | None, source: Ten
     from .op import OPS
 
     return make_node(OPS["view_scatter"], (root.node, new_node), (None, None, None), (chain,), tuple(root.value.shape))
+
+
+# ---- shape changes in place: the tensor becomes a view of what it was ------------------------------------------------------
+
+
+def reshaped_in_place(target: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Give ``target`` the value and the graph of ``change(target)``, a view of it; views taken before keep looking right.
+
+    A view cannot know that its source has changed shape, so the change is written down, with its date, in the source;
+    a view that was last refreshed before that date looks through the source as it was (see ``View._refresh``).
+    """
+    if type(target) is View:
+        before: Tensor = new_view(target.value, target.node, target.source, target.op, target.params, target.tracks)
+    else:
+        before = new_tensor(Tensor)
+        before.value, before.node, before.grad, before._version = target.value, target.node, None, target._version
+    after = change(before)
+    if after is before or after.shape == before.shape and type(after) is not View:
+        return target
+    back = _undone(tuple(before.shape), after)
+    if type(target) is View and type(after) is View:
+        target.source, target.op, target.params = after.source, after.op, after.params
+    target._version += 1
+    target.value, target.node = after.value, after.node
+    if type(target) is View:
+        target._seen = target.root._version
+    target.__dict__.setdefault("_changes", []).append((target._version, back))
+    return target
+
+
+def _undone(shape: tuple, after: Tensor) -> tuple | None:
+    """The op that leads from the changed tensor back to the old shape; None where there is none (as_strided)."""
+    from .op import OPS
+
+    if type(after) is View and after.op is not None:
+        if after.op.name == "reshape":
+            return OPS["reshape"], (shape,)
+        if after.op.name == "permute_dims":
+            (axes,) = after.params
+            return OPS["permute_dims"], (tuple(sorted(range(len(axes)), key=axes.__getitem__)),)
+    return None
+
+
+def _source_before(view: View, seen: int) -> Tensor:
+    """The source of a view as it was when the view was last right: through the changes of shape made since, undone."""
+    source = view.source
+    for version, back in reversed(source.__dict__["_changes"]):
+        if version <= seen:
+            break
+        if back is None:
+            raise RuntimeError("a view cannot follow its base after as_strided_; take the view again")
+        op, params = back
+        with set_grad_enabled(view.tracks):
+            source = op.call(source, *params)
+    return source

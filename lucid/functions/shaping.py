@@ -81,7 +81,9 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     lucid.Size([3, 2])
     """
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-        return ops.reinterpret(input, shape[0], input.dtype)
+        from .strides import view_dtype
+
+        return view_dtype(input, shape[0])
     sizes = resolve_shape(input, shape_arg(shape, "view"), "view")
     result = ops.reshape(in_order(input, sizes) if input.value.ndim > 2 else input, sizes)
     if result.base is None and not hasattr(result, "source") and input.shape.numel():
@@ -162,7 +164,13 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     return ops.permute_dims(x, axes)
 
 
-@public("swapaxes", "swapdims", inplace=False)
+@public("swapdims")
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """``transpose``."""
+    return transpose(input, axis0, axis1)
+
+
+@public()
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged: a view.
 
@@ -482,3 +490,22 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     target = tuple(s for r, n in zip(times, x.shape, strict=True) for s in (r, n))
     full = ops.broadcast_to(ops.reshape(x, spread), target)
     return ops.reshape(full, tuple(r * n for r, n in zip(times, x.shape, strict=True))).clone()
+
+
+@public()
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged, complex numbers conjugated."""
+    if input.ndim < 2:
+        raise RuntimeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
+    turned = ops.matrix_transpose(input)
+    return ops.conj(turned) if input.dtype.is_complex else turned
+
+
+def _hermitian(self: Tensor) -> Tensor:
+    if self.ndim not in (0, 2):
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor.")
+    return adjoint(self) if self.ndim else self
+
+
+Tensor.mH = property(adjoint)  # type: ignore[attr-defined]
+Tensor.H = property(_hermitian)  # type: ignore[attr-defined]

@@ -1,24 +1,18 @@
 """The vocabulary, on Tensors: the Python array API's names, and the extra names that derivative rules use.
 
 ``Tensor.__array_namespace__`` returns this module, and it is the ``xp`` that rules get when a derivative shall itself
-be differentiable.
+be differentiable. Every op that a file of this folder declares is here under its name; ``namespace`` replaces those
+whose array API form takes other arguments.
 """
 
-from .activation import *  # noqa: F403
-from .conv import *  # noqa: F403
-from .complex_ import *  # noqa: F403
-from .elementwise import *  # noqa: F403
-from .fft import *  # noqa: F403
-from .fused import *  # noqa: F403
-from .indexing import *  # noqa: F403
-from .linalg import *  # noqa: F403
-from .order import *  # noqa: F403
-from .norms import *  # noqa: F403
-from .pool import *  # noqa: F403
-from .reduce import *  # noqa: F403
-from .scatter import *  # noqa: F403
-from .shape import *  # noqa: F403
-from .special import *  # noqa: F403
+import importlib as _importlib
+import pkgutil as _pkgutil
 
-from .namespace import *  # noqa: F403  isort: skip  (last: these replace the bare ops of the same name)
-from .fused import linear  # isort: skip  (the op; star imports brought the declarator of that name)
+from ..core.op import OPS as _OPS
+
+for _found in _pkgutil.iter_modules(__path__):
+    if _found.name != "namespace":
+        _importlib.import_module(f".{_found.name}", __name__)
+globals().update({_name: _op.call for _name, _op in _OPS.items()})
+
+from .namespace import *  # noqa: E402, F403  (last: these replace the bare ops of the same name)

@@ -1,8 +1,9 @@
 """The dialect as rules call it, on Tensors: thin functions over the ops where the call is not the op itself."""
 
 from ..backends import backend_of
+from ..core.op import OPS
 from ..core.tensor import wrap
-from . import complex_, elementwise, indexing, reduce, shape
+from . import indexing, reduce, shape
 
 
 def _axes(x, axis):
@@ -21,7 +22,7 @@ def mean(x, axis=None, keepdims=False):
 
 def sign(x):
     """x / |x| for complex numbers, too."""
-    return complex_.sgn(x) if x.dtype.is_complex else elementwise.sign(x)
+    return OPS["sgn" if x.dtype.is_complex else "sign"].call(x)
 
 
 def expand_dims(x, axis):

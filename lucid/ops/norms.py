@@ -18,8 +18,8 @@ def _vector_norm_grad(xp, g, x, out, x_shape, p, axis, keepdims):
     if p == 1:
         return xp.sign(x) * g
     safe = xp.where(size == 0, 1.0, size)
-    share = xp.where(size == 0, 0.0, xp.pow(safe, p - 1.0))
-    scale = xp.where(norm == 0, 0.0, g * xp.pow(xp.where(norm == 0, 1.0, norm), 1.0 - p))
+    share = xp.where(size == 0, 0.0, safe ** (p - 1.0))
+    scale = xp.where(norm == 0, 0.0, g * xp.where(norm == 0, 1.0, norm) ** (1.0 - p))
     return xp.sign(x) * (share * scale)
 
 

@@ -1,0 +1,195 @@
+"""Raw strides, windows, bytes, and the in-place forms of shape changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import ops
+from ..backends import backend_of
+from ..core import dtypes
+from ..core.tensor import Tensor
+from ..core.view import View, reshaped_in_place
+from ..ops import shape as shape_ops
+from .registry import FUNCTIONS, check_leaf, dim_arg, public, tensor_arg
+from .shaping import squeeze, swapaxes, t, transpose, unsqueeze
+
+
+def row_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides of row order, in elements."""
+    strides = [1] * len(shape)
+    for d in range(len(shape) - 2, -1, -1):
+        strides[d] = strides[d + 1] * max(shape[d + 1], 1)
+    return tuple(strides)
+
+
+def geometry(x: Tensor) -> tuple[int, tuple[int, ...], int]:
+    """(elements in the memory of ``x``, its strides in elements, the position of its first element)."""
+    value = x.value
+    strides = getattr(value, "strides", None)
+    table = backend_of(value).table
+    if strides is None or not hasattr(table, "storage_of"):
+        return x.shape.numel(), row_strides(x.shape), 0
+    total, start = table.storage_of(value)
+    return total, tuple(s // value.itemsize for s in strides), start
+
+
+@public(out=False)
+def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """Elements of the memory under ``input``, by strides counted in elements: a view.
+
+    Raises RuntimeError for lengths that differ, negative strides, and positions outside the memory.
+
+    >>> import lucid
+    >>> lucid.arange(6).as_strided((2, 2), (2, 1))
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    x = tensor_arg(input, "as_strided")
+    size, stride = tuple(s.__index__() for s in size), tuple(s.__index__() for s in stride)
+    if len(size) != len(stride):
+        raise RuntimeError(f"mismatch in length of strides and shape: {list(size)} and {list(stride)}")
+    if any(s < 0 for s in stride):
+        raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}")
+    total, own, start = geometry(x)
+    offset = start if storage_offset is None else int(storage_offset)
+    if offset < 0:
+        raise RuntimeError(f"Tensor: invalid storage offset {offset}")
+    return shape_ops.as_strided(x, size, stride, offset, (total, own, start))
+
+
+@public(function=False, out=False)
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """All windows of ``size`` along a dimension, ``step`` apart, as a new last dimension: a view.
+
+    >>> import lucid
+    >>> lucid.arange(5).unfold(0, 2, 2)
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    x = tensor_arg(input, "unfold")
+    d = dim_arg(dimension, x.ndim, "unfold")
+    n = x.shape[d] if x.ndim else 1
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
+    if size > n:
+        raise RuntimeError(f"maximum size for tensor at dimension {d} is {n} but size is {size}")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    return shape_ops.unfold(x, d, int(size), int(step))
+
+
+def view_dtype(x: Tensor, dtype: Any) -> Tensor:
+    """The bytes of ``x`` as another dtype: ``Tensor.view(dtype)``."""
+    d = dtypes.as_dtype(dtype)
+    if d is x.dtype:
+        return ops.reshape(x, tuple(x.shape))
+    ours, theirs = x.dtype.itemsize, d.itemsize
+    if ours != theirs:
+        if not x.ndim:
+            raise RuntimeError(f"self.dim() cannot be 0 to view {x.dtype} as {d} (different element sizes)")
+        if theirs > ours and (x.shape[-1] * ours) % theirs:
+            raise RuntimeError(f"self.size(-1) must be divisible by {theirs // ours} to view {x.dtype} as {d} (different element sizes), but got {x.shape[-1]}")
+        if geometry(x)[1][-1] != 1:
+            raise RuntimeError(f"self.stride(-1) must be 1 to view {x.dtype} as {d} (different element sizes), but got {geometry(x)[1][-1]}")
+    return shape_ops.reinterpret(x, d, x.dtype)
+
+
+# ---- shape changes in place ----
+
+
+def _inplace(name: str, f: Callable) -> None:
+    def inplace(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_leaf(self, name)
+        return reshaped_in_place(self, lambda x: f(x, *args, **kwargs))
+
+    inplace.__name__ = inplace.__qualname__ = name
+    inplace.__doc__ = f"``{name[:-1]}``, of this very tensor."
+    setattr(Tensor, name, inplace)
+
+
+for _name, _f in {"squeeze_": squeeze, "unsqueeze_": unsqueeze, "transpose_": transpose, "swapaxes_": swapaxes, "swapdims_": swapaxes,
+                  "t_": t, "as_strided_": as_strided}.items():  # fmt: skip
+    _inplace(_name, _f)
+FUNCTIONS["as_strided_"] = Tensor.as_strided_  # type: ignore[attr-defined]
+
+
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """This tensor with another shape, in row order: the elements stay as far as they fit, new ones are arbitrary (here 0)."""
+    from .registry import shape_arg
+
+    if self.requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    shape = shape_arg(sizes, "resize_")
+    have, want = self.shape.numel(), math.prod(shape)
+    flat = ops.reshape(self.detach(), (have,))  # type: ignore[attr-defined]
+    if want > have:
+        flat = ops.place(flat, (want,), (slice(0, have),))
+    self.value = ops.reshape(flat[:want], shape).value  # type: ignore[index]
+    self._version += 1
+    return self
+
+
+Tensor.resize_ = resize_  # type: ignore[attr-defined]
+Tensor.resize_as_ = lambda self, other, **_: resize_(self, *other.shape)  # type: ignore[attr-defined]
+
+
+# ---- memory ----
+
+
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    """Whether both show the same memory in the same way."""
+    return _address(self) == _address(tensor) and self.shape == tensor.shape and geometry(self)[1] == geometry(tensor)[1]
+
+
+def _address(x: Tensor) -> int:
+    interface = getattr(x.value, "__array_interface__", None)
+    return interface["data"][0] if interface is not None else id(x.value)
+
+
+class UntypedStorage:
+    """The bytes under a tensor: their address and number."""
+
+    def __init__(self, tensor: Tensor):
+        from ..core.mutation import owner
+
+        self._owner = owner(tensor.value)
+
+    def data_ptr(self) -> int:
+        return _address_of(self._owner)
+
+    def nbytes(self) -> int:
+        return int(self._owner.nbytes)
+
+    size = __len__ = nbytes
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UntypedStorage) and self._owner is other._owner
+
+    def __hash__(self) -> int:
+        return id(self._owner)
+
+
+def _address_of(array: Any) -> int:
+    interface = getattr(array, "__array_interface__", None)
+    return interface["data"][0] if interface is not None else id(array)
+
+
+Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]
+Tensor.data_ptr = _address  # type: ignore[attr-defined]
+Tensor.untyped_storage = lambda self: UntypedStorage(self)  # type: ignore[attr-defined]
+Tensor._is_view = lambda self: isinstance(self, View) and self.tracks  # type: ignore[attr-defined]
+Tensor.share_memory_ = lambda self: self  # type: ignore[attr-defined]
+Tensor.is_shared = lambda self: False  # type: ignore[attr-defined]
+Tensor.storage_offset = lambda self: geometry(self)[2]  # type: ignore[attr-defined]
+
+
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """How far apart neighbours along each dimension lie in memory, in elements."""
+    strides = geometry(self)[1]
+    return strides if dim is None else strides[dim_arg(dim, self.ndim, "stride")]
+
+
+if not hasattr(Tensor, "stride"):
+    Tensor.stride = stride  # type: ignore[attr-defined]
