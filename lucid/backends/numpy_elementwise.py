@@ -112,8 +112,12 @@ def pow(x: Any, y: Any) -> Any:
         raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
     if x.dtype.kind == "b":
         return np.power(x.view(np.uint8), y.view(np.uint8)).view(bool)
-    if x.dtype == F32 and y.ndim == 0 and y == 3:
-        return x * x * x
+    if y.ndim == 0 and x.dtype.kind == "f" and x.ndim:
+        exponent = y.item()
+        if exponent == 2.0:
+            return x * x
+        if exponent == 3.0:
+            return x * x * x
     return np.power(x, y)
 
 

@@ -340,6 +340,16 @@ def xlog1py(x: Any, y: Any) -> Any:
         return np.where(np.isnan(y), y, np.where(x == 0, np.zeros((), x.dtype), x * np.log1p(y)))
 
 
+def entr(x: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return np.where(x < 0, -np.inf, -xlogy(x, x)).astype(x.dtype, copy=False)
+
+
+def logit(x: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return np.log(x / (1 - x))
+
+
 # ---- Bessel functions ----
 
 

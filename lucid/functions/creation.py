@@ -116,6 +116,7 @@ def _checked(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
 _filled("zeros", "A tensor of zeros.")
 _filled("ones", "A tensor of ones.")
 _filled("empty", "A tensor with arbitrary contents.")
+zeros, ones, empty = (FUNCTIONS[_name] for _name in ("zeros", "ones", "empty"))
 
 
 @public(method=False)

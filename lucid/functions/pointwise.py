@@ -8,7 +8,8 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
-from .registry import FUNCTIONS, public, tensor_arg
+from .registry import FUNCTIONS, SPECIAL, public, tensor_arg
+from .table import BINARY, SPECIAL_BINARY, SPECIAL_UNARY, UNARY
 
 
 def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
@@ -96,14 +97,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode == "floor":
         return floor_divide(input, other)
     if rounding_mode == "trunc":
-        quotient = ops.divide(input, other)
-        kind = dtypes.result_type(*[(x.dtype, 2) if isinstance(x, Tensor) else (dtypes.scalar_dtype(x), 0) for x in (input, other)])
-        if kind.category <= dtypes.INTEGER:
-            x, y = (as_tensor(v) for v in (input, other))
-            quotient = ops.floor_divide(x, y)
-            off = ops.logical_and(ops.not_equal(ops.remainder(x, y), 0), ops.less(quotient, 0))
-            return quotient + off.to(kind)
-        return ops.trunc(quotient)
+        if _is_integral(input) and _is_integral(other):
+            return _operands("div", ops.trunc_divide, input, other)
+        return ops.trunc(_operands("div", ops.divide, input, other))
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}")
 
 
@@ -143,28 +139,46 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     tensor([-1.0000,  0.5000,  1.0000])
     """
     if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+        raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
     x = tensor_arg(input, "clamp")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:
-            x = ops.where(x < min, min, x) if isinstance(min, Tensor) else clamp(x, min=min)
+            x = ops.where(_beyond(x, min, ops.less), min, x)
         if max is not None:
-            x = ops.where(x > max, max, x) if isinstance(max, Tensor) else clamp(x, max=max)
+            x = ops.where(_beyond(x, max, ops.greater), max, x)
         return x
     if x.dtype.category <= dtypes.INTEGER and any(isinstance(b, float) for b in (min, max)):
         x = x.to(dtypes.get_default_dtype())
     return ops.clip(x, min, max)
 
 
+def _beyond(x: Tensor, bound: Any, compare: Callable) -> Tensor:
+    """Where the bound binds, or is NaN."""
+    binds = compare(x, bound)
+    if isinstance(bound, Tensor) and bound.dtype.is_floating_point:
+        binds = ops.logical_or(binds, ops.isnan(bound))
+    return binds
+
+
 @public(inplace=True)
 def clamp_min(input: Tensor, min: Any) -> Tensor:
-    """``input`` limited from below."""
+    """``input`` limited from below.
+
+    >>> import lucid
+    >>> lucid.clamp_min(lucid.tensor([-2.0, 0.5]), 0)
+    tensor([0.0000, 0.5000])
+    """
     return clamp(input, min=min)
 
 
 @public(inplace=True)
 def clamp_max(input: Tensor, max: Any) -> Tensor:
-    """``input`` limited from above."""
+    """``input`` limited from above.
+
+    >>> import lucid
+    >>> lucid.clamp_max(lucid.tensor([0.5, 2.0]), 1)
+    tensor([0.5000, 1.0000])
+    """
     return clamp(input, max=max)
 
 
@@ -214,47 +228,26 @@ def pow(input: Any, exponent: Any) -> Tensor:
                 return input.clone()
             if exponent == -1:
                 return ops.reciprocal(input)
-            return power_of(input, exponent)
         if type(exponent) is int and exponent < 0 and input.dtype.category <= dtypes.INTEGER:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
     return _operands("pow", ops.pow, input, exponent)
 
 
-def power_of(x: Tensor, exponent: float) -> Tensor:
-    return ops.pow(x, exponent)
-
-
-_UNARY = {
-    "neg": "negative", "abs": "abs", "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log1p": "log1p",
-    "log2": "log2", "log10": "log10", "sqrt": "sqrt", "rsqrt": "rsqrt", "square": "square", "reciprocal": "reciprocal",
-    "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan", "sinh": "sinh",
-    "cosh": "cosh", "tanh": "tanh", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "floor": "floor",
-    "ceil": "ceil", "trunc": "trunc", "sign": "sign", "sigmoid": "sigmoid", "relu": "relu", "logical_not": "logical_not",
-    "bitwise_not": "bitwise_invert", "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite", "signbit": "signbit",
-    "positive": "positive",
-}  # fmt: skip
-_BINARY = {
-    "maximum": "maximum", "minimum": "minimum", "atan2": "atan2", "hypot": "hypot", "remainder": "remainder",
-    "fmod": "fmod", "copysign": "copysign", "logaddexp": "logaddexp", "eq": "equal", "ne": "not_equal", "lt": "less",
-    "le": "less_equal", "gt": "greater", "ge": "greater_equal", "logical_and": "logical_and", "logical_or": "logical_or",
-    "logical_xor": "logical_xor", "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor",
-    "bitwise_left_shift": "bitwise_left_shift", "bitwise_right_shift": "bitwise_right_shift",
-}  # fmt: skip
-_ALIASES = {
-    "neg": ["negative"], "abs": ["absolute"], "asin": ["arcsin"], "acos": ["arccos"], "atan": ["arctan"],
-    "asinh": ["arcsinh"], "acosh": ["arccosh"], "atanh": ["arctanh"], "trunc": ["fix"], "atan2": ["arctan2"],
-    "ne": ["not_equal"], "lt": ["less"], "le": ["less_equal"], "gt": ["greater"], "ge": ["greater_equal"],
-}  # fmt: skip
-_NO_INPLACE = {"positive", "isnan", "isinf", "isfinite", "signbit", "maximum", "minimum", "logaddexp"}
+_NO_INPLACE = {"positive", "isnan", "isinf", "isfinite", "signbit", "maximum", "minimum", "fmax", "fmin", "logaddexp", "logaddexp2"}
 _ROUNDING = {"floor", "ceil", "trunc", "positive"}
 
 
 def _unary(name: str, op: Callable) -> Callable:
-    def f(input):  # type: ignore[no-untyped-def]
-        x = tensor_arg(input, name)
-        if name in _ROUNDING and x.dtype.category <= dtypes.INTEGER:
-            return x.clone()
-        return op(x)
+    if name in _ROUNDING:
+
+        def f(input):  # type: ignore[no-untyped-def]
+            x = tensor_arg(input, name)
+            return x.clone() if x.dtype.category <= dtypes.INTEGER else op(x)
+
+    else:
+
+        def f(input):  # type: ignore[no-untyped-def]
+            return op(input if isinstance(input, Tensor) else tensor_arg(input, name))
 
     return f
 
@@ -266,11 +259,26 @@ def _binary(name: str, op: Callable) -> Callable:
     return f
 
 
-for _table, _make in ((_UNARY, _unary), (_BINARY, _binary)):
-    for _name, _op in _table.items():
-        _f = _make(_name, getattr(ops, _op))
-        _f.__name__ = _f.__qualname__ = _name
-        _f.__doc__ = f"Elementwise ``{_name}``; see ``lucid.ops.{_op}`` for its derivative."
-        public(*_ALIASES.get(_name, ()), inplace=_name not in _NO_INPLACE)(_f)
+def _publish(row: tuple, make: Callable, special: bool = False) -> None:
+    """One row of the table as ``lucid.name``, ``Tensor.name`` and ``Tensor.name_``, or in ``lucid.special`` alone."""
+    name, op, what, *examples, result, aliases = row
+    f = make(name, getattr(ops, op))
+    f.__name__ = f.__qualname__ = name
+    where = "lucid.special" if special else "lucid"
+    arguments = ", ".join(f"lucid.tensor({e})" for e in examples)
+    f.__doc__ = f"{what}\n\n>>> import lucid\n>>> {where}.{name}({arguments})\ntensor({result})\n"
+    names = aliases.split()
+    public_names = [a for a in names if not a.startswith("special.")]
+    call = public(*public_names, method=not special, function=not special, inplace=not special and name not in _NO_INPLACE)(f)
+    for alias in (a.removeprefix("special.") for a in names if a not in public_names):
+        SPECIAL[alias] = call
+    if special:
+        SPECIAL[name] = call
 
-FUNCTIONS["relu_"] = Tensor.relu_  # type: ignore[attr-defined]
+
+for _rows, _make, _special in ((UNARY, _unary, False), (BINARY, _binary, False), (SPECIAL_UNARY, _unary, True), (SPECIAL_BINARY, _binary, True)):
+    for _row in _rows:
+        _publish(_row, _make, _special)
+
+for _name in ("relu", "sqrt", "exp", "abs", "neg", "sigmoid", "tanh", "clamp", "log", "sin", "cos"):
+    FUNCTIONS[f"{_name}_"] = getattr(Tensor, f"{_name}_")

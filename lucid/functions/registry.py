@@ -16,6 +16,7 @@ from ..core.tensor import Tensor, as_tensor
 from ..core.view import write
 
 FUNCTIONS: dict[str, Callable] = {}
+SPECIAL: dict[str, Callable] = {}  # what lucid.special holds
 # The array API's and NumPy's words for arguments that PyTorch names otherwise.
 SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "axes": "dims", "self": "input"}
 

@@ -1,0 +1,163 @@
+"""Complex numbers: making them, taking them apart, conjugates and angles."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import ops
+from ..core import dtypes
+from ..core.tensor import Tensor
+from .registry import FUNCTIONS, public, tensor_arg
+
+
+@public(method=False)
+def complex(real: Tensor, imag: Tensor) -> Tensor:
+    """``real + imag * 1j``.
+
+    Raises RuntimeError unless both have one floating dtype (float32 or float64).
+
+    >>> import lucid
+    >>> lucid.complex(lucid.tensor([1.0]), lucid.tensor([2.0]))
+    tensor([1.+2.j])
+    """
+    re, im = tensor_arg(real, "complex", "real"), tensor_arg(imag, "complex", "imag")
+    if re.dtype is not im.dtype or re.dtype.category != dtypes.FLOAT or re.dtype is dtypes.bfloat16:
+        raise RuntimeError(f"complex: Expected both inputs to be Half, Float or Double tensors of one dtype but got {re.dtype} and {im.dtype}")
+    return ops.complex(re, im)
+
+
+@public(method=False)
+def polar(abs: Tensor, angle: Tensor) -> Tensor:
+    """``abs * (cos(angle) + 1j * sin(angle))``.
+
+    >>> import lucid
+    >>> lucid.polar(lucid.tensor([2.0]), lucid.tensor([0.0]))
+    tensor([2.+0.j])
+    """
+    return complex(abs * ops.cos(angle), abs * ops.sin(angle))
+
+
+def _need_complex(x: Tensor, name: str) -> Tensor:
+    if not x.dtype.is_complex:
+        raise RuntimeError(f"{name} is not implemented for tensors with non-complex dtypes.")
+    return x
+
+
+def real(input: Tensor) -> Tensor:
+    """The real part, a view; a real tensor itself.
+
+    >>> import lucid
+    >>> lucid.real(lucid.tensor([1 + 2j]))
+    tensor([1.])
+    """
+    return ops.real(input) if input.dtype.is_complex else input
+
+
+def imag(input: Tensor) -> Tensor:
+    """The imaginary part, a view.
+
+    Raises RuntimeError for a real tensor.
+
+    >>> import lucid
+    >>> lucid.imag(lucid.tensor([1 + 2j]))
+    tensor([2.])
+    """
+    return ops.imag(_need_complex(input, "imag"))
+
+
+FUNCTIONS["real"], FUNCTIONS["imag"] = real, imag
+
+
+def _write_part(part: Any) -> Any:
+    def write(self: Tensor, value: Any) -> None:
+        part(self).copy_(value)
+
+    return write
+
+
+Tensor.real = property(real, _write_part(real), doc=real.__doc__)  # type: ignore[attr-defined]
+Tensor.imag = property(imag, _write_part(imag), doc=imag.__doc__)  # type: ignore[attr-defined]
+
+
+@public(out=False)
+def view_as_real(input: Tensor) -> Tensor:
+    """A complex tensor seen as real, with a last dimension of real and imaginary parts: a view.
+
+    >>> import lucid
+    >>> lucid.view_as_real(lucid.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
+    x = tensor_arg(input, "view_as_real")
+    if not x.dtype.is_complex:
+        raise RuntimeError("view_as_real is only supported for complex tensors")
+    return ops.view_as_real(x)
+
+
+@public(out=False)
+def view_as_complex(input: Tensor) -> Tensor:
+    """A real tensor whose last dimension has size 2, seen as complex: a view.
+
+    >>> import lucid
+    >>> lucid.view_as_complex(lucid.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+    """
+    x = tensor_arg(input, "view_as_complex")
+    if not x.dtype.is_floating_point:
+        raise RuntimeError(f"view_as_complex is only supported for floating point tensors, but got a tensor of dtype {x.dtype}")
+    if not x.ndim or x.shape[-1] != 2:
+        raise RuntimeError("Tensor must have a last dimension of size 2")
+    return ops.view_as_complex(x)
+
+
+@public("conj_physical", out=False)
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate; a real tensor itself.
+
+    >>> import lucid
+    >>> lucid.conj(lucid.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
+    x = tensor_arg(input, "conj")
+    return ops.conj(x) if x.dtype.is_complex else x
+
+
+@public("arg")
+def angle(input: Tensor) -> Tensor:
+    """The angle of a complex number; for real ones pi where negative, else 0.
+
+    >>> import lucid
+    >>> lucid.angle(lucid.tensor([1j, -1.0]))
+    tensor([1.5708, 3.1416])
+    """
+    x = tensor_arg(input, "angle")
+    if x.dtype.is_complex:
+        return ops.atan2(ops.imag(x), ops.real(x))
+    x = x if x.dtype.category >= dtypes.FLOAT else x.to(dtypes.get_default_dtype())
+    return ops.where(ops.isnan(x), x, ops.where(ops.less(x, 0), math.pi, x * 0.0 if not x.requires_grad else x.detach() * 0.0))
+
+
+@public(inplace=True)
+def sgn(input: Tensor) -> Tensor:
+    """``x / |x|``, 0 at 0: the sign of real numbers.
+
+    >>> import lucid
+    >>> lucid.sgn(lucid.tensor([3 + 4j]))
+    tensor([0.6000+0.8000j])
+    """
+    return ops.sign(tensor_arg(input, "sgn"))
+
+
+def _itself(name: str, what: str) -> None:
+    def f(input: Tensor) -> Tensor:
+        return input
+
+    f.__name__, f.__doc__ = name, f"The tensor itself: {what}"
+    public(out=False)(f)
+
+
+_itself("resolve_conj", "conjugates are always computed.")
+_itself("resolve_neg", "negations are always computed.")
+for _name in ("is_conj", "is_neg"):
+    FUNCTIONS[_name] = lambda input: False
+    setattr(Tensor, _name, lambda self: False)

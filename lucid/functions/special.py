@@ -1,0 +1,393 @@
+"""Elementwise functions with arguments of their own, or made of others: interpolation, special functions, polynomials."""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from collections.abc import Callable
+from typing import Any
+
+from .. import ops
+from ..core import dtypes
+from ..core.tensor import Tensor, as_tensor
+from .registry import FUNCTIONS, SPECIAL, public, tensor_arg
+
+Frexp = namedtuple("frexp", ["mantissa", "exponent"])
+Frexp.__module__ = "lucid.return_types"
+
+
+def floating(input: Any, name: str) -> Tensor:
+    """The argument as a floating (or complex) tensor: integers become the default dtype."""
+    x = tensor_arg(input, name)
+    return x if x.dtype.category >= dtypes.FLOAT else x.to(dtypes.get_default_dtype())
+
+
+# ---- arithmetic of three ----
+
+
+@public(inplace=True)
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """``input + value * tensor1 * tensor2``.
+
+    >>> import lucid
+    >>> lucid.addcmul(lucid.ones(2), lucid.tensor([1.0, 2.0]), lucid.tensor([3.0, 4.0]), value=0.5)
+    tensor([2.5000, 5.0000])
+    """
+    product = ops.multiply(tensor_arg(tensor1, "addcmul", "tensor1"), tensor2)
+    return ops.add(input, product if value == 1 else ops.multiply(product, value))
+
+
+@public(inplace=True)
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """``input + value * tensor1 / tensor2``.
+
+    Raises RuntimeError where both are integers (as PyTorch does).
+
+    >>> import lucid
+    >>> lucid.addcdiv(lucid.ones(2), lucid.tensor([1.0, 2.0]), lucid.tensor([2.0, 4.0]), value=2)
+    tensor([2., 2.])
+    """
+    if all(isinstance(t, Tensor) and t.dtype.category <= dtypes.INTEGER for t in (tensor1, tensor2)):
+        raise RuntimeError("addcdiv: integer division with addcdiv is not supported; cast one to a floating dtype first")
+    quotient = ops.divide(tensor_arg(tensor1, "addcdiv", "tensor1"), tensor2)
+    return ops.add(input, quotient if value == 1 else ops.multiply(quotient, value))
+
+
+@public(inplace=True)
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """``input + weight * (end - input)``, exact at both ends.
+
+    Raises RuntimeError where the dtypes differ.
+
+    >>> import lucid
+    >>> lucid.lerp(lucid.zeros(2), lucid.tensor([10.0, 20.0]), 0.25)
+    tensor([2.5000, 5.0000])
+    """
+    x, y = tensor_arg(input, "lerp"), tensor_arg(end, "lerp", "end")
+    if x.dtype is not y.dtype or (isinstance(weight, Tensor) and weight.dtype is not x.dtype):
+        given = f"{x.dtype}, {y.dtype}" + (f" and weight {weight.dtype}" if isinstance(weight, Tensor) else "")
+        raise RuntimeError(f"lerp: expected the same dtype for input, end and weight, but got {given}")
+    apart = ops.subtract(y, x)
+    if not isinstance(weight, Tensor):
+        return x + apart * weight if abs(weight) < 0.5 else y - apart * (1 - weight)
+    return ops.where(ops.less(ops.abs(weight), 0.5), x + weight * apart, y - apart * (1 - weight))
+
+
+# ---- rounding, classifying, replacing ----
+
+
+@public(inplace=True)
+def frac(input: Tensor) -> Tensor:
+    """``x - trunc(x)``.
+
+    >>> import lucid
+    >>> lucid.frac(lucid.tensor([1.5, -2.25]))
+    tensor([ 0.5000, -0.2500])
+    """
+    x = tensor_arg(input, "frac")
+    return ops.subtract(x, ops.trunc(x))
+
+
+@public(inplace=True)
+def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """NaN and infinities replaced: by 0 and the largest finite numbers, or by what is given.
+
+    >>> import lucid
+    >>> lucid.nan_to_num(lucid.tensor([float("nan"), float("inf"), 1.0]), posinf=9.0)
+    tensor([0., 9., 1.])
+    """
+    x = tensor_arg(input, "nan_to_num")
+    if x.dtype.category < dtypes.FLOAT:
+        return x.clone()
+    if x.dtype.is_complex:
+        parts = (nan_to_num(part, nan, posinf, neginf) for part in (ops.real(x), ops.imag(x)))
+        return ops.complex(*parts)
+    limits = dtypes.finfo(x.dtype)
+    x = ops.where(ops.isnan(x), 0.0 if nan is None else nan, x)
+    x = ops.where(ops.equal(x, math.inf), limits.max if posinf is None else posinf, x)
+    return ops.where(ops.equal(x, -math.inf), limits.min if neginf is None else neginf, x)
+
+
+@public()
+def isposinf(input: Tensor) -> Tensor:
+    """Where x is +inf.
+
+    >>> import lucid
+    >>> lucid.isposinf(lucid.tensor([float("inf"), float("-inf")]))
+    tensor([ True, False])
+    """
+    return ops.equal(tensor_arg(input, "isposinf"), math.inf) if input.dtype.category == dtypes.FLOAT else _nowhere(input, "isposinf")
+
+
+@public()
+def isneginf(input: Tensor) -> Tensor:
+    """Where x is -inf.
+
+    >>> import lucid
+    >>> lucid.isneginf(lucid.tensor([float("inf"), float("-inf")]))
+    tensor([False,  True])
+    """
+    return ops.equal(tensor_arg(input, "isneginf"), -math.inf) if input.dtype.category == dtypes.FLOAT else _nowhere(input, "isneginf")
+
+
+def _nowhere(x: Tensor, name: str) -> Tensor:
+    if x.dtype.is_complex:
+        raise RuntimeError(f"{name} does not support complex inputs.")
+    return ops.not_equal(x, x)
+
+
+@public()
+def isreal(input: Tensor) -> Tensor:
+    """Where the imaginary part is 0.
+
+    >>> import lucid
+    >>> lucid.isreal(lucid.tensor([1 + 0j, 1j]))
+    tensor([ True, False])
+    """
+    x = tensor_arg(input, "isreal")
+    return ops.equal(ops.imag(x), 0) if x.dtype.is_complex else ops.equal(x, x) | ops.not_equal(x, x)
+
+
+@public(method=False)
+def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
+    """Which elements occur among the test elements.
+
+    >>> import lucid
+    >>> lucid.isin(lucid.tensor([1, 2, 3]), lucid.tensor([2, 5]))
+    tensor([False,  True, False])
+    """
+    x = elements if isinstance(elements, Tensor) else as_tensor(elements, like=test_elements)
+    found = ops.isin(x, test_elements if isinstance(test_elements, Tensor) else as_tensor(test_elements, like=x))
+    return ops.logical_not(found) if invert else found
+
+
+@public(inplace=True)
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees to radians.
+
+    >>> import lucid
+    >>> lucid.deg2rad(lucid.tensor([180.0]))
+    tensor([3.1416])
+    """
+    return ops.multiply(floating(input, "deg2rad"), math.pi / 180)
+
+
+@public(inplace=True)
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians to degrees.
+
+    >>> import lucid
+    >>> lucid.rad2deg(lucid.tensor([1.0]))
+    tensor([57.2958])
+    """
+    return ops.multiply(floating(input, "rad2deg"), 180 / math.pi)
+
+
+# ---- powers and exponents ----
+
+
+@public(inplace=True)
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """``input ** exponent`` in float64 (or complex128).
+
+    >>> import lucid
+    >>> lucid.float_power(lucid.tensor([2, 3]), -1)
+    tensor([0.5000, 0.3333], dtype=lucid.float64)
+    """
+    is_complex = any(isinstance(v, complex) or isinstance(v, Tensor) and v.dtype.is_complex for v in (input, exponent))
+    wanted = dtypes.complex128 if is_complex else dtypes.float64
+    x, y = (v.to(wanted) if isinstance(v, Tensor) else v for v in (input, exponent))
+    return ops.pow(x, y)
+
+
+@public(inplace=True)
+def ldexp(input: Tensor, other: Any) -> Tensor:
+    """``input * 2 ** other``.
+
+    >>> import lucid
+    >>> lucid.ldexp(lucid.tensor([1.5]), lucid.tensor([3]))
+    tensor([12.])
+    """
+    return ops.multiply(input, ops.pow(2.0, other) if isinstance(other, Tensor) else 2.0**other)
+
+
+@public(out=False)
+def frexp(input: Tensor) -> Any:
+    """Mantissa in [0.5, 1) and exponent with ``input = mantissa * 2 ** exponent``: a named tuple.
+
+    >>> import lucid
+    >>> m, e = lucid.frexp(lucid.tensor([12.0]))
+    >>> m, e
+    (tensor([0.7500]), tensor([4], dtype=lucid.int32))
+    """
+    x = tensor_arg(input, "frexp")
+    if not x.dtype.is_floating_point:
+        raise RuntimeError(f"torch.frexp() only supports floating-point dtypes; got {x.dtype}")
+    return Frexp(ops.frexp_mantissa(x), ops.frexp_exponent(x))
+
+
+@public(inplace=True)
+def sinc(input: Tensor) -> Tensor:
+    """``sin(pi x) / (pi x)``, 1 at 0.
+
+    >>> import lucid
+    >>> lucid.sinc(lucid.tensor([0.0, 0.5]))
+    tensor([1.0000, 0.6366])
+    """
+    return ops.sinc_derivative(tensor_arg(input, "sinc"), 0)
+
+
+@public(inplace=True)
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """``log(x / (1 - x))``; with ``eps`` x is first limited to [eps, 1 - eps].
+
+    >>> import lucid
+    >>> lucid.logit(lucid.tensor([0.5, 0.9]))
+    tensor([0.0000, 2.1972])
+    """
+    x = floating(input, "logit")
+    return ops.logit(x if eps is None else ops.clip(x, eps, 1 - eps))
+
+
+# ---- gamma functions ----
+
+
+def polygamma(n: int, input: Tensor) -> Tensor:
+    """The n-th derivative of ``digamma``.
+
+    Raises RuntimeError for negative n.
+
+    >>> import lucid
+    >>> lucid.polygamma(1, lucid.tensor([1.0, 2.0]))
+    tensor([1.6449, 0.6449])
+    """
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    x = tensor_arg(input, "polygamma")
+    return ops.digamma(x) if n == 0 else ops.polygamma(x, int(n))
+
+
+@public("polygamma", function=False, inplace=True)
+def _polygamma(input: Tensor, n: int) -> Tensor:
+    """The n-th derivative of ``digamma``."""
+    return polygamma(n, input)
+
+
+FUNCTIONS["polygamma"] = polygamma
+
+
+@public(inplace=True)
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """The log of the multivariate gamma function: ``p (p-1) / 4 log(pi) + sum over i < p of lgamma(x - i/2)``.
+
+    >>> import lucid
+    >>> lucid.mvlgamma(lucid.tensor([2.0]), 2)
+    tensor([0.4516])
+    """
+    x = floating(input, "mvlgamma")
+    if p < 1:
+        raise RuntimeError("p has to be greater than or equal to 1")
+    total = ops.lgamma(x) + p * (p - 1) / 4 * math.log(math.pi)
+    for i in range(1, p):
+        total = total + ops.lgamma(x - i / 2)
+    return total
+
+
+@public("igamma", function=False)
+def _igamma(input: Tensor, other: Tensor) -> Tensor:
+    """The regularised lower incomplete gamma function."""
+    return ops.gammainc(input, other)
+
+
+@public("igammac", function=False)
+def _igammac(input: Tensor, other: Tensor) -> Tensor:
+    """The regularised upper incomplete gamma function."""
+    return ops.gammaincc(input, other)
+
+
+FUNCTIONS["igamma"], FUNCTIONS["igammac"] = SPECIAL["gammainc"], SPECIAL["gammaincc"]
+
+
+# ---- only in lucid.special ----
+
+
+def special(*names: str) -> Callable:
+    """Publish in ``lucid.special`` alone."""
+
+    def decorate(f: Callable) -> Callable:
+        call = public(method=False, function=False)(f)
+        for name in (f.__name__, *names):
+            SPECIAL[name] = call
+        return call
+
+    return decorate
+
+
+@special()
+def spherical_bessel_j0(input: Tensor) -> Tensor:
+    """``sin(x) / x``.
+
+    >>> import lucid
+    >>> lucid.special.spherical_bessel_j0(lucid.tensor([0.0, 1.0]))
+    tensor([1.0000, 0.8415])
+    """
+    return ops.sinc_derivative(ops.multiply(floating(input, "spherical_bessel_j0"), 1 / math.pi), 0)
+
+
+@special()
+def airy_ai(input: Tensor) -> Tensor:
+    """The Airy function Ai; on the CPU it needs SciPy."""
+    return ops.airy_ai(tensor_arg(input, "airy_ai"), 0)
+
+
+def _polynomial(name: str, what: str, start: Callable, step: Callable, inside: Callable, example: str) -> None:
+    """A family of orthogonal polynomials by its recurrence: ``p0 = 1, p1 = start(x), p(k+1) = step(x, k, pk, p(k-1))``."""
+
+    def value(x: Tensor, n: int) -> Tensor:
+        one = x * 0.0 + 1.0
+        if n < 0:
+            return x * 0.0
+        if n == 0:
+            return one
+        before, last = one, start(x)
+        for k in range(1, n):
+            before, last = last, step(x, k, last, before)
+        return last
+
+    def f(input: Any, n: Any) -> Tensor:
+        x = floating(input if isinstance(input, Tensor) else as_tensor(input, like=n if isinstance(n, Tensor) else None), name)
+        u = inside(x)
+        if not isinstance(n, Tensor):
+            return value(u, int(n))
+        degrees = n.to(dtypes.int64)
+        total = x * 0.0 + degrees * 0.0
+        for degree in sorted(set(degrees.reshape(-1).tolist())):
+            total = ops.where(ops.equal(degrees, degree), value(u, degree), total)
+        return total
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = f"{what}, of degree ``n`` (a number or a tensor).\n\n>>> import lucid\n>>> lucid.special.{name}(lucid.tensor([0.5]), 3)\ntensor([{example}])\n"
+    special()(f)
+
+
+def _twice(x: Any, k: int, last: Any, before: Any) -> Any:
+    return 2 * x * last - before
+
+
+for _kind, _start, _examples in (
+    ("t", lambda x: x, ("-1.", "1.")),
+    ("u", lambda x: 2 * x, ("-1.", "0.")),
+    ("v", lambda x: 2 * x - 1, ("-1.", "-1.")),
+    ("w", lambda x: 2 * x + 1, ("-1.", "1.")),
+):
+    _polynomial(f"chebyshev_polynomial_{_kind}", f"The Chebyshev polynomial {_kind.upper()}", _start, _twice, lambda x: x, _examples[0])
+    _polynomial(f"shifted_chebyshev_polynomial_{_kind}", f"The Chebyshev polynomial {_kind.upper()} of 2x - 1", _start, _twice, lambda x: 2 * x - 1, _examples[1])
+_polynomial("hermite_polynomial_h", "The physicists' Hermite polynomial", lambda x: 2 * x, lambda x, k, a, b: 2 * x * a - 2 * k * b, lambda x: x, "-5.")
+_polynomial("hermite_polynomial_he", "The probabilists' Hermite polynomial", lambda x: x, lambda x, k, a, b: x * a - k * b, lambda x: x, "-1.3750")
+_polynomial("laguerre_polynomial_l", "The Laguerre polynomial", lambda x: 1 - x, lambda x, k, a, b: ((2 * k + 1 - x) * a - k * b) / (k + 1), lambda x: x, "-0.1458")
+_polynomial("legendre_polynomial_p", "The Legendre polynomial", lambda x: x, lambda x, k, a, b: ((2 * k + 1) * x * a - k * b) / (k + 1), lambda x: x, "-0.4375")
+
+SPECIAL |= {
+    "logit": logit, "polygamma": polygamma, "multigammaln": mvlgamma, "sinc": sinc,
+    **{name: FUNCTIONS[name] for name in ("exp2", "expm1", "log1p", "round", "erf", "erfc", "erfinv", "xlogy")},
+}  # fmt: skip
