@@ -20,7 +20,7 @@ def _result(name: str) -> type:
     return kind
 
 
-Max, Min, Median = _result("max"), _result("min"), _result("median")
+Max, Min = _result("max"), _result("min")
 
 
 def floating(x: Tensor, name: str) -> Tensor:
@@ -75,11 +75,12 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 
 
 def _moments(x: Tensor, dim: Any, correction: Any, keepdim: bool, name: str) -> Tensor:
+    x = floating(x, name)
     dims = dims_arg(dim, x.ndim, name)
-    count = reduce.size_of(x.shape, dims)
-    centred = floating(x, name) - reduce.mean(x, dims, True)
-    squares = ops.square(centred) if not x.dtype.is_complex else ops.square(ops.abs(centred))
-    free = count - correction
+    if not x.dtype.is_complex:
+        return reduce.var(x, dims, correction, keepdim)
+    free = reduce.size_of(x.shape, dims) - correction
+    squares = ops.square(ops.abs(x - reduce.mean(x, dims, True)))
     return reduce.sum(squares, dims, keepdim) / (free if free > 0 else 0.0)
 
 
@@ -106,14 +107,47 @@ def var(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = Fa
 
 @public()
 def std(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
-    """The standard deviation over ``dim``: the square root of ``var``.
+    """The standard deviation over ``dim``: the square root of ``var``. Where it is 0, so is its gradient.
 
     >>> import lucid
     >>> lucid.std(lucid.tensor([1.0, 2.0, 3.0, 4.0]), correction=0)
     tensor(1.1180)
     """
     dim, correction = _correction(unbiased, correction, dim)
-    return ops.sqrt(_moments(tensor_arg(input, "std"), dim, correction, keepdim, "std"))
+    return root(_moments(tensor_arg(input, "std"), dim, correction, keepdim, "std"))
+
+
+def root(x: Tensor) -> Tensor:
+    """The square root, with gradient 0 (not infinite) at 0."""
+    if not x.requires_grad:
+        return ops.sqrt(x)
+    zero = ops.equal(x, 0)
+    return ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, x)))
+
+
+@public()
+def var_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+    """The pair of ``var`` and ``mean``.
+
+    >>> import lucid
+    >>> lucid.var_mean(lucid.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    dim, correction = _correction(unbiased, correction, dim)
+    x = tensor_arg(input, "var_mean")
+    return _moments(x, dim, correction, keepdim, "var_mean"), mean(x, dim, keepdim)
+
+
+@public()
+def std_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+    """The pair of ``std`` and ``mean``.
+
+    >>> import lucid
+    >>> lucid.std_mean(lucid.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    variance, average = var_mean(input, dim, unbiased, keepdim, correction=correction)
+    return root(variance), average
 
 
 def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
@@ -227,6 +261,12 @@ def argmin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return _arg_extreme(input, dim, keepdim, "argmin")
 
 
+def _truth(input: Tensor, dim: Any, keepdim: bool, name: str, op: Any) -> Tensor:
+    x = tensor_arg(input, name)
+    result = op(x, dims_arg(dim, x.ndim, name), keepdim)
+    return result.to(dtypes.uint8) if x.dtype is dtypes.uint8 else result  # as PyTorch
+
+
 @public()
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether all elements are true (nonzero).
@@ -235,8 +275,7 @@ def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     >>> lucid.all(lucid.tensor([[True, True], [True, False]]), dim=1)
     tensor([ True, False])
     """
-    x = tensor_arg(input, "all")
-    return reduce.all(x, dims_arg(dim, x.ndim, "all"), keepdim)
+    return _truth(input, dim, keepdim, "all", reduce.all)
 
 
 @public()
@@ -247,8 +286,7 @@ def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     >>> lucid.any(lucid.tensor([[False, True], [False, False]]), dim=1)
     tensor([ True, False])
     """
-    x = tensor_arg(input, "any")
-    return reduce.any(x, dims_arg(dim, x.ndim, "any"), keepdim)
+    return _truth(input, dim, keepdim, "any", reduce.any)
 
 
 @public()
@@ -260,33 +298,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     tensor(1000.6932)
     """
     x = tensor_arg(input, "logsumexp")
-    return reduce.logsumexp(x, dims_arg(dim, x.ndim, "logsumexp"), keepdim)
-
-
-@public(inplace=True)
-def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
-    """Running sums along ``dim``.
-
-    >>> import lucid
-    >>> lucid.cumsum(lucid.tensor([1.0, 2.0, 3.0]), dim=0)
-    tensor([1., 3., 6.])
-    """
-    x = tensor_arg(input, "cumsum")
-    x = x if dtype is None else x.to(as_dtype(dtype))
-    return reduce.cumulative_sum(x, dim_arg(dim, x.ndim, "cumsum"))
-
-
-@public(inplace=True)
-def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
-    """Running products along ``dim``.
-
-    >>> import lucid
-    >>> lucid.cumprod(lucid.tensor([1.0, 2.0, 3.0]), dim=0)
-    tensor([1., 2., 6.])
-    """
-    x = tensor_arg(input, "cumprod")
-    x = x if dtype is None else x.to(as_dtype(dtype))
-    return reduce.cumulative_prod(x, dim_arg(dim, x.ndim, "cumprod"))
+    return reduce.logsumexp(x, dims_arg(dim, x.ndim, "logsumexp") if x.ndim else None, keepdim)
 
 
 @public()
@@ -313,5 +325,3 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     x = tensor_arg(input, "log_softmax")
     x = x if dtype is None else x.to(as_dtype(dtype))
     return ops.log_softmax(x, dim_arg(dim, x.ndim, "log_softmax")) if x.ndim else x - x
-
-

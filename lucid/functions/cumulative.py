@@ -1,0 +1,151 @@
+"""Running reductions and differences along a dimension."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+from .. import ops
+from ..core.dtypes import BOOL, as_dtype, int64
+from ..core.tensor import Tensor
+from ..ops import reduce
+from .registry import dim_arg, public, tensor_arg
+
+CumMax, CumMin = (namedtuple(name, ["values", "indices"]) for name in ("cummax", "cummin"))
+CumMax.__module__ = CumMin.__module__ = "lucid.return_types"
+
+
+def _input(input: Any, dtype: Any, name: str) -> Tensor:
+    x = tensor_arg(input, name)
+    if dtype is not None:
+        return x.to(as_dtype(dtype))
+    return x.to(int64) if x.dtype.category == BOOL else x
+
+
+@public(inplace=True)
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running sums along ``dim``; integers in int64.
+
+    >>> import lucid
+    >>> lucid.cumsum(lucid.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 3., 6.])
+    """
+    x = _input(input, dtype, "cumsum")
+    return reduce.cumulative_sum(x, dim_arg(dim, x.ndim, "cumsum"))
+
+
+@public(inplace=True)
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Running products along ``dim``; integers in int64. The derivative divides by nothing, so zeros are exact.
+
+    >>> import lucid
+    >>> lucid.cumprod(lucid.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 2., 6.])
+    """
+    x = _input(input, dtype, "cumprod")
+    return reduce.cumulative_prod(x, dim_arg(dim, x.ndim, "cumprod"))
+
+
+@public(inplace=True)
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """``log`` of the running sums of ``exp(x)`` along ``dim``, without overflow.
+
+    >>> import lucid
+    >>> lucid.logcumsumexp(lucid.tensor([0.0, 0.0, 1000.0]), dim=0)
+    tensor([   0.0000,    0.6931, 1000.0000])
+    """
+    x = tensor_arg(input, "logcumsumexp")
+    return reduce.logcumsumexp(x, dim_arg(dim, x.ndim, "logcumsumexp"))
+
+
+def _running(input: Tensor, dim: int, name: str, op: Any, result: Any) -> Any:
+    x = tensor_arg(input, name)
+    d = dim_arg(dim, x.ndim, name)
+    indices = op(x, d)
+    return result(ops.take_along_axis(x, indices, d) if x.ndim else x.clone(), indices)
+
+
+@public()
+def cummax(input: Tensor, dim: int) -> Any:
+    """The largest so far along ``dim``, and where it was: a named tuple ``(values, indices)``.
+
+    >>> import lucid
+    >>> lucid.cummax(lucid.tensor([1.0, 3.0, 2.0]), dim=0).values
+    tensor([1., 3., 3.])
+    """
+    return _running(input, dim, "cummax", reduce.cumulative_argmax, CumMax)
+
+
+@public()
+def cummin(input: Tensor, dim: int) -> Any:
+    """The smallest so far along ``dim``, and where it was: a named tuple ``(values, indices)``.
+
+    >>> import lucid
+    >>> lucid.cummin(lucid.tensor([3.0, 1.0, 2.0]), dim=0).indices
+    tensor([0, 1, 1])
+    """
+    return _running(input, dim, "cummin", reduce.cumulative_argmin, CumMin)
+
+
+@public()
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
+    """Differences of neighbours along ``dim``, taken ``n`` times; for booleans, whether they differ.
+
+    >>> import lucid
+    >>> lucid.diff(lucid.tensor([1, 4, 9, 16]))
+    tensor([3, 5, 7])
+    """
+    x = tensor_arg(input, "diff")
+    if not x.ndim:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    d = dim_arg(dim, x.ndim, "diff")
+    if prepend is not None or append is not None:
+        parts = [p for p in (prepend, x, append) if p is not None]
+        x = ops.concat(*parts, d)
+    for _ in range(n):
+        m = x.shape[d]
+        late, early = x.narrow(d, 1, max(m - 1, 0)) if m else x, x.narrow(d, 0, max(m - 1, 0))
+        x = ops.not_equal(late, early) if x.dtype.category == BOOL else ops.subtract(late, early)
+    return x
+
+
+def _widths(y: Tensor, x: Any, dx: Any, dim: int) -> Any:
+    """The widths of the intervals: from sample points ``x`` or the constant ``dx``."""
+    if x is None:
+        return 1.0 if dx is None else dx
+    if x.ndim == 1:
+        if x.shape[0] != y.shape[dim]:
+            raise RuntimeError(f"trapezoid(): There must be one `x` value for each sample point: {x.shape[0]} and {y.shape[dim]}")
+        return diff(x).reshape((-1,) + (1,) * (y.ndim - dim - 1))
+    return diff(x, dim=dim + x.ndim - y.ndim)
+
+
+@public("trapz")
+def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
+    """The integral along ``dim`` by the trapezoidal rule, with sample points ``x`` or spacing ``dx``.
+
+    >>> import lucid
+    >>> lucid.trapezoid(lucid.tensor([1.0, 2.0, 3.0]))
+    tensor(4.)
+    """
+    return _areas(y, x, dx, dim, "trapezoid").sum(dim_arg(dim, y.ndim, "trapezoid"))
+
+
+@public()
+def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
+    """The running integral along ``dim`` by the trapezoidal rule.
+
+    >>> import lucid
+    >>> lucid.cumulative_trapezoid(lucid.tensor([1.0, 2.0, 3.0]))
+    tensor([1.5000, 4.0000])
+    """
+    return cumsum(_areas(y, x, dx, dim, "cumulative_trapezoid"), dim_arg(dim, y.ndim, "cumulative_trapezoid"))
+
+
+def _areas(y: Tensor, x: Any, dx: Any, dim: int, name: str) -> Tensor:
+    y = tensor_arg(y, name, "y")
+    d = dim_arg(dim, y.ndim, name)
+    n = y.shape[d]
+    return (y.narrow(d, min(1, n), max(n - 1, 0)) + y.narrow(d, 0, max(n - 1, 0))) * 0.5 * _widths(y, x, dx, d)
