@@ -110,7 +110,7 @@ def _check_bounds(k: Tensor, n: int, d: int) -> None:
         raise IndexError(f"index {low if low < -n else high} is out of bounds for dimension {d} with size {n}")
 
 
-def placed(arrays: tuple) -> tuple:
+def index_arrays(arrays: tuple) -> tuple:
     """The index for the advanced step, as raw arrays."""
     last = max(i for i, a in enumerate(arrays) if a is not None)
     return tuple(FULL if a is None else a.value for a in arrays[: last + 1])
@@ -126,7 +126,7 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     part = x if _is_whole(basic) else ops.getitem(x, basic)
     if arrays is None:
         return ops.getitem(x, ()) if part is x else part
-    placed = placed(arrays)
+    placed = index_arrays(arrays)
     return index_ops.index(lifted_to_indices(part, placed), placed)
 
 
@@ -151,12 +151,12 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         write_into(part, value)
         return
     try:
-        placed = placed(arrays)
+        placed = index_arrays(arrays)
         result = index_ops.index_put(lifted_to_indices(part, placed), _fit_value(part, value, arrays), placed)
     except ShapeError:
         raise ShapeError(
             f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "
-            f"{list(index_ops.index(part.detach(), placed(arrays)).shape)}"
+            f"{list(index_ops.index(part.detach(), index_arrays(arrays)).shape)}"
         ) from None
     write(part, result, "__setitem__")
 

@@ -10,7 +10,7 @@ from ..core.errors import DTypeError, ShapeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import indexing as index_ops
 from ..ops import scatter as scatter_ops
-from .indexing import FULL, _check_along, corner, getitem, index_arg, parse, placed
+from .indexing import FULL, _check_along, corner, getitem, index_arg, index_arrays, parse
 from .registry import dim_arg, fitted, public, tensor_arg
 from .shaping import expand
 
@@ -97,7 +97,7 @@ def _slices(input: Tensor, d: int, index: Tensor, source: Tensor, name: str) -> 
     if tuple(s.shape) != wanted:
         raise ShapeError(f"{name}_(): Source/destination tensor must have same slice shapes. Destination {list(x.shape)}, index {list(index.shape)}, source {list(source.shape)} at dimension {d}")
     _, arrays = parse(x, (FULL,) * d + (index,))
-    return x, s, placed(arrays)
+    return x, s, index_arrays(arrays)
 
 
 @public(inplace=True)
@@ -133,7 +133,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     x = input if input.ndim else ops.reshape(input, (1,))
     value = (value if isinstance(value, Tensor) else as_tensor(value, like=x)).to(x.dtype)
     _, arrays = parse(x, (FULL,) * d + (index,))
-    return ops.reshape(index_ops.index_put(x, value, placed(arrays)), tuple(input.shape))
+    return ops.reshape(index_ops.index_put(x, value, index_arrays(arrays)), tuple(input.shape))
 
 
 @public(inplace=True)
@@ -166,7 +166,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     if arrays is None:
         return ops.copy(fitted(input, values, "index_put"))
     put = index_ops.index_put_add if accumulate else index_ops.index_put
-    return put(input, values, placed(arrays))
+    return put(input, values, index_arrays(arrays))
 
 
 # ---- flat positions ----
