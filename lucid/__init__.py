@@ -33,13 +33,14 @@ globals().update({alias: _dtypes.NAMES[name] for alias, name in _dtypes.ALIASES.
 
 # name -> where it is: "module" alone is a submodule of that name, "module:attribute" something in one.
 _LAZY = {
-    **{name: name for name in ("backends", "cuda", "datasets", "einops", "fft", "func", "linalg", "nn", "optim", "serialization", "special", "testing", "utils")},
+    **{name: name for name in ("backends", "cuda", "datasets", "einops", "fft", "func", "linalg", "nn", "optim", "random", "serialization", "special", "testing", "utils")},
     "save": "serialization:save",
     "load": "serialization:load",
     "set_num_threads": "threads:set_num_threads",
     "get_num_threads": "threads:get_num_threads",
     "summary": "summary:summary",
     "vmap": "func:vmap",
+    "default_generator": "random:default_generator",
 }
 
 

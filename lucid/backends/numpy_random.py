@@ -25,9 +25,16 @@ def _draw(dtype: Any) -> Any:
     return F64 if native(dtype) == F64 else F32
 
 
+_BITS = {"float16": 11, "bfloat16": 8}
+
+
 def uniform(g: Any, shape: Any, dtype: Any) -> Any:
-    """In [0, 1)."""
-    return np.asarray(g.random(shape, _draw(dtype))).astype(native(dtype), copy=False)
+    """In [0, 1): half types get as many bits as they hold, since rounding could give 1."""
+    out = np.asarray(g.random(shape, _draw(dtype)))
+    bits = _BITS.get(dtype.name)
+    if bits is not None:
+        out = np.floor(out * 2.0**bits) * 2.0**-bits
+    return out.astype(native(dtype), copy=False)
 
 
 def normal(g: Any, shape: Any, dtype: Any) -> Any:
@@ -36,8 +43,28 @@ def normal(g: Any, shape: Any, dtype: Any) -> Any:
 
 def integers(g: Any, low: int, high: int, shape: Any, dtype: Any) -> Any:
     """In [low, high)."""
-    return np.asarray(g.integers(low, high, shape, np.int64)).astype(native(dtype), copy=False)
+    wide = np.uint64 if high > 2**63 else np.int64
+    return np.asarray(g.integers(low, high, shape, wide)).astype(native(dtype), copy=False)
 
 
 def permutation(g: Any, n: int, dtype: Any) -> Any:
     return g.permutation(n).astype(native(dtype), copy=False)
+
+
+def exponential(g: Any, shape: Any, dtype: Any) -> Any:
+    """Of rate 1; never 0."""
+    out = np.asarray(g.standard_exponential(shape, _draw(dtype)))
+    return np.maximum(out, np.finfo(out.dtype).tiny).astype(native(dtype), copy=False)
+
+
+def poisson(g: Any, rate: Any, shape: Any, dtype: Any) -> Any:
+    return np.asarray(g.poisson(rate.astype(F64), shape)).astype(native(dtype), copy=False)
+
+
+def binomial(g: Any, count: Any, p: Any, shape: Any, dtype: Any) -> Any:
+    return np.asarray(g.binomial(count.astype(np.int64), p.astype(F64), shape)).astype(native(dtype), copy=False)
+
+
+def gamma(g: Any, concentration: Any, shape: Any, dtype: Any) -> Any:
+    """Of scale 1."""
+    return np.asarray(g.standard_gamma(concentration.astype(F64), shape)).astype(native(dtype), copy=False)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
 import time
 from typing import Any
 
+from .. import ops
 from ..backends import load
 from ..core import dtypes
 from ..core.device import device as Device
 from ..core.tensor import Tensor, as_tensor, backend_for, wrap
 from ..core.transform import frames
-from .registry import FUNCTIONS, public, shape_arg
+from .registry import FUNCTIONS, public, shape_arg, write_out
 
 
 class Generator:
@@ -40,7 +43,17 @@ class Generator:
         return self._seed
 
     def initial_seed(self) -> int:
+        """The seed that the stream was last started from."""
         return self._seed
+
+    def clone_state(self) -> Generator:
+        """Another generator that will give the same numbers."""
+        twin = Generator(self.device)
+        twin._seed = self._seed
+        return twin.set_state(self.get_state())
+
+    def __reduce__(self) -> Any:
+        return _restored, (str(self.device), self._seed, self.get_state())
 
     def get_state(self) -> Any:
         """The state as a uint8 tensor, for ``set_state``."""
@@ -54,6 +67,11 @@ class Generator:
 
         load(self.device.type).random.set_state(self.native, json.loads(bytes(state.tolist()).decode()))
         return self
+
+
+def _restored(device: str, seed: int, state: Any) -> Generator:
+    generator = Generator(device).manual_seed(seed)
+    return generator.set_state(state)
 
 
 _counter = itertools.count()
@@ -112,6 +130,39 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator(Device("cpu")).set_state(new_state)
 
 
+class fork_rng:
+    """Run a block (or a function) and put the random generators back as they were.
+
+    >>> import lucid
+    >>> _ = lucid.manual_seed(0)
+    >>> with lucid.random.fork_rng():
+    ...     a = lucid.rand(2)
+    >>> bool((lucid.rand(2) == a).all())
+    True
+    """
+
+    def __init__(self, devices: Any = None, enabled: bool = True, device_type: str | None = None):
+        self.enabled = enabled
+        self._states: list[list] = []
+
+    def __enter__(self) -> None:
+        default_generator(Device("cpu"))
+        self._states.append([(g, g._seed, g.get_state()) for g in _defaults.values()] if self.enabled else [])
+
+    def __exit__(self, *exc: object) -> None:
+        for g, seed, state in self._states.pop():
+            g._seed = seed
+            g.set_state(state)
+
+    def __call__(self, function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with fork_rng(enabled=self.enabled):
+                return function(*args, **kwargs)
+
+        return wrapper
+
+
 for _f in (manual_seed, seed, initial_seed, get_rng_state, set_rng_state):
     FUNCTIONS[_f.__name__] = _f
 FUNCTIONS["Generator"] = Generator
@@ -151,16 +202,28 @@ def _draw_in_transform(backend: Any, name: str, generator: Generator, shape: Any
     return value
 
 
+def sizes_arg(size: tuple, name: str) -> tuple[int, ...]:
+    """Sizes as ``f(2, 3)`` or ``f((2, 3))``; RuntimeError for a negative one."""
+    shape = shape_arg(size, name)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    return shape
+
+
 def _sampler(name: str, kernel: str, doc: str) -> None:
     def f(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:
         size = size or (named.get("size", ()),)
-        d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        d = (out.dtype if out is not None else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
         if d.category < dtypes.FLOAT:
             raise RuntimeError(f"{name}: not implemented for {d}; use randint for integers")
-        t = wrap(draw(kernel, shape_arg(size, name), d, device, generator))
+        shape = sizes_arg(size, name)
+        if d.is_complex:
+            parts = [wrap(draw(kernel, shape, d.to_real(), device, generator)) for _ in range(2)]
+            t = ops.complex(*parts) if kernel == "uniform" else ops.complex(*parts) * math.sqrt(0.5)
+        else:
+            t = wrap(draw(kernel, shape, d, device, generator))
         if out is not None:
-            out.value, out._version = t.value, out._version + 1
-            return out
+            return write_out(out, lambda: t, name)
         return t.requires_grad_() if requires_grad else t
 
     def like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
@@ -174,10 +237,11 @@ def _sampler(name: str, kernel: str, doc: str) -> None:
 
 _sampler("rand", "uniform", "Uniform numbers in [0, 1).")
 _sampler("randn", "normal", "Normal numbers of mean 0 and variance 1.")
+rand, randn = FUNCTIONS["rand"], FUNCTIONS["randn"]
 
 
 @public(method=False)
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
     """Integers in ``[low, high)``: ``randint(high, size)`` or ``randint(low, high, size)``.
 
     Raises RuntimeError for an empty range.
@@ -188,76 +252,39 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = No
     """
     if size is None:
         low, high, size = 0, low, high
-    if high is None or low >= high:
+    elif high is None:
+        low, high = 0, low
+    low, high = (v.__index__() if hasattr(v, "__index__") else int(v) for v in (low, high))
+    if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
-    t = wrap(draw("integers", shape_arg((size,), "randint"), d, device, generator, low, high))
+    t = wrap(draw("integers", sizes_arg((size,), "randint"), d, device, generator, low, high))
     return t.requires_grad_() if requires_grad else t
 
 
+@public(method=False, out=False)
+def randint_like(input: Tensor, low: int, high: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, layout: Any = None) -> Tensor:
+    """``randint`` with the shape, dtype and device of ``input``.
+
+    >>> import lucid
+    >>> lucid.randint_like(lucid.zeros(2), 1).tolist()
+    [0.0, 0.0]
+    """
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, tuple(input.shape), generator=generator, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
 @public(method=False)
-def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
     """The integers ``0 .. n-1`` in random order.
 
     >>> import lucid
     >>> sorted(lucid.randperm(4).tolist())
     [0, 1, 2, 3]
     """
+    n = n.__index__()
+    if n < 0:
+        raise RuntimeError(f"randperm: n must be non-negative, got {n}")
     d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
-    return wrap(draw("permutation", n, d, device, generator))
-
-
-@public()
-def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
-    """1 with probability ``input`` (or ``p``), else 0."""
-    u = wrap(draw("uniform", tuple(input.shape), dtypes.float32, input.device, generator))
-    return (u < (input.detach() if p is None else p)).to(input.dtype)
-
-
-def _fill(name: str, make: Any) -> None:
-    def inplace(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        from ..core.view import write
-        from .registry import check_leaf
-
-        check_leaf(self, name)
-        return write(self, make(self, *args, generator=generator, **kwargs).to(self.dtype), name)
-
-    inplace.__name__ = name
-    inplace.__doc__ = f"Fill with random numbers: see ``{make.__doc__}``"
-    setattr(Tensor, name, inplace)
-
-
-def _uniform(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
-    """uniform in [from, to)"""
-    low = bounds.get("from_", bounds.get("from", 0.0 if a is None else a))
-    high = bounds.get("to", 1.0 if b is None else b)
-    if low > high:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
-    return wrap(draw("uniform", tuple(self.shape), _draw_dtype(self), self.device, generator)) * (high - low) + low
-
-
-def _normal(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-    """normal with mean and std"""
-    if std < 0:
-        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    return wrap(draw("normal", tuple(self.shape), _draw_dtype(self), self.device, generator)) * std + mean
-
-
-def _bernoulli(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
-    """1 with probability p"""
-    return bernoulli(self, p, generator=generator)
-
-
-def _random(self: Tensor, a: Any = None, b: Any = None, *, generator: Any = None, **bounds: Any) -> Tensor:
-    """integers in [from, to)"""
-    if b is None:
-        a, b = (0, a) if a is not None else (0, bounds.get("to", 2**24 if self.dtype.category > dtypes.INTEGER else dtypes.iinfo(self.dtype).max))
-    return wrap(draw("integers", tuple(self.shape), dtypes.int64, self.device, generator, a, b))
-
-
-def _draw_dtype(x: Tensor) -> dtypes.dtype:
-    return dtypes.float64 if x.dtype is dtypes.float64 else dtypes.float32
-
-
-for _name, _make in (("uniform_", _uniform), ("normal_", _normal), ("bernoulli_", _bernoulli), ("random_", _random)):
-    _fill(_name, _make)
+    t = wrap(draw("permutation", n, d, device, generator))
+    return t.requires_grad_() if requires_grad else t
