@@ -107,6 +107,8 @@ def adaptive_max_indices(x: Any, starts: tuple, stops: tuple) -> ndarray:
         flat = flat * size + grid
     places = flat.shape[2 : 2 + ndim]
     flat = np.broadcast_to(flat.reshape(*flat.shape[:2], *places, -1), (n, c, *places, math.prod(flat.shape[2 + ndim :])))
+    if not flat.size:
+        return np.zeros((n, c, *places), np.int64)
     patches = np.take_along_axis(x.reshape(n, c, -1), flat.reshape(n, c, -1), 2).reshape(flat.shape)
     return np.take_along_axis(flat, np.argmax(patches, -1)[..., None], -1)[..., 0]
 
