@@ -1,0 +1,86 @@
+"""Distances, similarities and normalisation of vectors."""
+
+from __future__ import annotations
+
+from ... import ops
+from ...core.errors import ShapeError
+from ...core.tensor import Tensor
+
+__all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
+
+
+def _norm(x: Tensor, p: float, dim: int, keepdim: bool) -> Tensor:
+    d = dim % x.ndim if x.ndim else 0
+    return ops.vector_norm(x, p, (d,), keepdim) if x.ndim else ops.abs(x)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The p-norm of ``x1 - x2 + eps`` along the last dimension.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.pairwise_distance(lucid.tensor([[3.0, 4.0]]), lucid.zeros(1, 2))
+    tensor([5.0000])
+    """
+    return _norm(x1 - x2 + eps, p, -1, keepdim)  # type: ignore[operator]
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """``x1 . x2 / (max(|x1|, eps) * max(|x2|, eps))`` along ``dim``.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.cosine_similarity(lucid.tensor([[1.0, 0.0]]), lucid.tensor([[1.0, 0.0]]))
+    tensor([1.])
+    """
+    a, b = x1, x2
+    if not -max(a.ndim, b.ndim, 1) <= dim < max(a.ndim, b.ndim, 1):
+        raise IndexError(f"cosine_similarity: Dimension out of range, got {dim} for inputs of {max(a.ndim, b.ndim)} dimensions")
+    from ... import broadcast_tensors
+
+    a, b = broadcast_tensors(a, b)
+    na, nb = _norm(a, 2.0, dim, True), _norm(b, 2.0, dim, True)
+    return ((a / _at_least(na, eps)) * (b / _at_least(nb, eps))).sum(dim)
+
+
+def _at_least(x: Tensor, low: float) -> Tensor:
+    return ops.where(x >= low, x, low)  # type: ignore[operator]
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
+    """``x / max(|x|_p, eps)`` along ``dim``.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.normalize(lucid.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    if not -max(input.ndim, 1) <= dim < max(input.ndim, 1):
+        raise IndexError(f"normalize: Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got {dim})")
+    result = input / _at_least(_norm(input, p, dim, True), eps)  # type: ignore[operator]
+    if out is None:
+        return result
+    from ...functions.registry import write_out
+
+    return write_out(out, lambda: result.detach(), "normalize")
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norm distances of all pairs of rows: (N, M) to (N (N - 1) / 2,). Raises RuntimeError unless 2-D.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.pdist(lucid.tensor([[0.0], [1.0], [3.0]]))
+    tensor([1., 3., 2.])
+    """
+    from ... import tensor
+
+    if input.ndim != 2:
+        raise ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    n = input.shape[0]
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    left = tensor([i for i, _ in pairs], device=input.device).long()
+    right = tensor([j for _, j in pairs], device=input.device).long()
+    return _norm(input[left] - input[right], p, -1, False)  # type: ignore[index]

@@ -1,0 +1,164 @@
+"""Sampling an image at any points: spatial transformers."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Sequence
+
+from ... import ops
+from ...core.errors import ShapeError
+from ...core.tensor import Tensor
+
+__all__ = ["affine_grid", "grid_sample", "rotate"]
+
+
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
+    """The points (N, H, W, 2) or (N, D, H, W, 3) that affine maps theta (N, 2, 3) or (N, 3, 4) send an image grid to.
+
+    Raises ValueError and RuntimeError for sizes and shapes that do not fit. Jaderberg et al., 2015.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.affine_grid(lucid.tensor([[[1.0, 0, 0], [0, 1, 0]]]), (1, 1, 2, 2), align_corners=True)[0, 0]
+    tensor([[-1., -1.],
+            [ 1., -1.]])
+    """
+    from ... import linspace, ones, stack
+    from ...functions import shaping
+
+    if align_corners is None:
+        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0.", stacklevel=2)
+        align_corners = False
+    if not theta.dtype.is_floating_point:
+        raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
+    spatial = len(size) - 2
+    if spatial not in (2, 3):
+        raise NotImplementedError(f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size {tuple(size)}.")
+    if theta.ndim != 3 or tuple(theta.shape[1:]) != (spatial, spatial + 1):
+        raise ValueError(f"Expected a batch of {spatial}D affine matrices of shape Nx{spatial}x{spatial + 1} for size {tuple(size)}. Got {tuple(theta.shape)}.")
+    if min(size) <= 0:
+        raise ValueError(f"Expected non-zero, positive output size. Got {tuple(size)}")
+    sizes = tuple(size[2:])
+    axes = []
+    for i, n in enumerate(sizes):
+        line = linspace(-1, 1, n, dtype=theta.dtype, device=theta.device) if n > 1 else ones(1, dtype=theta.dtype, device=theta.device) * 0
+        if not align_corners:
+            line = line * ((n - 1) / n)
+        axes.append(shaping.expand(line.reshape([n if j == i else 1 for j in range(spatial)]), sizes))
+    points = stack([*reversed(axes), ones(sizes, dtype=theta.dtype, device=theta.device)], -1)
+    flat = points.reshape(1, -1, spatial + 1)
+    return (flat @ theta.mT).reshape(theta.shape[0], *sizes, spatial)  # type: ignore[attr-defined]
+
+
+def _unnormalized(g: Tensor, n: int, align: bool) -> Tensor:
+    """From -1 .. 1 to pixel numbers."""
+    return (g + 1) * ((n - 1) / 2) if align else ((g + 1) * n - 1) / 2  # type: ignore[operator]
+
+
+def _reflected(x: Tensor, low2: int, high2: int) -> Tensor:
+    """Fold the line at ``low2 / 2`` and ``high2 / 2``."""
+    if low2 == high2:
+        return x * 0  # type: ignore[operator]
+    low, span = low2 / 2, (high2 - low2) / 2
+    x = ops.abs(x - low)  # type: ignore[operator]
+    extra = ops.remainder(x, span)
+    flips = ops.floor(x / span)  # type: ignore[operator]
+    return ops.where(ops.remainder(flips, 2) == 0, extra + low, span - extra + low)
+
+
+def _limited(x: Tensor, n: int, mode: str, align: bool) -> Tensor:
+    if mode == "zeros":
+        return x
+    if mode == "reflection":
+        x = _reflected(x, 0, 2 * (n - 1)) if align else _reflected(x, -1, 2 * n - 1)
+    return ops.where(x <= 0, 0.0, ops.where(x >= n - 1, float(n - 1), x))  # type: ignore[operator]
+
+
+def grid_sample(
+    input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
+) -> Tensor:
+    """The values of (N, C, H, W) at the points (N, H', W', 2), or of (N, C, D, H, W) at (N, D', H', W', 3).
+
+    A point is (x, y) or (x, y, z) in -1 .. 1. Modes: bilinear, nearest, bicubic (4-D); padding: zeros, border, reflection.
+    Raises ValueError for another mode and RuntimeError for shapes that do not fit. Jaderberg et al., 2015.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> image = lucid.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    >>> F.grid_sample(image, lucid.zeros(1, 1, 1, 2), align_corners=True).item()
+    2.5
+    """
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'")
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'")
+    if align_corners is None:
+        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0.", stacklevel=2)
+        align_corners = False
+    spatial = input.ndim - 2
+    if spatial not in (2, 3) or grid.ndim != input.ndim or grid.shape[-1] != spatial or grid.shape[0] != input.shape[0]:
+        raise ShapeError(
+            f"grid_sample(): expected a 4-D or 5-D input (N, C, ...) and a grid (N, ..., {max(spatial, 2)}) of the same batch size, "
+            f"but got input with sizes {list(input.shape)} and grid with sizes {list(grid.shape)}"
+        )
+    if mode == "bicubic" and spatial == 3:
+        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
+    n, c, *sizes = input.shape
+    out_sizes = tuple(grid.shape[1:-1])
+    flat = input.reshape(n, c, -1)  # type: ignore[attr-defined]
+    points = grid.reshape(n, -1, spatial)  # type: ignore[attr-defined]
+    at = [_unnormalized(points[:, :, spatial - 1 - i], sizes[i], align_corners) for i in range(spatial)]
+    if mode != "bicubic":
+        at = [_limited(x, size, padding_mode, align_corners) for x, size in zip(at, sizes, strict=True)]
+    taps = [_taps(x, mode) for x in at]
+    total = None
+    for corner in itertools.product(*taps):
+        where, inside, weight = 0, None, None
+        for (position, w), size in zip(corner, sizes, strict=True):
+            if mode == "bicubic":
+                position = _limited(position, size, padding_mode, align_corners)
+            if padding_mode == "zeros":
+                ok = (position >= 0) & (position <= size - 1)
+                inside = ok if inside is None else inside & ok
+            index = ops.where(position >= 0, ops.where(position <= size - 1, position, float(size - 1)), 0.0).detach().long()
+            where = where * size + index
+            weight = w if weight is None or w is None else weight * w
+        values = flat.gather(2, where.unsqueeze(1).expand(n, c, where.shape[1]))  # type: ignore[attr-defined]
+        if weight is not None:
+            values = values * weight.unsqueeze(1)
+        if inside is not None:
+            values = ops.where(inside.unsqueeze(1), values, 0.0)
+        total = values if total is None else total + values
+    return total.reshape(n, c, *out_sizes)  # type: ignore[union-attr, attr-defined]
+
+
+def _taps(x: Tensor, mode: str) -> list:
+    """(pixel, weight) pairs along one axis; a weight of None is 1."""
+    if mode == "nearest":
+        return [(x.round().detach(), None)]  # type: ignore[attr-defined]
+    base = ops.floor(x).detach()  # type: ignore[attr-defined]
+    t = x - base  # type: ignore[operator]
+    if mode == "bilinear":
+        return [(base, 1 - t), (base + 1, t)]
+    a = -0.75
+    far = [((a * u - 5 * a) * u + 8 * a) * u - 4 * a for u in (t + 1, 2 - t)]
+    near = [((a + 2) * u - (a + 3)) * u * u + 1 for u in (t, 1 - t)]
+    return [(base - 1, far[0]), (base, near[0]), (base + 1, near[1]), (base + 2, far[1])]
+
+
+def rotate(input: Tensor, angle: float, center: tuple[float, float] | None = None) -> Tensor:
+    """The images (N, C, H, W) turned counter-clockwise by ``angle`` degrees about ``center`` (x, y; the middle), bilinearly."""
+    import math
+
+    from ... import tensor
+
+    if input.ndim != 4:
+        raise ShapeError(f"rotate: expected (N, C, H, W), got shape {tuple(input.shape)}")
+    n, _, h, w = input.shape
+    cx, cy = ((w - 1) / 2, (h - 1) / 2) if center is None else center
+    x0, y0 = (2 * cx + 1) / w - 1, (2 * cy + 1) / h - 1  # the centre in the units of grid_sample
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    rows = [[cos, -sin * h / w, x0 - cos * x0 + sin * h / w * y0], [sin * w / h, cos, y0 - sin * w / h * x0 - cos * y0]]
+    theta = tensor([rows], dtype=input.dtype, device=input.device).expand(n, 2, 3)
+    return grid_sample(input, affine_grid(theta, tuple(input.shape), align_corners=False), align_corners=False)

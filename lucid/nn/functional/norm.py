@@ -1,0 +1,210 @@
+"""Normalisation over batches, layers, groups and channels; all on one fused op, ``standardize``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ... import ops
+from ...core import dtypes
+from ...core.errors import ShapeError
+from ...core.modes import no_grad
+from ...core.tensor import Tensor
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
+
+
+def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[int, ...] | None = None) -> Tensor:
+    """``x * weight + bias`` with both laid along ``shape``."""
+    if weight is None:
+        return x if bias is None else x + (bias if shape is None else bias.reshape(shape))  # type: ignore[attr-defined, operator]
+    w = weight if shape is None else weight.reshape(shape)  # type: ignore[attr-defined]
+    if bias is None:
+        return x * w  # type: ignore[operator]
+    return ops.scale_shift(x, w, bias if shape is None else bias.reshape(shape))  # type: ignore[attr-defined]
+
+
+def _along_channels(ndim: int, count: int) -> tuple[int, ...]:
+    return (1, count) + (1,) * (ndim - 2)
+
+
+def _check_channels(name: str, channels: int, **tensors: Tensor | None) -> None:
+    for what, t in tensors.items():
+        if t is not None and t.shape.numel() != channels:
+            raise ShapeError(f"{name}: {what} should contain {channels} elements not {t.shape.numel()}")
+
+
+def _track(running: Tensor | None, value: Tensor, momentum: float) -> None:
+    if running is not None:
+        with no_grad():
+            running.copy_(running.detach() * (1 - momentum) + value.reshape(running.shape).to(running.dtype) * momentum)  # type: ignore[attr-defined]
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel of (N, C, ...) with mean 0 and variance 1 over the batch; in evaluation over the running statistics.
+
+    Training updates the running statistics: ``(1 - momentum) * old + momentum * new``, the variance unbiased.
+    Raises ValueError for one value per channel in training, RuntimeError for sizes that do not fit. Ioffe and Szegedy, 2015.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.batch_norm(lucid.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
+    if input.ndim < 2:
+        raise ShapeError(f"batch_norm: expected at least a 2-D input (N, C, ...), got shape {tuple(input.shape)}")
+    shape = tuple(input.shape)
+    channels = shape[1]
+    _check_channels("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    laid = _along_channels(len(shape), channels)
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+        scale = ops.rsqrt(running_var + eps)  # type: ignore[operator]
+        if weight is not None:
+            scale = scale * weight
+        shift = -running_mean * scale if bias is None else bias - running_mean * scale  # type: ignore[operator]
+        if scale.dtype is not input.dtype:
+            scale, shift = scale.to(input.dtype), shift.to(input.dtype)
+        return ops.scale_shift(input, scale.reshape(laid), shift.reshape(laid))
+    count = math.prod(shape) // max(channels, 1)
+    if count <= 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
+    out, mean, var = ops.standardize(input, (0, *range(2, len(shape))), eps)
+    if running_mean is not None or running_var is not None:
+        _track(running_mean, mean.detach(), momentum)
+        _track(running_var, var.detach() * (count / (count - 1)), momentum)
+    return _affine(out, weight, bias, laid)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel of each sample of (N, C, ...) with mean 0 and variance 1. Ulyanov et al., 2016.
+
+    Raises ValueError for one value per channel, RuntimeError for sizes that do not fit.
+    """
+    if input.ndim < 2:
+        raise ShapeError(f"instance_norm: expected at least a 2-D input (N, C, ...), got shape {tuple(input.shape)}")
+    shape = tuple(input.shape)
+    channels = shape[1]
+    _check_channels("instance_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    count = math.prod(shape[2:])
+    if count <= 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {shape}")
+    out, mean, var = ops.standardize(input, tuple(range(2, len(shape))), eps)
+    if running_mean is not None or running_var is not None:
+        _track(running_mean, mean.detach().mean(0), momentum)
+        _track(running_var, var.detach().mean(0) * (count / (count - 1)), momentum)
+    return _affine(out, weight, bias, _along_channels(len(shape), channels))
+
+
+def _normalized_axes(name: str, input: Tensor, normalized_shape: Sequence[int], **tensors: Tensor | None) -> tuple[int, ...]:
+    wanted = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not wanted:
+        raise ShapeError(f"{name}: Expected normalized_shape to be at least 1-dimensional")
+    for what, t in tensors.items():
+        if t is not None and tuple(t.shape) != wanted:
+            raise ShapeError(f"{name}: Expected {what} to be of same shape as normalized_shape, but got {what} of shape {tuple(t.shape)} and normalized_shape = {list(wanted)}")
+    if tuple(input.shape)[-len(wanted) :] != wanted:
+        raise ShapeError(
+            f"{name}: Given normalized_shape={list(wanted)}, expected input with shape [*{''.join(f', {n}' for n in wanted)}], "
+            f"but got input of size {list(input.shape)}"
+        )
+    return tuple(range(input.ndim - len(wanted), input.ndim))
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """The last dimensions with mean 0 and variance 1, then ``* weight + bias``. Ba et al., 2016.
+
+    Raises RuntimeError where ``normalized_shape`` is not the end of the input's shape.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.layer_norm(lucid.tensor([1.0, 3.0]), (2,))
+    tensor([-1.0000,  1.0000])
+    """
+    axes = _normalized_axes("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    return _affine(ops.standardize(input, axes, eps)[0], weight, bias)
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """``x / sqrt(mean(x^2) + eps) * weight`` over the last dimensions; eps None is the dtype's own. Zhang and Sennrich, 2019."""
+    axes = _normalized_axes("rms_norm", input, normalized_shape, weight=weight)
+    eps = dtypes.finfo(input.dtype).eps if eps is None else eps
+    out = input * ops.rsqrt(ops.mean(ops.square(input), axes, True) + eps)  # type: ignore[operator]
+    return out if weight is None else out * weight
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Groups of channels of (N, C, ...) with mean 0 and variance 1. Wu and He, 2018.
+
+    Raises RuntimeError unless ``num_groups`` divides the channels.
+    """
+    if input.ndim < 2:
+        raise ShapeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {input.ndim}")
+    shape = tuple(input.shape)
+    if num_groups <= 0 or shape[1] % num_groups:
+        raise ShapeError(f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and num_groups={num_groups}")
+    _check_channels("group_norm", shape[1], weight=weight, bias=bias)
+    if math.prod(shape[2:]) * shape[0] * shape[1] // num_groups <= 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+    flat = input.reshape(shape[0], num_groups, -1 if math.prod(shape) else 0)  # type: ignore[attr-defined]
+    out = ops.standardize(flat, (2,), eps)[0].reshape(shape)
+    return _affine(out, weight, bias, _along_channels(len(shape), shape[1]))
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """``x / (k + alpha * mean of x^2 over size neighbouring channels)^beta``. Krizhevsky et al., 2012.
+
+    Raises ValueError below 3 dimensions.
+    """
+    if input.ndim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)")
+    if not input.shape.numel():
+        return input
+    channels = input.shape[1]
+    square = ops.square(input)
+    total = None
+    for offset in range(-(size // 2), size - size // 2):  # `size` shifted sums: cheaper than a pooling
+        low, high = max(0, offset), min(channels, channels + offset)
+        if low >= high:
+            continue
+        part = _shifted(square, offset, low, high, channels)
+        total = part if total is None else total + part
+    return input / (k + total * (alpha / size)) ** beta  # type: ignore[operator]
+
+
+def _shifted(x: Tensor, offset: int, low: int, high: int, channels: int) -> Tensor:
+    """Channel c of the result is channel c + offset of ``x``, 0 outside."""
+    part = x.narrow(1, low, high - low)  # type: ignore[attr-defined]
+    missing = channels - (high - low)
+    if not missing:
+        return part
+    zeros = x.narrow(1, 0, missing).detach() * 0  # type: ignore[attr-defined]
+    return ops.concat(*((part, zeros) if offset > 0 else (zeros, part)), 1)

@@ -1,0 +1,181 @@
+"""Resizing images: every mode is one small matrix per dimension, so its derivative is the same matrix transposed."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from ...core import dtypes
+from ...core.errors import ShapeError
+from ...core.tensor import Tensor
+
+__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
+RANKS = {"nearest": (3, 4, 5), "nearest-exact": (3, 4, 5), "area": (3, 4, 5), "linear": (3,), "bilinear": (4,), "bicubic": (4,), "trilinear": (5,)}
+
+
+def interpolate(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """Resize the spatial dimensions of (N, C, ...) to ``size`` or by ``scale_factor``.
+
+    Modes: nearest, nearest-exact, linear (3-D), bilinear and bicubic (4-D), trilinear (5-D), area; ``antialias`` widens
+    the filter of bilinear and bicubic when shrinking. Raises ValueError for arguments that do not go together.
+
+    >>> import lucid
+    >>> import lucid.nn.functional as F
+    >>> F.interpolate(lucid.tensor([[[1.0, 3.0]]]), size=4, mode="linear", align_corners=False)
+    tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
+    """
+    spatial = input.ndim - 2
+    if mode not in RANKS:
+        raise NotImplementedError(f"Input Error: unknown mode {mode!r}; expected one of {', '.join(RANKS)}")
+    if mode in ("nearest", "area", "nearest-exact"):
+        if align_corners is not None:
+            raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
+    if input.ndim not in RANKS[mode]:
+        raise NotImplementedError(f"Input Error: mode {mode!r} is for inputs of {' or '.join(map(str, RANKS[mode]))} dimensions, got {input.ndim} dimensions: {tuple(input.shape)}")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input")
+    sizes, scales = _sizes(input, size, scale_factor, spatial)
+    if recompute_scale_factor:
+        if size is not None:
+            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+        scales = (None,) * spatial
+    if any(n <= 0 for n in (*sizes, *input.shape[2:])):
+        raise ShapeError(f"interpolate: Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])} and output {sizes}")
+    x = input
+    for i, (n, scale) in enumerate(zip(sizes, scales, strict=True)):
+        x = _resized(x, 2 + i, n, mode, bool(align_corners), scale, antialias)
+    return x
+
+
+def _sizes(input: Tensor, size: Any, scale_factor: Any, spatial: int) -> tuple[tuple[int, ...], tuple]:
+    if (size is None) == (scale_factor is None):
+        raise ValueError("only one of size or scale_factor should be defined" if size is not None else "either size or scale_factor should be defined")
+    if size is not None:
+        sizes = tuple(size) if isinstance(size, Sequence) else (size,) * spatial
+        if len(sizes) != spatial:
+            raise ValueError(f"Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of {list(input.shape[2:])} and output size of {size}.")
+        return tuple(int(n) for n in sizes), (None,) * spatial
+    factors = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,) * spatial
+    if len(factors) != spatial:
+        raise ValueError(f"Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions of {list(input.shape[2:])} and scale_factor of shape {scale_factor}.")
+    return tuple(math.floor(float(n * f)) for n, f in zip(input.shape[2:], factors, strict=True)), tuple(float(f) for f in factors)
+
+
+def _resized(x: Tensor, axis: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool) -> Tensor:
+    old = x.shape[axis]
+    if mode.startswith("nearest"):
+        return _nearest(x, axis, n, mode, scale)
+    if n == old and (scale is None or scale == 1.0):
+        return x
+    matrix = _matrix(old, n, mode, align, scale, antialias, x.dtype if x.dtype.itemsize >= 4 else dtypes.float32, x.device)
+    if matrix.dtype is not x.dtype:
+        return _resized(x.to(matrix.dtype), axis, n, mode, align, scale, antialias).to(x.dtype)  # type: ignore[attr-defined]
+    lead, rest = tuple(x.shape[:axis]), tuple(x.shape[axis + 1 :])
+    if not rest:
+        return x @ matrix.mT  # type: ignore[operator, attr-defined]
+    flat = x.reshape(math.prod(lead), old, math.prod(rest))  # type: ignore[attr-defined]
+    return (matrix @ flat).reshape(*lead, n, *rest)
+
+
+def _nearest(x: Tensor, axis: int, n: int, mode: str, scale: float | None) -> Tensor:
+    old = x.shape[axis]
+    if n % old == 0 and (scale is None or scale == n // old):  # whole repetitions
+        k = n // old
+        if k == 1:
+            return x
+        shape = tuple(x.shape)
+        wide = x.unsqueeze(axis + 1).expand(*shape[: axis + 1], k, *shape[axis + 1 :])  # type: ignore[attr-defined]
+        return wide.reshape(*shape[:axis], n, *shape[axis + 1 :])
+    step = old / n if scale is None else 1.0 / scale
+    offset = 0.5 if mode == "nearest-exact" else 0.0
+    from ... import tensor
+
+    rows = [min(int(math.floor((i + offset) * _float32(step))), old - 1) for i in range(n)]
+    return x.index_select(axis, tensor(rows, device=x.device))  # type: ignore[attr-defined]
+
+
+def _float32(v: float) -> float:
+    """PyTorch computes nearest neighbours in float32; so that ties fall alike, the step is rounded as there."""
+    import struct
+
+    return struct.unpack("f", struct.pack("f", v))[0]
+
+
+def _cubic(t: float, a: float) -> float:
+    t = abs(t)
+    if t <= 1:
+        return ((a + 2) * t - (a + 3)) * t * t + 1
+    return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a if t < 2 else 0.0
+
+
+@lru_cache(maxsize=256)
+def _matrix(old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool, dtype: Any, device: Any) -> Tensor:
+    """(n, old): each row holds the weights of the input pixels that make one output pixel."""
+    from ... import tensor
+
+    rows = []
+    for i in range(n):
+        row = [0.0] * old
+        for j, weight in _taps(i, old, n, mode, align, scale, antialias):
+            row[min(max(j, 0), old - 1)] += weight
+        rows.append(row)
+    return tensor(rows, dtype=dtypes.float64).to(dtype).to(device)
+
+
+def _taps(i: int, old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool) -> list[tuple[int, float]]:
+    if mode == "area":
+        start, stop = i * old // n, -((-(i + 1) * old) // n)
+        return [(j, 1.0 / (stop - start)) for j in range(start, stop)]
+    step = (old - 1) / (n - 1) if align and n > 1 else 0.0 if align else 1.0 / scale if scale else old / n
+    if antialias:
+        return _filtered(i, old, mode, step, align)
+    at = i * step if align else (i + 0.5) * step - 0.5
+    if mode == "bicubic":
+        j = math.floor(at)
+        return [(j + k, _cubic(at - j - k, -0.75)) for k in (-1, 0, 1, 2)]
+    at = max(at, 0.0)
+    j = min(int(at), old - 1)
+    return [(j, 1 - (at - j)), (j + 1, at - j)]
+
+
+def _filtered(i: int, old: int, mode: str, step: float, align: bool) -> list[tuple[int, float]]:
+    """The triangle or cubic filter, as wide as the output's pixels are in the input."""
+    wide = max(step, 1.0)
+    support = (2.0 if mode == "bicubic" else 1.0) * wide
+    centre = step * (i + 0.5)
+    start, stop = max(int(centre - support + 0.5), 0), min(int(centre + support + 0.5), old)
+    weights = []
+    for j in range(start, stop):
+        t = (j - centre + 0.5) / wide
+        weights.append(_cubic(t, -0.5) if mode == "bicubic" else max(0.0, 1 - abs(t)))
+    total = sum(weights) or 1.0
+    return [(j, w / total) for j, w in zip(range(start, stop), weights, strict=True)]
+
+
+def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Tensor:
+    """The old name of ``interpolate``."""
+    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """``interpolate(mode="nearest")``."""
+    warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode="nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """``interpolate(mode="bilinear", align_corners=True)``."""
+    warnings.warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

@@ -1,0 +1,70 @@
+"""Padding layers, for one, two and three dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...core.tensor import Tensor
+from .. import functional as F
+from ..module import Module
+
+__all__ = [
+    f"{mode}Pad{n}d" for mode in ("Circular", "Constant", "Reflection", "Replication", "Zero") for n in (1, 2, 3)
+]
+
+
+class _Pad(Module):
+    dimensions = 1
+    mode = "constant"
+
+    def __init__(self, padding: int | Sequence[int]):
+        super().__init__()
+        sizes = (padding,) * (2 * self.dimensions) if isinstance(padding, int) else tuple(padding)
+        if len(sizes) != 2 * self.dimensions:
+            raise ValueError(f"{type(self).__name__}: expected an int or {2 * self.dimensions} ints, got {padding!r}")
+        self.padding = sizes
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pad(input, self.padding, self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+class _ConstantPad(_Pad):
+    def __init__(self, padding: int | Sequence[int], value: float):
+        super().__init__(padding)
+        self.value = value
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pad(input, self.padding, "constant", self.value)
+
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, value={self.value}"
+
+
+class _ZeroPad(_ConstantPad):
+    def __init__(self, padding: int | Sequence[int]):
+        super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+_KINDS: dict[str, tuple[type, str, str]] = {
+    "Circular": (_Pad, "circular", "Wraps the input around."),
+    "Constant": (_ConstantPad, "constant", "Pads with a value."),
+    "Reflection": (_Pad, "reflect", "Mirrors the input at its edges, without the edge."),
+    "Replication": (_Pad, "replicate", "Repeats the edges."),
+    "Zero": (_ZeroPad, "constant", "Pads with zeros."),
+}
+for _name, (_base, _mode, _doc) in _KINDS.items():
+    for _n in (1, 2, 3):
+        _attributes: dict[str, Any] = {
+            "dimensions": _n,
+            "mode": _mode,
+            "__module__": __name__,
+            "__doc__": f"{_doc} ``padding`` is one size or {2 * _n}: (left, right{', top, bottom' if _n > 1 else ''}{', front, back' if _n > 2 else ''}).",
+        }
+        globals()[f"{_name}Pad{_n}d"] = type(f"{_name}Pad{_n}d", (_base,), _attributes)
