@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from .numpy_ import F32, is_half
 
 ndarray = np.ndarray
+BLOCK = 1 << 16  # elements of output whose gradient is found at once, in the second-level cache
 
 
 def _like(x: Any, shape: tuple, dtype: Any = None, make: Any = np.empty) -> ndarray:
@@ -26,18 +28,21 @@ def _order(x: Any) -> tuple | None:
     return (0, x.ndim - 1, *range(1, x.ndim - 1)) if x.shape[1] > 1 and x.strides[1] == x.itemsize else None
 
 
-def _taps(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> Iterator[tuple[tuple, tuple]]:
-    """For each tap of the window: where the input is read, and for which outputs that lies inside the input."""
+@functools.lru_cache(1024)
+def _taps(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> tuple[tuple[tuple, tuple | None], ...]:
+    """For each tap of the window: where the input is read, and for which outputs that is inside it (None: for all)."""
+    taps = []
     for offsets in np.ndindex(*kernel):
         source, target = [], []
         for n, o, s, p, d, m in zip(sizes, offsets, stride, padding, dilation, places, strict=True):
             begin = o * d - p
             first = max(0, -(begin // s))  # the first output whose tap is not before the start
-            last = min(m, (n - 1 - begin) // s + 1)
-            last = max(last, first)
-            source.append(slice(begin + first * s, begin + (last - 1) * s + 1 if last > first else begin + first * s, s))
+            last = max(min(m, (n - 1 - begin) // s + 1), first)
+            source.append(slice(begin + first * s, max(begin + (last - 1) * s + 1, begin + first * s), s))
             target.append(slice(first, last))
-        yield (Ellipsis, *source), (Ellipsis, *target)
+        every = all(t == slice(0, m) for t, m in zip(target, places, strict=True))
+        taps.append(((Ellipsis, *source), None if every else (Ellipsis, *target)))
+    return tuple(taps)
 
 
 def _lowest(dtype: Any) -> Any:
@@ -48,17 +53,31 @@ def _lowest(dtype: Any) -> Any:
 
 def max_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
     out = _like(x, (*x.shape[:2], *places))
-    out[...] = _lowest(x.dtype)
-    for source, target in _taps(x.shape[2:], kernel, stride, padding, dilation, places):
-        np.maximum(out[target], x[source], out=out[target])
+    taps = _taps(x.shape[2:], kernel, stride, padding, dilation, places)
+    whole = [source for source, target in taps if target is None]
+    if len(whole) > 1:
+        np.maximum(x[whole[0]], x[whole[1]], out=out)
+    else:
+        out[...] = x[whole[0]] if whole else _lowest(x.dtype)
+    for source in whole[2:]:
+        np.maximum(out, x[source], out=out)
+    for source, target in taps:
+        if target is not None:
+            part = out[target]
+            np.maximum(part, x[source], out=part)
     return out
+
+
+def _has_nan(out: Any) -> bool:
+    return out.dtype.kind in "fV" and out.size > 0 and bool(np.isnan(np.maximum.reduce(out, None)))
 
 
 def _hits(x: Any, out: Any, window: tuple) -> Iterator[tuple[tuple, tuple, ndarray]]:
     """Per tap, the outputs whose maximum is this element of the input, each output once."""
     free = np.ones_like(out, bool)
-    nan = x.dtype.kind in "fV" and out.size and np.isnan(np.maximum.reduce(out, None))
+    nan = _has_nan(out)
     for source, target in _taps(x.shape[2:], *window):
+        target = (Ellipsis,) if target is None else target
         part = x[source]
         hit = part == out[target]
         if nan:
@@ -69,9 +88,44 @@ def _hits(x: Any, out: Any, window: tuple) -> Iterator[tuple[tuple, tuple, ndarr
 
 
 def max_pool_grad(g: Any, x: Any, out: Any, *window: Any) -> ndarray:
-    dx = _like(x, x.shape, g.dtype, np.zeros)
-    for source, target, hit in _hits(x, out, window):
-        dx[source] += np.where(hit, g[target], 0)
+    """Each tap takes what is left of the gradient where it is the maximum.
+
+    The gradient is chosen by its bits (``bits & -hit``): a third of the time of ``np.where``, and right for inf and nan.
+    """
+    kernel, stride, _, dilation, _ = window
+    tiled = all(s >= k and d == 1 for k, s, d in zip(kernel, stride, dilation, strict=True))
+    covered = tiled and kernel == stride and all(m * k == n for m, k, n in zip(out.shape[2:], kernel, x.shape[2:], strict=True))
+    taps = _taps(x.shape[2:], *window)
+    dx = _like(x, x.shape, g.dtype, np.empty if covered else np.zeros)
+    if not g.size:
+        return dx
+    nan, bits = _has_nan(out), np.dtype(f"i{g.dtype.itemsize}")
+    step = max(1, BLOCK // max(out[0].size, 1))
+    for start in range(0, len(x), step):
+        some = slice(start, start + step)
+        xs, outs, to = x[some], out[some], dx[some]
+        left = _like(x, outs.shape, g.dtype)
+        left[...] = g[some]
+        mask, part = _like(x, outs.shape, bits), _like(x, outs.shape, g.dtype)
+        left_bits, part_bits, to_bits = left.view(bits), part.view(bits), to.view(bits)
+        for k, (source, target) in enumerate(taps):
+            whole = target is None
+            rest, m, p = (left_bits, mask, part_bits) if whole else (left_bits[target], mask[target], part_bits[target])
+            if k == len(taps) - 1 and tiled and whole:
+                to_bits[source] = rest
+                break
+            here = xs[source]
+            hit = here == (outs if whole else outs[target])
+            if nan:
+                hit |= np.isnan(here)
+            np.negative(hit.view(np.int8), out=m, dtype=bits, casting="unsafe")
+            if tiled:
+                p = np.bitwise_and(rest, m, out=to_bits[source])
+            else:
+                np.bitwise_and(rest, m, out=p)
+                share = to[source]
+                share += part if whole else part[target]
+            np.bitwise_xor(rest, p, out=rest)
     return dx
 
 
@@ -123,6 +177,7 @@ def _counts(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, places: 
     return counts
 
 
+@functools.lru_cache(1024)
 def _shares(sizes: tuple, dtype: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None) -> Any:
     """What a window's sum is multiplied with: one number, or an array over the places."""
     if divisor is not None:
@@ -139,9 +194,11 @@ def _shares(sizes: tuple, dtype: Any, kernel: tuple, stride: tuple, padding: tup
 def avg_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None) -> ndarray:
     if is_half(x):
         return avg_pool(x.astype(F32), kernel, stride, padding, places, include, divisor).astype(x.dtype)
-    out = _like(x, (*x.shape[:2], *places), None, np.zeros)
-    for source, target in _taps(x.shape[2:], kernel, stride, padding, (1,) * len(kernel), places):
-        part = out[target]
+    out = _like(x, (*x.shape[:2], *places))
+    taps = _taps(x.shape[2:], kernel, stride, padding, (1,) * len(kernel), places)
+    out[...] = x[taps[0][0]] if taps[0][1] is None else 0
+    for source, target in taps[1:] if taps[0][1] is None else taps:
+        part = out if target is None else out[target]
         part += x[source]
     out *= _shares(x.shape[2:], out.real.dtype, kernel, stride, padding, places, include, divisor)
     return out
@@ -156,14 +213,14 @@ def avg_pool_grad(
     shared = g * _shares(sizes, g.real.dtype, kernel, stride, padding, places, include, divisor)
     for source, target in _taps(sizes, kernel, stride, padding, (1,) * len(kernel), places):
         part = dx[source]
-        part += shared[target]
+        part += shared if target is None else shared[target]
     return dx
 
 
 def im2col(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
     out = np.zeros((*x.shape[:2], math.prod(kernel), *places), x.dtype)
     for tap, (source, target) in enumerate(_taps(x.shape[2:], kernel, stride, padding, dilation, places)):
-        out[:, :, tap][target] = x[source]
+        out[:, :, tap][... if target is None else target] = x[source]
     return out.reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(places))
 
 
@@ -175,5 +232,5 @@ def col2im(x: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, d
     out = np.zeros((x.shape[0], x.shape[1] // taps, *sizes), x.dtype)
     for tap, (source, target) in enumerate(_taps(sizes, kernel, stride, padding, dilation, places)):
         part = out[source]
-        part += columns[:, :, tap][target]
+        part += columns[:, :, tap][... if target is None else target]
     return out
