@@ -27,6 +27,18 @@ next_seq = itertools.count(1).__next__
 by_seq = attrgetter("seq")
 
 
+class Pass:
+    """One running backward, for hooks that wait for several gradients."""
+
+    def __init__(self, order: list[Node], needed: set[Node] | None):
+        self.order, self.needed = order, needed
+
+    def reaches(self, node: Node | None) -> bool:
+        """Whether this backward comes to that node."""
+        return node in self.order if self.needed is None else node in self.needed
+
+
+running: ContextVar[Any] = ContextVar("lucid_backward", default=None)
 anomaly: ContextVar[bool] = ContextVar("lucid_anomaly", default=False)  # whether backward looks for NaN
 
 
@@ -242,6 +254,7 @@ def run_backward(
     before = modes.current()
     if create_graph:
         modes.set_mode((before or modes.NORMAL).replace(record=True, inference=False))
+    token = running.set(Pass(order, needed))
     grads: dict[Node, Any] = {}
     shared = {id(g) for g in gradients}  # arrays that more than one place may hold: a leaf must not keep these
     for root, g in zip(roots, gradients, strict=True):
@@ -323,6 +336,7 @@ def run_backward(
                 if not retain_graph and op.keeps_values:
                     node.saved = FREED
     finally:
+        running.reset(token)
         if create_graph:
             modes.set_mode(before)
     return list(wanted.values()) if inputs is None else [wanted[n] for n in inputs]

@@ -1,0 +1,152 @@
+"""``autograd.Function`` inside jvp and vmap: one level down, by what the class says of tangents and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from .. import ops
+from ..core.tensor import Tensor, wrap
+from ..core.transform import Lifted
+from ..func.batched import Batched, VmapFrame, batched, full, unbatched
+from ..func.dual import Dual
+from .function import Function, FunctionCtx, _apply, _separate, _tuple
+
+
+def lifted(cls: type[Function], lead: Lifted, args: tuple) -> Any:
+    """The outputs of ``cls`` on arrays of one frame."""
+    return _forward_mode(cls, args) if isinstance(lead, Dual) else _batch(cls, lead.frame, args)
+
+
+def _forward_mode(cls: type[Function], args: tuple) -> Any:
+    frame = next(a.value.frame for a in args if isinstance(a, Tensor))
+    inner = tuple(a.value.primal if isinstance(a, Tensor) else a for a in args)
+    tangents = [a.value.tangent if isinstance(a, Tensor) else None for a in args]
+    result, ctx = _apply(cls, inner)
+    outs = _tuple(result)
+    if all(t is None for t in tangents):
+        found: Sequence[Any] = [None] * len(outs)
+    else:
+        if cls.jvp is Function.jvp:
+            raise RuntimeError(
+                f"Trying to use forward AD with {cls.__name__} that does not support it because it has not been implemented yet: "
+                "define a static jvp(ctx, *tangents)"
+            )
+        given = [
+            ops.zeros_like(p) if t is None and isinstance(p, Tensor) and ctx.materialize_grads else t
+            for t, p in zip(tangents, inner, strict=True)
+        ]
+        found = _tuple(cls.jvp(ctx, *given))
+    if len(found) != len(outs):
+        raise RuntimeError(f"{cls.__name__}: jvp returned {len(found)} tangents for {len(outs)} outputs")
+    made = []
+    for o, t in zip(outs, found, strict=True):
+        if t is not None and tuple(t.shape) != tuple(o.shape):
+            raise RuntimeError(f"{cls.__name__}: jvp returned a tangent of shape {tuple(t.shape)} for an output of shape {tuple(o.shape)}")
+        made.append(wrap(Dual(o, t, frame)) if isinstance(o, Tensor) else o)
+    return tuple(made) if isinstance(result, tuple | list) else made[0]
+
+
+def _batch(cls: type[Function], frame: Any, args: tuple) -> Any:
+    inner = tuple(a.value.inner if isinstance(a, Tensor) else a for a in args)
+    flags = tuple(a.value.batched if isinstance(a, Tensor) else False for a in args)
+    own_rule = cls.vmap is not Function.vmap
+    if own_rule and cls.generate_vmap_rule:
+        raise RuntimeError(f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an overriden vmap staticmethod. Please set one of them.")
+    if own_rule:
+        info = SimpleNamespace(batch_size=frame.size, randomness=frame.randomness)
+        result, dims = cls.vmap(info, tuple(0 if f else None for f in flags), *inner)
+        outs = _tuple(result)
+        dims = _tuple(dims) if isinstance(result, tuple | list) and isinstance(dims, tuple | list) else (dims,) * len(outs)
+        made = [_placed(o, d, frame) if isinstance(o, Tensor) else o for o, d in zip(outs, dims, strict=True)]
+        return tuple(made) if isinstance(result, tuple | list) else made[0]
+    if not cls.generate_vmap_rule:
+        raise RuntimeError(
+            f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the vmap "
+            "static method or set generate_vmap_rule=True."
+        )
+    if not any(flags):
+        result = cls.apply(*inner)
+        made = [wrap(Batched(o, False, frame)) if isinstance(o, Tensor) else o for o in _tuple(result)]
+    else:
+        result = _generated(cls, frame.size, frame.randomness, flags).apply(*inner)
+        made = [batched(o, frame) if isinstance(o, Tensor) else o for o in _tuple(result)]
+    return tuple(made) if isinstance(result, tuple | list) else made[0]
+
+
+def _placed(o: Tensor, dim: int | None, frame: Any) -> Tensor:
+    if dim is None:
+        return wrap(Batched(o, False, frame))
+    dim %= o.ndim
+    return batched(ops.permute_dims(o, (dim, *(i for i in range(o.ndim) if i != dim))) if dim else o, frame)
+
+
+def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[bool, ...]) -> type[Function]:
+    """The Function one level down whose forward, backward and jvp are those of ``cls`` on a batch."""
+
+    def raised(values: Sequence[Any], which: Sequence[bool], frame: VmapFrame) -> list:
+        return [wrap(Batched(v, f, frame)) if isinstance(v, Tensor) else v for v, f in zip(values, which, strict=True)]
+
+    def forward(ctx: Any, *inner: Any) -> Any:
+        with VmapFrame(size, randomness) as frame:
+            args = raised(inner, flags, frame)
+            ctx.inner = own = FunctionCtx()
+            own.needs_input_grad = ctx.needs_input_grad
+            if _separate(cls):
+                result = cls.forward(*args)
+                cls.setup_context(own, tuple(args), result)
+            else:
+                result = cls.forward(own, *args)
+            made = {}
+            for o in _tuple(result):
+                if isinstance(o, Tensor):
+                    t, flag = unbatched(o, frame)
+                    made[id(o)] = full(t, flag, size)
+            saved = []
+            ctx.flags = []
+            for v in own._to_save:
+                t, flag = (None, False) if v is None else unbatched(v, frame)
+                if id(v) in made:
+                    t, flag = made[id(v)], True
+                elif v is not None:
+                    t = next((i for i, a in zip(inner, args, strict=True) if a is v), t)
+                saved.append(t)
+                ctx.flags.append(flag)
+            ctx.save_for_backward(*saved)
+            ctx.set_materialize_grads(own.materialize_grads)
+            ctx.mark_non_differentiable(*(made[id(o)] for o in own._non_differentiable))
+        outs = tuple(made.get(id(o), o) for o in _tuple(result))
+        return outs if isinstance(result, tuple | list) else outs[0]
+
+    def reread(ctx: Any, frame: VmapFrame) -> FunctionCtx:
+        own = ctx.inner
+        own._node = None
+        own._to_save = tuple(raised(ctx.saved_tensors, ctx.flags, frame))
+        return own
+
+    def backward(ctx: Any, *grads: Any) -> tuple:
+        with VmapFrame(size, randomness) as frame:
+            own = reread(ctx, frame)
+            found = _tuple(cls.backward(own, *raised(grads, [True] * len(grads), frame)))
+            results: list[Any] = []
+            for v, flag in zip(found, flags, strict=False):
+                if v is None:
+                    results.append(None)
+                    continue
+                t = full(*unbatched(v, frame), size)
+                results.append(t if flag else ops.sum(t, (0,), False))
+        return tuple(results)
+
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        with VmapFrame(size, randomness) as frame:
+            found = cls.jvp(reread(ctx, frame), *raised(tangents, flags, frame))
+            made = tuple(full(*unbatched(t, frame), size) for t in _tuple(found))
+        return made if isinstance(found, tuple | list) else made[0]
+
+    body: dict[str, Any] = {"forward": staticmethod(forward), "backward": staticmethod(backward), "generate_vmap_rule": True}
+    if cls.jvp is not Function.jvp:
+        body["jvp"] = staticmethod(jvp)
+    return type(cls.__name__, (Function,), body)
+
+
