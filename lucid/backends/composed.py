@@ -62,6 +62,34 @@ def scale_shift(xp: Any, x: Any, scale: Any, shift: Any) -> Any:
     return x * scale + shift
 
 
+def attention(xp: Any, q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
+    scores = xp.matmul(q, xp.matrix_transpose(k)) * scale + mask
+    last = (len(scores.shape) - 1,)
+    top = xp.amax(scores, last, True)
+    e = xp.exp(scores - xp.where(xp.isinf(top), 0.0, top))
+    total = xp.sum(e, axis=last, keepdims=True)
+    return xp.matmul(e / xp.where(total == 0, 1.0, total), v)
+
+
+def _parts(xp: Any, x: Any, count: int) -> list:
+    size = x.shape[1] // count
+    return [xp.take_slice(x, 1, i * size, (i + 1) * size) for i in range(count)]
+
+
+def lstm_cell(xp: Any, gates: Any, c: Any) -> tuple:
+    i, f, n, o = _parts(xp, gates, 4)
+    i, f, n, o = xp.sigmoid(i), xp.sigmoid(f), xp.tanh(n), xp.sigmoid(o)
+    new = f * c + i * n
+    return o * xp.tanh(new), new, xp.concat(i, f, n, o, 1)
+
+
+def gru_cell(xp: Any, x: Any, h_gates: Any, h: Any) -> tuple:
+    (xr, xu, xn), (hr, hu, hn) = _parts(xp, x, 3), _parts(xp, h_gates, 3)
+    r, u = xp.sigmoid(xr + hr), xp.sigmoid(xu + hu)
+    n = xp.tanh(xn + r * hn)
+    return n + u * (h - n), xp.concat(r, u, n, 1)
+
+
 COMPOSED = {name: f for name, f in globals().items() if callable(f) and getattr(f, "__module__", "") == __name__}
 
 

@@ -1,0 +1,376 @@
+"""Recurrent layers: RNN, LSTM and GRU of any depth and both directions, and their single cells."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ... import ops
+from ...core.tensor import Tensor
+from ...functions.creation import zeros
+from ...functions.shaping import cat, stack
+from .. import functional as F
+from .. import init
+from ..module import Module
+from ..parameter import Parameter
+from ..utils.rnn import PackedSequence
+from .linear import empty_parameter
+
+__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
+
+GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+
+
+# ---- one step: gates from the input (already projected) and the weights of the recurrence to a new state ----
+
+State = tuple[Tensor, ...]  # (h,) or (h, c)
+
+
+def _simple_step(activation: Callable) -> Callable:
+    def step(gates: Tensor, state: State, w_hh: Tensor, b_hh: Tensor | None, w_hr: Tensor | None) -> State:
+        return (activation(gates + F.linear(state[0], w_hh, b_hh)),)
+
+    return step
+
+
+def _lstm_step(gates: Tensor, state: State, w_hh: Tensor, b_hh: Tensor | None, w_hr: Tensor | None) -> State:
+    h, c, _ = ops.lstm_cell(gates + F.linear(state[0], w_hh, b_hh), state[1])
+    return (h if w_hr is None else F.linear(h, w_hr)), c
+
+
+def _gru_step(gates: Tensor, state: State, w_hh: Tensor, b_hh: Tensor | None, w_hr: Tensor | None) -> State:
+    h, _ = ops.gru_cell(gates, F.linear(state[0], w_hh, b_hh), state[0])
+    return (h,)
+
+
+STEPS = {"RNN_TANH": _simple_step(ops.tanh), "RNN_RELU": _simple_step(ops.relu), "LSTM": _lstm_step, "GRU": _gru_step}
+
+
+def _run(step: Callable, gates: list[Tensor], alive: Sequence[int], state: State, weights: tuple, backwards: bool) -> tuple[list[Tensor], State]:
+    """All steps of one layer in one direction. ``alive[t]`` sequences (the first ones) still run at step t.
+
+    Forward, sequences that end leave from the end of the state; backward, they join there with their first state.
+    """
+    outputs: list[Any] = [None] * len(gates)
+    start, ended = state, []
+    order = range(len(gates) - 1, -1, -1) if backwards else range(len(gates))
+    now = alive[order[0]]
+    state = tuple(s[:now] if s.shape[0] != now else s for s in state)
+    for t in order:
+        n = alive[t]
+        if n < now:
+            ended.append(tuple(s[n:] for s in state))
+            state = tuple(s[:n] for s in state)
+        elif n > now:
+            state = tuple(cat([s, first[now:n]]) for s, first in zip(state, start, strict=True))
+        now = n
+        state = step(gates[t], state, *weights)
+        outputs[t] = state[0]
+    if ended:
+        state = tuple(cat(parts) for parts in zip(state, *reversed(ended), strict=True))
+    return outputs, state
+
+
+class RNNBase(Module):
+    """What RNN, LSTM and GRU share: parameters, layers, directions, packed and unbatched input."""
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        if not isinstance(dropout, int | float) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element being zeroed")
+        if not isinstance(hidden_size, int):
+            raise TypeError(f"hidden_size should be of type int, got: {type(hidden_size).__name__}")
+        if hidden_size <= 0:
+            raise ValueError("hidden_size must be greater than zero")
+        if num_layers <= 0:
+            raise ValueError("num_layers must be greater than zero")
+        if proj_size < 0 or proj_size >= hidden_size:
+            raise ValueError(f"proj_size should be a positive integer smaller than hidden_size, or zero to disable projections; got {proj_size}")
+        if proj_size and mode != "LSTM":
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects num_layers "
+                f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+                stacklevel=3,
+            )
+        self.mode, self.input_size, self.hidden_size, self.num_layers, self.bias = mode, input_size, hidden_size, num_layers, bias
+        self.batch_first, self.dropout, self.bidirectional, self.proj_size = batch_first, float(dropout), bidirectional, proj_size
+        self._all_weights: list[list[str]] = []
+        out_size, rows = proj_size or hidden_size, GATES[mode] * hidden_size
+        for layer in range(num_layers):
+            for suffix in self._suffixes(layer):
+                width = input_size if layer == 0 else out_size * (2 if bidirectional else 1)
+                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, out_size)}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, hidden_size)
+                for name, shape in shapes.items():
+                    setattr(self, name + suffix, empty_parameter(shape, device, dtype))
+                self._all_weights.append([name + suffix for name in shapes])
+        self.reset_parameters()
+
+    def _suffixes(self, layer: int) -> list[str]:
+        return [f"_l{layer}", f"_l{layer}_reverse"] if self.bidirectional else [f"_l{layer}"]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        return [name for names in self._all_weights for name in names]
+
+    @property
+    def _flat_weights(self) -> list[Parameter]:
+        return [getattr(self, name) for name in self._flat_weights_names]
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    def reset_parameters(self) -> None:
+        bound = 1 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def flatten_parameters(self) -> None:
+        """Nothing to do: there is no cuDNN whose memory order would matter."""
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        packed = input if isinstance(input, PackedSequence) else None
+        is_lstm = self.mode == "LSTM"
+        if packed is not None:
+            data, alive = packed.data, packed.batch_sizes.tolist()
+            unbatched, batch = False, alive[0]
+        else:
+            if input.ndim not in (2, 3):
+                raise ValueError(f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.ndim}D instead")
+            unbatched = input.ndim == 2
+            data = input.unsqueeze(1) if unbatched else input.transpose(0, 1) if self.batch_first else input
+            batch, alive = data.shape[1], [data.shape[1]] * data.shape[0]
+            if not alive:
+                raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        if data.shape[-1] != self.input_size:
+            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.shape[-1]}")
+        states = self._first_states(hx, batch, unbatched, data, is_lstm)
+        if packed is not None and packed.sorted_indices is not None and hx is not None:
+            states = [s.index_select(1, packed.sorted_indices) for s in states]
+        steps, last = self._layers(data, alive, states, packed is not None)
+        finals: list[Tensor] = [stack(list(parts)) for parts in zip(*last, strict=True)]
+        if packed is not None:
+            if packed.unsorted_indices is not None:
+                finals = [s.index_select(1, packed.unsorted_indices) for s in finals]  # type: ignore[attr-defined]
+            output: Any = PackedSequence(steps, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+        else:
+            output = steps.squeeze(1) if unbatched else steps.transpose(0, 1) if self.batch_first else steps  # type: ignore[attr-defined]
+            finals = [s.squeeze(1) for s in finals] if unbatched else finals  # type: ignore[attr-defined]
+        return output, (tuple(finals) if is_lstm else finals[0])
+
+    def _first_states(self, hx: Any, batch: int, unbatched: bool, data: Tensor, is_lstm: bool) -> list[Tensor]:
+        """The initial (h,) or (h, c), each (layers * directions, batch, size), checked."""
+        count = self.num_layers * (2 if self.bidirectional else 1)
+        sizes = [self.proj_size or self.hidden_size, self.hidden_size] if is_lstm else [self.hidden_size]
+        if hx is None:
+            return [zeros(count, batch, size, dtype=data.dtype, device=data.device) for size in sizes]
+        given = list(hx) if is_lstm else [hx]
+        if unbatched:
+            for s in given:
+                if s.ndim != 2:
+                    raise RuntimeError(f"For unbatched 2-D input, hx should also be 2-D but got {s.ndim}-D tensor")
+            given = [s.unsqueeze(1) for s in given]
+        for s, size in zip(given, sizes, strict=True):
+            if s.ndim != 3:
+                raise RuntimeError(f"For batched 3-D input, hx should also be 3-D but got {s.ndim}-D tensor")
+            if tuple(s.shape) != (count, batch, size):
+                raise RuntimeError(f"Expected hidden size {(count, batch, size)}, got {list(s.shape)}")
+        return given
+
+    def _layers(self, data: Tensor, alive: list[int], states: list[Tensor], packed: bool) -> tuple[Tensor, list[State]]:
+        step = STEPS[self.mode]
+        last: list[State] = []
+        for layer in range(self.num_layers):
+            directions = []
+            for d, suffix in enumerate(self._suffixes(layer)):
+                get = lambda name, s=suffix: getattr(self, name + s, None)  # noqa: E731
+                # One large product for the inputs of all steps; only the recurrence goes step by step.
+                gates = F.linear(data, get("weight_ih"), get("bias_ih"))
+                parts = list(gates.split(alive)) if packed else list(gates.unbind(0))  # type: ignore[attr-defined]
+                first = tuple(s[layer * (2 if self.bidirectional else 1) + d] for s in states)  # type: ignore[index]
+                weights = (get("weight_hh"), get("bias_hh"), get("weight_hr"))
+                outputs, final = _run(step, parts, alive, first, weights, backwards=d == 1)
+                directions.append(cat(outputs) if packed else stack(outputs))
+                last.append(final)
+            data = directions[0] if len(directions) == 1 else cat(directions, -1)
+            if self.dropout and layer < self.num_layers - 1:
+                data = F.dropout(data, self.dropout, self.training)
+        return data, last
+
+    def extra_repr(self) -> str:
+        shown = [f"{self.input_size}, {self.hidden_size}"]
+        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False}
+        shown += [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
+        return ", ".join(shown)
+
+
+class RNN(RNNBase):
+    """``h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)`` (or relu): (L, N, H_in) to (L, N, H) and the last states.
+
+    Takes PyTorch's arguments: ``input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout,
+    bidirectional``. Elman, Finding structure in time, 1990.
+
+    >>> import lucid
+    >>> output, h = lucid.nn.RNN(3, 4)(lucid.ones(5, 2, 3))
+    >>> output.shape, h.shape
+    (lucid.Size([5, 2, 4]), lucid.Size([1, 2, 4]))
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **kwargs: Any):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity {nonlinearity!r}. Select from 'tanh' or 'relu'.")
+        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, *args, **kwargs)
+        self.nonlinearity = nonlinearity
+
+
+class LSTM(RNNBase):
+    """Long short-term memory: (L, N, H_in) to (L, N, H) and the last ``(h, c)``.
+
+    ``i, f, o = sigmoid, g = tanh`` of ``W_ih x + b_ih + W_hh h + b_hh``; ``c' = f c + i g``; ``h' = o tanh(c')``, projected
+    to ``proj_size`` if given. Hochreiter & Schmidhuber, 1997; Sak et al., 2014 (arXiv 1402.1128) for projections.
+
+    >>> import lucid
+    >>> output, (h, c) = lucid.nn.LSTM(3, 4, bidirectional=True)(lucid.ones(5, 2, 3))
+    >>> output.shape, c.shape
+    (lucid.Size([5, 2, 8]), lucid.Size([2, 2, 4]))
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__("LSTM", *args, **kwargs)
+
+
+class GRU(RNNBase):
+    """Gated recurrent units: (L, N, H_in) to (L, N, H) and the last states.
+
+    ``r, z = sigmoid``; ``n = tanh(W_in x + b_in + r (W_hn h + b_hn))``; ``h' = (1 - z) n + z h``.
+    Cho et al., 2014 (arXiv 1406.1078).
+
+    >>> import lucid
+    >>> output, h = lucid.nn.GRU(3, 4, batch_first=True)(lucid.ones(2, 5, 3))
+    >>> output.shape
+    lucid.Size([2, 5, 4])
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__("GRU", *args, **kwargs)
+
+
+class RNNCellBase(Module):
+    """One step of a recurrent layer, with weights of its own."""
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None, dtype: Any = None):
+        super().__init__()
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        self.weight_ih = empty_parameter((num_chunks * hidden_size, input_size), device, dtype)
+        self.weight_hh = empty_parameter((num_chunks * hidden_size, hidden_size), device, dtype)
+        for name in ("bias_ih", "bias_hh"):
+            if bias:
+                setattr(self, name, empty_parameter((num_chunks * hidden_size,), device, dtype))
+            else:
+                self.register_parameter(name, None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def extra_repr(self) -> str:
+        text = f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else f", bias={self.bias}")
+        nonlinearity = getattr(self, "nonlinearity", "tanh")
+        return text + ("" if nonlinearity == "tanh" else f", nonlinearity={nonlinearity}")
+
+    def _step(self, mode: str, input: Tensor, states: Any, count: int) -> State:
+        """Check the input and states, and take one step."""
+        name = type(self).__name__
+        if input.ndim not in (1, 2):
+            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.ndim}D instead")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(f"{name}: input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}")
+        unbatched = input.ndim == 1
+        x = input.unsqueeze(0) if unbatched else input  # type: ignore[attr-defined]
+        if states is None:
+            given: State = (zeros(x.shape[0], self.hidden_size, dtype=x.dtype, device=x.device),) * count
+        else:
+            given = tuple(states) if count > 1 else (states,)
+            for s in given:
+                if s.ndim not in (1, 2):
+                    raise ValueError(f"{name}: Expected hidden to be 1D or 2D, got {s.ndim}D instead")
+            given = tuple(s.unsqueeze(0) if s.ndim == 1 else s for s in given)  # type: ignore[attr-defined]
+            for s in given:
+                if s.shape[1] != self.hidden_size:
+                    raise RuntimeError(f"{name}: hidden has inconsistent hidden_size: got {s.shape[1]}, expected {self.hidden_size}")
+                if s.shape[0] != x.shape[0]:
+                    raise RuntimeError(f"{name}: Input batch size {x.shape[0]} doesn't match hidden batch size {s.shape[0]}")
+        new = STEPS[mode](F.linear(x, self.weight_ih, self.bias_ih), given, self.weight_hh, self.bias_hh, None)
+        return tuple(s.squeeze(0) for s in new) if unbatched else new
+
+
+class RNNCell(RNNCellBase):
+    """One step of ``RNN``: (N, H_in) and (N, H) to (N, H).
+
+    >>> import lucid
+    >>> lucid.nn.RNNCell(3, 4)(lucid.ones(2, 3)).shape
+    lucid.Size([2, 4])
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None):
+        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+        return self._step(f"RNN_{self.nonlinearity.upper()}", input, hx, 1)[0]
+
+
+class LSTMCell(RNNCellBase):
+    """One step of ``LSTM``: (N, H_in) and ``(h, c)`` to the next ``(h, c)``.
+
+    >>> import lucid
+    >>> h, c = lucid.nn.LSTMCell(3, 4)(lucid.ones(2, 3))
+    >>> c.shape
+    lucid.Size([2, 4])
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
+        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> State:
+        return self._step("LSTM", input, hx, 2)
+
+
+class GRUCell(RNNCellBase):
+    """One step of ``GRU``: (N, H_in) and (N, H) to (N, H).
+
+    >>> import lucid
+    >>> lucid.nn.GRUCell(3, 4)(lucid.ones(2, 3)).shape
+    lucid.Size([2, 4])
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
+        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return self._step("GRU", input, hx, 1)[0]
