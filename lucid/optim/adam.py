@@ -1,17 +1,13 @@
-"""Adam and its relatives in PyTorch."""
+"""Adam and its relatives that PyTorch has."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from ..core import dtypes
 from . import rules
-from .checks import at_least, coefficients, learning_rate, number
+from .checks import at_least, coefficients, decays, flags, l2_only, learning_rate, moments, number, options, root
 from .ruled import Numbers, RuleOptimizer
-
-
-def sqrt(x: Any) -> Any:
-    return x**0.5 if hasattr(x, "requires_grad") else math.sqrt(x)
 
 
 class Adam(RuleOptimizer):
@@ -40,25 +36,197 @@ class Adam(RuleOptimizer):
         amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
         differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False,
     ):  # fmt: skip
+        defaults = options(locals())
         learning_rate(lr)
         coefficients(betas)
         at_least(0, eps=eps, weight_decay=weight_decay)
-        flags = dict(
-            foreach=foreach, maximize=maximize, capturable=capturable, differentiable=differentiable, fused=fused
-        )
-        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, **flags,
-                                      decoupled_weight_decay=decoupled_weight_decay))  # fmt: skip
+        flags(fused, foreach, differentiable)
+        super().__init__(params, defaults)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
         return {"exp_avg": 0, "exp_avg_sq": 0} | ({"max_exp_avg_sq": 0} if group["amsgrad"] else {})
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
-        lr, t = number(group["lr"]), s["step"]
-        b1, b2 = map(number, group["betas"])
-        wd, decoupled = number(group["weight_decay"]), group["decoupled_weight_decay"]
-        some = group["weight_decay"] != 0
+        lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])
+        return decays(group, lr, group["decoupled_weight_decay"]) | betas | {
+            "lr": lr / (1.0 - betas["b1"] ** t), "root": 1.0 / root(1.0 - betas["b2"] ** t), "eps": number(group["eps"]),
+            "amsgrad": bool(group["amsgrad"]),
+        }  # fmt: skip
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: ``p = (1 - lr * weight_decay) * p`` before Adam's step.
+
+    State and errors as in ``Adam``. Loshchilov and Hutter, Decoupled weight decay regularization, arXiv 1711.05101.
+    """
+
+    def __init__(
+        self, params: Any, lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2,
+        amsgrad: bool = False, *, maximize: bool = False, foreach: bool | None = None, capturable: bool = False,
+        differentiable: bool = False, fused: bool | None = None,
+    ):  # fmt: skip
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
+            differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
+        )  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True
+
+
+class Adamax(RuleOptimizer):
+    """Adam with the largest gradient in place of the mean square: ``u = max(b2*u, |g| + eps)``.
+
+    ``m = b1*m + (1-b1)*g``, ``p = p - lr / (1-b1^t) * m / u``. State: ``step, exp_avg, exp_inf``.
+    Raises ValueError for negative arguments and betas outside [0, 1). Kingma and Ba, arXiv 1412.6980, section 7.
+    """
+
+    rule = staticmethod(rules.adamax)
+
+    def __init__(
+        self, params: Any, lr: Any = 2e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+        foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False, capturable: bool = False,
+    ):  # fmt: skip
+        defaults = options(locals())
+        learning_rate(lr)
+        coefficients(betas)
+        at_least(0, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, defaults)
+
+    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {"exp_avg": 0, "exp_inf": 0}
+
+    def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
+        lr, betas = number(group["lr"]), moments(group["betas"])
+        del betas["a2"]
+        return l2_only(group) | betas | {"lr": lr / (1.0 - betas["b1"] ** s["step"]), "eps": number(group["eps"])}
+
+
+class NAdam(RuleOptimizer):
+    """Adam with Nesterov momentum: the step uses the momentum that the next one would have.
+
+    ``mu_t = b1 * (1 - 0.96^(t * momentum_decay) / 2)``; with the product of all mu so far as bias correction,
+    ``p = p - lr * ((1-mu_t)/(1-prod) * g + mu_next/(1-prod*mu_next) * m) / (sqrt(v/(1-b2^t)) + eps)``. Weight decay as
+    in ``Adam``. State: ``step, mu_product, exp_avg, exp_avg_sq``; PyTorch rounds ``mu_product`` to float32.
+
+    Raises ValueError for negative arguments and betas outside [0, 1).
+    Dozat, Incorporating Nesterov momentum into Adam, 2016.
+    """
+
+    rule = staticmethod(rules.nadam)
+    keeps_dtype = ("mu_product",)
+
+    def __init__(
+        self, params: Any, lr: Any = 2e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+        momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
+        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
+    ):  # fmt: skip
+        defaults = options(locals())
+        learning_rate(lr)
+        coefficients(betas)
+        at_least(0, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
+        super().__init__(params, defaults)
+
+    def counters(self, group: dict[str, Any]) -> dict[str, float]:
+        return {"step": 0.0, "mu_product": 1.0}
+
+    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {"exp_avg": 0, "exp_avg_sq": 0}
+
+    def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
+        lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])
+        b1, decay = float(betas["b1"]), group["momentum_decay"]
+        mu, ahead = (b1 * (1.0 - 0.5 * 0.96 ** (n * decay)) for n in (t, t + 1))
+        s["mu_product"] *= mu
+        return decays(group, lr, group["decoupled_weight_decay"]) | betas | {
+            "now": lr * (1.0 - mu) / (1.0 - s["mu_product"]), "then": lr * ahead / (1.0 - s["mu_product"] * ahead),
+            "root": 1.0 / root(1.0 - betas["b2"] ** t), "eps": number(group["eps"]),
+        }  # fmt: skip
+
+
+class RAdam(RuleOptimizer):
+    """Rectified Adam: no adaptive scaling until the variance of the mean square is known well enough.
+
+    With ``rho = rho_inf - 2*t*b2^t/(1-b2^t)``, ``rho_inf = 2/(1-b2) - 1``: Adam's step times
+    ``sqrt((rho-4)(rho-2)rho_inf / ((rho_inf-4)(rho_inf-2)rho))`` if ``rho > 5``, else ``lr * m/(1-b1^t)``. Weight decay
+    as in ``Adam``. State: ``step, exp_avg, exp_avg_sq``.
+
+    Raises ValueError for negative arguments and betas outside [0, 1).
+    Liu et al., On the variance of the adaptive learning rate and beyond, arXiv 1908.03265.
+    """
+
+    rule = staticmethod(rules.radam)
+
+    def __init__(
+        self, params: Any, lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+        decoupled_weight_decay: bool = False, *, foreach: bool | None = None, maximize: bool = False,
+        capturable: bool = False, differentiable: bool = False,
+    ):  # fmt: skip
+        defaults = options(locals())
+        learning_rate(lr)
+        coefficients(betas)
+        at_least(0, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, defaults)
+
+    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {"exp_avg": 0, "exp_avg_sq": 0}
+
+    def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
+        lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])
+        b1, b2 = betas["b1"], betas["b2"]
+        longest = 2.0 / (1.0 - b2) - 1.0
+        rho = longest - 2.0 * t * b2**t / (1.0 - b2**t)
+        rate, rectified = lr / (1.0 - b1**t), bool(rho > 5.0)
+        if rectified:
+            rate = (
+                rate * root((rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho)) * root(1.0 - b2**t)
+            )
+        return decays(group, lr, group["decoupled_weight_decay"]) | betas | {
+            "lr": rate, "eps": number(group["eps"]), "rectified": rectified,
+        }  # fmt: skip
+
+
+class SparseAdam(RuleOptimizer):
+    """Adam for embeddings: rows without a gradient keep their parameter and state.
+
+    Gradients are dense in lucid; a row counts as absent where the gradient is all zero (an element, for vectors).
+    The bias corrections count all steps, as in PyTorch. State: ``step, exp_avg, exp_avg_sq``.
+
+    Raises ValueError for an lr or eps that is not positive, betas outside [0, 1), and complex parameters.
+
+    >>> import lucid
+    >>> w = lucid.ones(3, 2, requires_grad=True)
+    >>> opt = lucid.optim.SparseAdam([w], lr=0.1)
+    >>> w[1].sum().backward()
+    >>> opt.step()
+    >>> w.detach()[:, 0]
+    tensor([1.0000, 0.9000, 1.0000])
+    """
+
+    rule = staticmethod(rules.sparse_adam)
+    per_parameter = True
+
+    def __init__(
+        self, params: Any, lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8, maximize: bool = False
+    ):
+        defaults = options(locals())
+        learning_rate(lr, positive=True)
+        coefficients(betas)
+        if not eps > 0:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        super().__init__(params, defaults)
+        if any(p.dtype.category == dtypes.COMPLEX for group in self.param_groups for p in group["params"]):
+            raise ValueError("SparseAdam does not support complex parameters")
+
+    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {"exp_avg": 0, "exp_avg_sq": 0}
+
+    def numbers_for(self, p: Any, group: dict[str, Any], s: Numbers) -> Numbers:
+        lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])
+        rate = lr * root(1.0 - betas["b2"] ** t) / (1.0 - betas["b1"] ** t)
         return {
-            "lr": lr / (1.0 - b1**t), "root": 1.0 / sqrt(1.0 - b2**t), "b1": b1, "a1": 1.0 - b1, "b2": b2, "a2": 1.0 - b2,
-            "eps": number(group["eps"]), "wd": wd, "keep": 1.0 - lr * wd, "maximize": group["maximize"],
-            "l2": some and not decoupled, "decay": some and decoupled, "amsgrad": group["amsgrad"],
+            "lr": rate, "a1": betas["a1"], "a2": betas["a2"], "eps": number(group["eps"]),
+            "maximize": bool(group["maximize"]), "axes": tuple(range(1, p.ndim)),
         }  # fmt: skip

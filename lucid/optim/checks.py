@@ -1,10 +1,16 @@
-"""Argument checks that optimizers share; the messages are PyTorch's."""
+"""Argument checks and small helpers that optimizers share; the error types are PyTorch's."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..core.tensor import Tensor
+
+
+def options(scope: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an ``__init__`` (its ``locals()``) as the defaults of the parameter groups."""
+    return {k: v for k, v in scope.items() if k not in ("self", "params", "__class__")}
 
 
 def at_least(minimum: float, **values: Any) -> None:
@@ -29,12 +35,55 @@ def coefficients(betas: Any, count: int = 2, name: str = "beta") -> None:
     if len(betas) != count:
         raise ValueError(f"{name}s must be {count} numbers, got {len(betas)}: {betas}")
     for i, beta in enumerate(betas):
+        if isinstance(beta, Tensor) and beta.shape.numel() != 1:
+            raise ValueError(f"Tensor {name}s[{i}] must be 1-element")
         if not 0.0 <= float(beta) < 1.0:
             raise ValueError(f"Invalid {name} parameter at index {i}: {beta}")
 
 
+def flags(fused: Any, foreach: Any, differentiable: Any) -> None:
+    """Raise RuntimeError for flags that exclude each other, as PyTorch does."""
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+
 def number(value: Any) -> Any:
     """An option as a float; tensors that require grad stay, since one may differentiate by them."""
-    if isinstance(value, Tensor):
-        return value if value.requires_grad else float(value)
+    if isinstance(value, Tensor) and value.requires_grad:
+        return value
     return float(value)
+
+
+def root(x: Any) -> Any:
+    """The square root of a float or a tensor."""
+    return x**0.5 if isinstance(x, Tensor) else math.sqrt(x)
+
+
+def decays(group: dict[str, Any], lr: Any, decoupled: bool) -> dict[str, Any]:
+    """The numbers of weight decay, as an L2 penalty (``l2``) or on the parameter itself (``decay``), and ``maximize``."""
+    wd, some = number(group["weight_decay"]), _nonzero(group["weight_decay"])
+    return {
+        "wd": wd, "keep": 1.0 - lr * wd, "maximize": bool(group["maximize"]),
+        "l2": some and not decoupled, "decay": some and bool(decoupled),
+    }  # fmt: skip
+
+
+def l2_only(group: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of an L2 penalty, and ``maximize``."""
+    return {
+        "wd": number(group["weight_decay"]),
+        "maximize": bool(group["maximize"]),
+        "l2": _nonzero(group["weight_decay"]),
+    }
+
+
+def _nonzero(value: Any) -> bool:
+    return isinstance(value, Tensor) or value != 0
+
+
+def moments(betas: Any) -> dict[str, Any]:
+    """``b1, a1, b2, a2`` with ``a = 1 - b``."""
+    b1, b2 = map(number, betas)
+    return {"b1": b1, "a1": 1.0 - b1, "b2": b2, "a2": 1.0 - b2}

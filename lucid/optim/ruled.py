@@ -30,8 +30,8 @@ class RuleOptimizer(Optimizer):
 
     rule: Callable
     counts = True  # whether state has a `step`
-    extra_counters: dict[str, float] = {}  # noqa: RUF012  (further 0-d state with their first values, in float64)
     keeps_dtype: tuple[str, ...] = ()  # state that does not take the parameter's dtype when loaded
+    per_parameter = False  # whether state or numbers depend on the parameter's shape
     legacy: dict[str, Any] = {}  # noqa: RUF012  (options that a state dict may lack, and what that means)
 
     def rule_of(self, group: dict[str, Any]) -> Callable:
@@ -49,6 +49,17 @@ class RuleOptimizer(Optimizer):
         step to step and rules never branch on them; everything else (flags, None, ints) is fixed, and they may.
         """
         raise NotImplementedError
+
+    def slots_for(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        """``slots``, for optimizers whose state depends on the parameter's shape (with ``per_parameter``)."""
+        return self.slots(group)
+
+    def numbers_for(self, p: Tensor, group: dict[str, Any], s: Numbers) -> Numbers:
+        """``numbers``, for rules whose numbers depend on the parameter's shape (with ``per_parameter``)."""
+        return self.numbers(group, s)
+
+    def begin(self, group: dict[str, Any]) -> None:
+        """Called once for each group in each step, before its numbers are asked for."""
 
     # ---- the step ----
 
@@ -80,6 +91,7 @@ class RuleOptimizer(Optimizer):
                 plans[id(group)] = plan
             ready.append((plan, group, grads))
         for plan, group, grads in ready:
+            self.begin(group)
             if plan is None:
                 self._step_differentiably(group)
             else:
@@ -91,8 +103,8 @@ class RuleOptimizer(Optimizer):
         return loss
 
     def counters(self, group: dict[str, Any]) -> dict[str, float]:
-        """The 0-d state of each parameter, with first values."""
-        return {"step": 0.0, **self.extra_counters} if self.counts else self.extra_counters
+        """The 0-d state of each parameter, with first values; all but ``step`` are float64."""
+        return {"step": 0.0} if self.counts else {}
 
     def _entry(self, p: Tensor, group: dict[str, Any]) -> tuple[Any, bool]:
         """The parameter's state, complete; and whether (some of) it was made just now."""
@@ -103,7 +115,7 @@ class RuleOptimizer(Optimizer):
             value = entry.get(name)
             if not isinstance(value, Tensor):
                 entry[name] = _counter(name, first if value is None else value)
-        for name, first in self.slots(group).items():
+        for name, first in self.slots_for(p, group).items():
             if entry.get(name) is None:
                 fresh = True
                 entry[name] = first(p) if callable(first) else _filled(p, first)
@@ -117,11 +129,11 @@ class RuleOptimizer(Optimizer):
             if p.grad is None:
                 continue
             entry, fresh = self._entry(p, group)
-            names = list(self.slots(group))
+            names = list(self.slots_for(p, group))
             s: Numbers = {name: float(entry[name]) for name in self.counters(group)} | {"fresh": fresh}
             if self.counts:
                 s["step"] += 1
-            numbers = self.numbers(group, s)
+            numbers = self.numbers_for(p, group, s)
             results = self.rule_of(group)(ops, p, p.grad, *(ops.copy(entry[name]) for name in names), **numbers)
             for target, result in zip([p, *(entry[name] for name in names)], results, strict=True):
                 if result is not target:
@@ -136,7 +148,7 @@ class RuleOptimizer(Optimizer):
         """How the saved state of one parameter differs from what this optimizer keeps."""
         if not isinstance(entry, dict) or not entry:
             return []
-        wanted = self.slots({**self.defaults, **group})
+        wanted = self.slots_for(p, {**self.defaults, **group})
         problems = []
         for name, first in wanted.items():
             value = entry.get(name)
@@ -172,12 +184,11 @@ class Plan:
         self.params = list(group["params"])
         self.active = [p for p in self.params if p.grad is not None]
         self.idle = [p for p in self.params if p.grad is None]
-        self.columns = list(opt.slots(group))
         for p in self.active:
             check_gradient(type(opt).__name__, p)
         homes: dict[Any, list[int]] = {}
         for i, p in enumerate(self.active):
-            homes.setdefault((p.device, p.dtype), []).append(i)
+            homes.setdefault(i if opt.per_parameter else (p.device, p.dtype), []).append(i)
         self.batches: list[Batch] | None = None
         self.homes = list(homes.values())
         self.shapes = [p.value.shape for p in self.active]
@@ -198,15 +209,10 @@ class Plan:
             return None  # making a new plan explains
         if self.batches is not None:
             state = opt.state
-            if (
-                state is not self.state
-                or not self.tracked
-                or state.changes[0] != self.changes
-                or list(opt.slots(group)) != self.columns
-            ):
+            if state is not self.state or not self.tracked or state.changes[0] != self.changes:
                 return None
             for batch in self.batches:
-                if not batch.holds():
+                if not batch.holds() or list(opt.slots_for(batch.params[0], group)) != batch.column_names:
                     return None
         return grads
 
@@ -214,8 +220,7 @@ class Plan:
         if self.batches is None:
             entries = [opt._entry(p, group) for p in self.active]
             self.batches = [
-                Batch(opt, group, [self.active[i] for i in home], [entries[i] for i in home], self.columns)
-                for home in self.homes
+                Batch(opt, group, [self.active[i] for i in home], [entries[i] for i in home]) for home in self.homes
             ]
             self.state = opt.state
             self.tracked = type(self.state) is State and all(type(entry) is Entry for entry, _ in entries)
@@ -234,14 +239,13 @@ class Plan:
 class Batch:
     """Parameters of one device and dtype with their state, as columns of raw arrays."""
 
-    def __init__(
-        self, opt: RuleOptimizer, group: dict[str, Any], params: list[Tensor], entries: list, columns: list[str]
-    ):
+    def __init__(self, opt: RuleOptimizer, group: dict[str, Any], params: list[Tensor], entries: list):
         self.params = params
         self.values = [p.value for p in params]
         self.backend = backend_of(self.values[0])
         self.names = list(opt.counters(group))
-        self.columns = [[entry[name] for entry, _ in entries] for name in columns]
+        self.column_names = list(opt.slots_for(params[0], group))
+        self.columns = [[entry[name] for entry, _ in entries] for name in self.column_names]
         self.fresh: list[bool] | None = [fresh for _, fresh in entries]
         self.buffers = [_joined([entry[name] for entry, _ in entries], name) for name in self.names]
         self.tensors = [t for column in self.columns for t in column]
@@ -303,7 +307,7 @@ class Batch:
     ) -> None:  # fmt: skip
         if opt.counts:
             s["step"] += 1.0
-        numbers = opt.numbers(group, s)
+        numbers = opt.numbers_for(self.params[0], group, s)
         new_values, new_states = self.backend.apply_update(rule, values, grads, states, numbers, cache)
         if new_values is not values:
             for i, new in zip(rows, new_values, strict=True):
@@ -381,3 +385,9 @@ def _joined(counters: list[Tensor], name: str) -> Any:
         buffer[i] = float(t)
         t.value = buffer[i : i + 1].reshape(())
     return buffer
+
+
+def assign(target: Tensor, array: Any) -> None:
+    """Overwrite a tensor outside the graph with a raw array of its shape and dtype."""
+    with modes.no_grad():
+        write(target, wrap(array), "step")

@@ -6,3 +6,5 @@ down as a program. Numbers that are floats change from step to step: no rule bra
 
 from .adaptive import *  # noqa: F403
 from .basic import *  # noqa: F403
+from .free import *  # noqa: F403
+from .whole import *  # noqa: F403
