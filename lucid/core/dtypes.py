@@ -78,15 +78,35 @@ def get_default_dtype() -> dtype:
     return _Default.float
 
 
-def set_default_dtype(d: Any) -> None:
-    """Set the floating dtype of new tensors made from Python floats.
+class _Restore:
+    """What ``set_default_dtype`` returns: used with ``with``, it puts the former default back."""
+
+    def __init__(self, before: dtype):
+        self.before = before
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: object) -> None:
+        _Default.float = self.before
+
+
+def set_default_dtype(d: Any) -> _Restore:
+    """Set the floating dtype of new tensors made from Python floats; with ``with``, until the block ends.
 
     Raises TypeError if ``d`` is not a floating dtype.
+
+    >>> import lucid
+    >>> with lucid.set_default_dtype(lucid.float64):
+    ...     lucid.tensor(1.0).dtype
+    lucid.float64
     """
     d = as_dtype(d)
     if d.category != FLOAT:
         raise TypeError(f"set_default_dtype: only floating dtypes can be the default; got {d}")
+    restore = _Restore(_Default.float)
     _Default.float = d
+    return restore
 
 
 def by_name(name: str) -> dtype:
@@ -159,10 +179,8 @@ def result_type(*operands: tuple[dtype, int]) -> dtype:
 
 
 def _lift(result: dtype, d: dtype) -> dtype:
-    """The winning dtype when a weaker operand is of a higher category: a float64 array stays wide under a complex."""
-    if d.category == COMPLEX and result.category == FLOAT:
-        return result.to_complex() if d is complex64 else promote_types(result, d)
-    return d
+    """The winning dtype when a weaker operand is of a higher category: a float array keeps its precision under a complex."""
+    return result.to_complex() if d.category == COMPLEX and result.category == FLOAT else d
 
 
 def scalar_dtype(value: Any) -> dtype:
@@ -183,8 +201,7 @@ def scalar_dtype(value: Any) -> dtype:
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Whether a value of ``from_`` may be written to ``to`` without losing its kind (float to int may not)."""
-    from_, to = as_dtype(from_), as_dtype(to)
-    return from_.category <= to.category and not (from_.category == INTEGER == to.category and from_.is_signed > to.is_signed)
+    return as_dtype(from_).category <= as_dtype(to).category
 
 
 class finfo:

@@ -394,3 +394,5 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
     """
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
+for _name in ("detach_", "fill_", "zero_"):
+    FUNCTIONS[_name] = getattr(Tensor, _name)

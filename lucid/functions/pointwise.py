@@ -280,5 +280,8 @@ for _rows, _make, _special in ((UNARY, _unary, False), (BINARY, _binary, False),
     for _row in _rows:
         _publish(_row, _make, _special)
 
-for _name in ("relu", "sqrt", "exp", "abs", "neg", "sigmoid", "tanh", "clamp", "log", "sin", "cos"):
+_FUNCTIONS_IN_PLACE = """abs acos acosh asin asinh atan atanh arccos arccosh arcsin arcsinh arctan arctanh ceil clamp clamp_max clamp_min
+    clip cos cosh erf erfc exp exp2 expm1 fix floor gcd i0 lcm log log10 log1p log2 neg negative reciprocal relu round rsqrt sigmoid
+    sin sinh sqrt square tan tanh trunc xlogy"""
+for _name in _FUNCTIONS_IN_PLACE.split():
     FUNCTIONS[f"{_name}_"] = getattr(Tensor, f"{_name}_")

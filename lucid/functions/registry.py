@@ -16,6 +16,7 @@ from ..core.tensor import Tensor, as_tensor
 from ..core.view import write
 
 FUNCTIONS: dict[str, Callable] = {}
+CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, FloatTensor, strided
 SPECIAL: dict[str, Callable] = {}  # what lucid.special holds
 # The array API's and NumPy's words for arguments that PyTorch names otherwise.
 SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "axes": "dims", "self": "input"}

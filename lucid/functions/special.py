@@ -391,3 +391,5 @@ SPECIAL |= {
     "logit": logit, "polygamma": polygamma, "multigammaln": mvlgamma, "sinc": sinc,
     **{name: FUNCTIONS[name] for name in ("exp2", "expm1", "log1p", "round", "erf", "erfc", "erfinv", "xlogy")},
 }  # fmt: skip
+for _name in ("deg2rad", "rad2deg", "frac", "ldexp", "logit", "nan_to_num", "sinc"):
+    FUNCTIONS[f"{_name}_"] = getattr(Tensor, f"{_name}_")

@@ -1,0 +1,268 @@
+"""What programs ask of tensors and the library: kinds and layouts, typed constructors, constants, Python protocols."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import ops
+from ..backends import backend_of
+from ..core import dtypes
+from ..core.tensor import Tensor, as_tensor, new_tensor, wrap
+from .registry import CONSTANTS, FUNCTIONS, public, tensor_arg
+
+# ---- constants; layouts and memory formats are accepted everywhere and change nothing: elements lie in row order ----
+
+
+class layout:
+    """How a tensor is stored: ``lucid.strided`` is the only layout."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"lucid.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+class memory_format(layout):
+    """A hint about the order of elements in memory, accepted for PyTorch's sake."""
+
+
+strided = layout("strided")
+contiguous_format, preserve_format, channels_last, channels_last_3d = (
+    memory_format(n) for n in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
+)
+CONSTANTS |= {
+    "inf": math.inf, "nan": math.nan, "pi": math.pi, "e": math.e, "newaxis": None, "layout": layout, "memory_format": memory_format,
+    "strided": strided, "contiguous_format": contiguous_format, "preserve_format": preserve_format,
+    "channels_last": channels_last, "channels_last_3d": channels_last_3d,
+}  # fmt: skip
+
+# ---- typed constructors ----
+
+
+class _TypedMeta(type):
+    dtype: dtypes.dtype
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, Tensor) and x.dtype is cls.dtype and x.device.type == "cpu"
+
+    def __repr__(cls) -> str:
+        return f"<class 'lucid.{cls.__name__}'>"
+
+
+def _typed(name: str, dtype: dtypes.dtype) -> Any:
+    def __new__(cls: Any, *data: Any, device: Any = None) -> Tensor:
+        if len(data) == 1 and not isinstance(data[0], int):
+            return as_tensor(data[0], dtype=dtype, device=device, copy=True)
+        return FUNCTIONS["empty"](data if data else (0,), dtype=dtype, device=device)
+
+    doc = f"A tensor of dtype {dtype}: of the numbers given, or of the sizes given and uninitialised."
+    return _TypedMeta(f"{name}Tensor", (), {"__new__": __new__, "dtype": dtype, "__doc__": doc, "__module__": "lucid"})
+
+
+TYPED = {f"{name}Tensor": _typed(name, dtypes.NAMES[d]) for d, name in dtypes.TORCH_NAMES.items() if "Complex" not in name and "UInt" not in name}
+CONSTANTS |= TYPED
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Set the default dtype by a typed constructor or its name: ``set_default_tensor_type(lucid.DoubleTensor)``."""
+    if isinstance(t, str):
+        t = TYPED.get(t.rpartition(".")[2], t)
+    if not isinstance(t, _TypedMeta):
+        raise TypeError(f"set_default_tensor_type: invalid type object {t!r}; expected lucid.FloatTensor or another")
+    dtypes.set_default_dtype(t.dtype)
+
+
+# ---- dtypes of results ----
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
+    """The dtype of an operation on two tensors or numbers.
+
+    >>> import lucid
+    >>> lucid.result_type(lucid.tensor([1, 2]), 1.0)
+    lucid.float32
+    """
+    pairs = [(x.dtype, 2 if x.ndim else 1) if isinstance(x, Tensor) else (dtypes.scalar_dtype(x), 0) for x in (tensor1, tensor2)]
+    return dtypes.result_type(*pairs)
+
+
+# ---- questions ----
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the single element of a tensor is not 0.
+
+    Raises RuntimeError unless there is exactly one.
+
+    >>> import lucid
+    >>> lucid.is_nonzero(lucid.tensor([0.0]))
+    False
+    """
+    n = input.shape.numel()
+    if n != 1:
+        raise RuntimeError(f"Boolean value of Tensor with {'no' if not n else 'more than one'} value{'s' if not n else ''} is ambiguous")
+    return bool(input)
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape."""
+    return input.shape == other.shape
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype has negative numbers."""
+    return input.dtype.is_signed
+
+
+def get_device(input: Tensor) -> int:
+    """The number of the CUDA device; -1 on the CPU."""
+    return input.get_device()  # type: ignore[attr-defined]
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether the tensor was made inside ``inference_mode``."""
+    return input.is_inference()
+
+
+def typename(obj: Any) -> str:
+    """The name of a tensor's type (``'lucid.FloatTensor'``), or of any object's class."""
+    if isinstance(obj, Tensor):
+        return obj.type()  # type: ignore[attr-defined]
+    kind = type(obj)
+    return f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
+
+
+for _f in (set_default_tensor_type, result_type, is_nonzero, is_same_size, is_signed, get_device, is_inference, typename):
+    FUNCTIONS[_f.__name__] = _f
+for _f in (is_nonzero, is_same_size):
+    setattr(Tensor, _f.__name__, _f)
+for _name, _value in {
+    "is_cpu": lambda self: self.device.type == "cpu", "is_meta": lambda self: False, "is_mps": lambda self: False,
+    "is_gpu": lambda self: self.device.type == "cuda", "is_metal": lambda self: self.device.type == "mlx",
+    "layout": lambda self: strided, "name": lambda self: None, "output_nr": lambda self: 0, "grad_dtype": lambda self: self.dtype,
+}.items():  # fmt: skip
+    setattr(Tensor, _name, property(_value))
+Tensor.is_pinned = Tensor.is_shared = lambda self, device=None: False  # type: ignore[attr-defined]
+Tensor.pin_memory = Tensor.share_memory_ = lambda self, device=None: self  # type: ignore[attr-defined]
+
+
+# ---- methods that few programs need ----
+
+
+def _result_type_method(self: Tensor, other: Any) -> dtypes.dtype:
+    return result_type(self, other)
+
+
+def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """Summed so that it has a shape that broadcasts to this one."""
+    from ..ops.shape import sum_to
+    from .registry import shape_arg
+
+    wanted = shape_arg(size, "sum_to_size")
+    try:
+        fits = tuple(FUNCTIONS["broadcast_shapes"](wanted, tuple(self.shape))) == tuple(self.shape)
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(self.shape)}}}.")
+    return sum_to(ops, self, wanted)
+
+
+def _apply(self: Tensor, callable: Any) -> Tensor:
+    """Every element replaced by ``callable(element)``: slow, on the CPU, outside the graph."""
+    flat = [callable(v) for v in self.detach().reshape(-1).tolist()]  # type: ignore[attr-defined]
+    return self.copy_(as_tensor(flat, dtype=self.dtype).reshape(self.shape))  # type: ignore[attr-defined]
+
+
+def _map(self: Tensor, tensor: Tensor, callable: Any) -> Tensor:
+    """Every element ``a`` replaced by ``callable(a, b)``, b the element of ``tensor``."""
+    pairs = zip(self.detach().reshape(-1).tolist(), tensor.expand_as(self).reshape(-1).tolist(), strict=True)  # type: ignore[attr-defined]
+    return self.copy_(as_tensor([callable(a, b) for a, b in pairs], dtype=self.dtype).reshape(self.shape))  # type: ignore[attr-defined]
+
+
+def _new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
+    """A new tensor of this dtype, of data or of sizes."""
+    if len(data) == 1 and not isinstance(data[0], int):
+        return as_tensor(data[0], dtype=self.dtype, device=device or self.device, copy=True)
+    return FUNCTIONS["empty"](data if data else (0,), dtype=self.dtype, device=device or self.device)
+
+
+def _as_subclass(self: Tensor, cls: type) -> Tensor:
+    """The same data as an instance of a subclass of Tensor."""
+    t = new_tensor(cls)
+    t.value, t.node, t.grad, t._version = self.value, self.node, None, 0
+    return t
+
+
+for _name, _value in {
+    "sum_to_size": _sum_to_size, "apply_": _apply, "map_": _map, "new": _new, "as_subclass": _as_subclass,
+    "result_type": _result_type_method,
+}.items():  # fmt: skip
+    setattr(Tensor, _name, _value)
+
+
+# ---- Python protocols ----
+
+
+def _divmod(self: Any, other: Any) -> Any:
+    return ops.floor_divide(self, other), ops.remainder(self, other)
+
+
+Tensor.__divmod__ = _divmod  # type: ignore[attr-defined]
+Tensor.__rdivmod__ = lambda self, other: _divmod(as_tensor(other, like=self), self)  # type: ignore[attr-defined]
+Tensor.__round__ = lambda self, ndigits=None: self.round(decimals=ndigits or 0)  # type: ignore[attr-defined]
+Tensor.__floor__ = lambda self: self.floor()  # type: ignore[attr-defined]
+Tensor.__ceil__ = lambda self: self.ceil()  # type: ignore[attr-defined]
+Tensor.__trunc__ = lambda self: self.trunc()  # type: ignore[attr-defined]
+
+
+@public(out=False)
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor of the shape and dtype of ``input``, filled with one value.
+
+    >>> import lucid
+    >>> lucid.fill(lucid.zeros(2), 3)
+    tensor([3., 3.])
+    """
+    x = tensor_arg(input, "fill")
+    v = value if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
+    return ops.copy(ops.broadcast_to(v.to(x.dtype), tuple(x.shape)))  # type: ignore[attr-defined]
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+    """A 0-d tensor of the default floating dtype.
+
+    >>> import lucid
+    >>> lucid.scalar_tensor(2)
+    tensor(2.)
+    """
+    t = as_tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device)
+    return t.requires_grad_() if requires_grad else t
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A 1-D CPU tensor on the memory of a buffer (bytes, bytearray, array).
+
+    >>> import lucid
+    >>> lucid.frombuffer(bytearray([1, 2, 3]), dtype=lucid.uint8)
+    tensor([1, 2, 3], dtype=lucid.uint8)
+    """
+    d = dtypes.as_dtype(dtype)
+    view = memoryview(buffer).cast("B")[offset:]
+    if count >= 0:
+        if count * d.itemsize > len(view):
+            raise ValueError(f"requested buffer length ({count * d.itemsize} bytes) after offset ({offset}) is greater than the buffer")
+        view = view[: count * d.itemsize]
+    if not len(view) or len(view) % d.itemsize:
+        raise ValueError(f"buffer length ({len(view)} bytes) after offset ({offset}) must be a positive multiple of element size ({d.itemsize})")
+    raw = as_tensor(view, device="cpu")
+    t = wrap(backend_of(raw.value).table.reinterpret(raw.value, d)) if d is not dtypes.uint8 else raw
+    return t.requires_grad_() if requires_grad else t
+
+
+FUNCTIONS["scalar_tensor"], FUNCTIONS["frombuffer"] = scalar_tensor, frombuffer

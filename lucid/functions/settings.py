@@ -1,0 +1,69 @@
+"""Process-wide switches of PyTorch that programs set at their start."""
+
+from __future__ import annotations
+
+from .registry import FUNCTIONS
+
+
+class _Settings:
+    deterministic = False
+    warn_only = False
+    matmul_precision = "highest"
+    interop_threads = 1
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Ask for ops that give the same bits each time: NumPy's always do; scattering on CUDA looks at this switch."""
+    _Settings.deterministic, _Settings.warn_only = bool(mode), bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What ``use_deterministic_algorithms`` was set to."""
+    return _Settings.deterministic
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether a missing deterministic algorithm shall only warn."""
+    return _Settings.warn_only
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Allow ("high", "medium") or forbid ("highest") shorter mantissas in float32 products; the CPU never uses them.
+
+    Raises RuntimeError for another word.
+    """
+    if precision not in ("highest", "high", "medium"):
+        raise RuntimeError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}")
+    _Settings.matmul_precision = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What ``set_float32_matmul_precision`` was set to."""
+    return _Settings.matmul_precision
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Whether denormal numbers could be flushed to zero: False, since NumPy has no such switch."""
+    return False
+
+
+def set_num_interop_threads(threads: int) -> None:
+    """Set the number of threads between ops; lucid runs ops one after the other, so it is only remembered.
+
+    Raises RuntimeError unless it is positive.
+    """
+    if threads < 1:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+    _Settings.interop_threads = int(threads)
+
+
+def get_num_interop_threads() -> int:
+    """What ``set_num_interop_threads`` was set to."""
+    return _Settings.interop_threads
+
+
+for _f in (
+    use_deterministic_algorithms, are_deterministic_algorithms_enabled, is_deterministic_algorithms_warn_only_enabled,
+    set_float32_matmul_precision, get_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, get_num_interop_threads,
+):  # fmt: skip
+    FUNCTIONS[_f.__name__] = _f
