@@ -21,3 +21,4 @@ from .rnn import *  # noqa: F403
 from .sparse import *  # noqa: F403
 from .transformer import *  # noqa: F403
 from .vision import *  # noqa: F403
+from .large_vocabulary import *  # noqa: F403

@@ -1,0 +1,113 @@
+"""Connectionist temporal classification."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ... import ops
+from ...core import dtypes
+from ...core.errors import ShapeError
+from ...core.tensor import Tensor, as_tensor
+from ...functions.creation import full
+from ...functions.shaping import cat, stack
+from ._reduction import reduction_arg
+
+__all__ = ["ctc_loss"]
+
+
+def _lengths(x: Any, device: Any) -> Tensor:
+    return x.to(dtypes.int64) if isinstance(x, Tensor) else as_tensor(x, dtype=dtypes.int64, device=device)  # type: ignore[attr-defined]
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """``-log`` of the probability that the frames spell the target: the sum over all alignments with blanks.
+
+    ``log_probs`` (T, N, C) or (T, C); ``targets`` (N, S), or all targets one after the other; lengths (N,). "mean" divides
+    each loss by its target length first. ``zero_infinity`` sets impossible alignments (and their gradients) to 0.
+    Raises RuntimeError for lengths that do not fit. Graves et al., ICML 2006, equations 6 to 8, in logarithms.
+
+    >>> import lucid
+    >>> log_probs = lucid.log_softmax(lucid.zeros(4, 1, 3), 2)
+    >>> lucid.nn.functional.ctc_loss(log_probs, lucid.tensor([[1, 2]]), [4], [2])
+    tensor(0.8427)
+    """
+    reduction = reduction_arg(reduction)
+    unbatched = log_probs.ndim == 2
+    if log_probs.ndim not in (2, 3):
+        raise ShapeError(f"ctc_loss: log_probs must be (T, N, C) or (T, C), got shape {tuple(log_probs.shape)}")
+    if unbatched:
+        log_probs = log_probs.unsqueeze(1)  # type: ignore[attr-defined]
+        targets = targets.unsqueeze(0) if targets.ndim == 1 else targets  # type: ignore[attr-defined]
+    frames, batch, classes = log_probs.shape
+    if not 0 <= blank < classes:
+        raise RuntimeError(f"ctc_loss: blank must be in label range: got {blank} for {classes} classes")
+    in_lengths, out_lengths = (_lengths(v, log_probs.device).reshape(-1) for v in (input_lengths, target_lengths))  # type: ignore[attr-defined]
+    for name, v in (("input_lengths", in_lengths), ("target_lengths", out_lengths)):
+        if v.shape[0] != batch:
+            raise RuntimeError(f"ctc_loss: {name} must be of size batch_size {batch}, got {v.shape[0]}")
+    ins, outs = in_lengths.tolist(), out_lengths.tolist()  # type: ignore[attr-defined]
+    if max(ins, default=0) > frames or min(ins, default=0) < 0:
+        raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {frames}, but got {max(ins)}")
+    rows = _target_rows(targets, outs, batch)
+    longest = max(outs, default=0)
+    width = 2 * longest + 1
+
+    # The target with blanks around every label, and where a path may jump over a blank: between different labels.
+    spelled = [[v for label in row + [blank] * (longest - len(row)) for v in (blank, label)] + [blank] for row in rows]
+    labels = as_tensor(spelled, dtype=dtypes.int64, device=log_probs.device)
+    jumps = as_tensor(
+        [[i > 1 and s[i] != blank and s[i] != s[i - 2] for i in range(width)] for s in spelled], device=log_probs.device
+    )
+    scores = ops.take_along_axis(log_probs, labels.unsqueeze(0).expand(frames, batch, width), 2)  # type: ignore[attr-defined]
+    never = full((batch, 1), -math.inf, dtype=log_probs.dtype, device=log_probs.device)
+    start = as_tensor([[i < min(2, 2 * n + 1) for i in range(width)] for n in outs], device=log_probs.device)
+
+    alpha = None
+    alive = in_lengths.unsqueeze(1)
+    for t, score in enumerate(scores.unbind(0)):
+        if alpha is None:
+            new = ops.where(start, score, -math.inf)
+            before = ops.where(as_tensor([[i == 0 for i in range(width)]], device=log_probs.device), 0.0 * score.detach(), -math.inf)
+            alpha = ops.where(alive > t, new, before)
+            continue
+        one = cat([never, alpha[:, :-1]], 1)  # type: ignore[index]
+        two = cat([never, never, alpha[:, :-2]], 1)[:, :width]  # type: ignore[index]
+        two = ops.where(jumps, two, -math.inf)
+        alpha = ops.where(alive > t, ops.logsumexp(stack([alpha, one, two]), 0, False) + score, alpha)
+    assert alpha is not None
+    ends = as_tensor([[i in (2 * n, 2 * n - 1) for i in range(width)] for n in outs], device=log_probs.device)
+    loss = -ops.logsumexp(ops.where(ends, alpha, -math.inf), 1, False)
+    if zero_infinity:
+        loss = ops.where(ops.isinf(loss), 0.0, loss)
+    if unbatched:
+        loss = loss.squeeze(0)
+        out_lengths = out_lengths.squeeze(0)  # type: ignore[attr-defined]
+    if reduction == "mean":
+        return (loss / out_lengths.clamp(min=1).to(loss.dtype)).mean()  # type: ignore[attr-defined]
+    return loss.sum() if reduction == "sum" else loss
+
+
+def _target_rows(targets: Tensor, lengths: list[int], batch: int) -> list[list[int]]:
+    """The labels of each sequence, from a padded matrix or from one long vector."""
+    if min(lengths, default=0) < 0:
+        raise RuntimeError(f"ctc_loss: target_lengths must not be negative, got {lengths}")
+    if targets.ndim == 1:
+        if sum(lengths) != targets.shape[0]:
+            raise RuntimeError(f"ctc_loss: target_lengths sum to {sum(lengths)}, but there are {targets.shape[0]} targets")
+        values, rows, at = targets.tolist(), [], 0  # type: ignore[attr-defined]
+        for n in lengths:
+            rows.append([int(v) for v in values[at : at + n]])
+            at += n
+        return rows
+    if targets.ndim != 2 or targets.shape[0] != batch or max(lengths, default=0) > targets.shape[1]:
+        raise RuntimeError(f"ctc_loss: targets of shape {tuple(targets.shape)} do not fit a batch of {batch} with lengths {lengths}")
+    return [[int(v) for v in row[:n]] for row, n in zip(targets.tolist(), lengths, strict=True)]  # type: ignore[attr-defined]
