@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 class View(Tensor):
     """A Tensor whose ``value`` and ``node`` follow the tensor it was taken from."""
 
-    __slots__ = ("_node", "_seen", "_value", "op", "params", "root", "source", "tracks")
+    __slots__ = ("_node", "_seen", "_value", "op", "params", "root", "source", "stem", "tracks")
 
     root: Tensor  # the tensor that owns the memory
     source: Tensor  # the tensor this was taken from: the root, or another view of it
+    stem: Tensor  # the tensor that the graph knows this as a part of: the root, or a detached view of it
     op: Op | None  # None for detach(), whose value is the source's
     params: tuple
     tracks: bool  # whether the graph follows too: not for detach() nor under no_grad
@@ -61,7 +62,7 @@ class View(Tensor):
 
     @property
     def base(self) -> Tensor | None:
-        return self.root if self.tracks else None
+        return self.stem if self.tracks else None
 
     def _refresh(self) -> None:
         if "_changes" in self.source.__dict__:
@@ -91,6 +92,7 @@ def new_view(value: Any, node: Node | None, source: Tensor, op: Op | None, param
     t.grad = None
     t.source = source
     t.root = root = source.root if type(source) is View else source
+    t.stem = source.stem if type(source) is View and source.tracks else source
     t._seen = root._version
     t.op = op
     t.params = params
@@ -115,13 +117,12 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     recording = is_grad_enabled()
     root = target.root if type(target) is View else target
     tracked = type(target) is not View or target.tracks
+    stem = target.stem if type(target) is View and tracked else target
     if recording:
-        if type(root.node) is Leaf and tracked:
-            what = "a leaf Variable" if root is target else "a view of a leaf Variable"
+        if type(stem.node) is Leaf:
+            what = "a leaf Variable" if stem is target else "a view of a leaf Variable"
             raise RuntimeError(f"{name}: {what} that requires grad is being used in an in-place operation.")
-        if type(target.node) is Leaf:
-            raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation.")
-        if type(target) is View and not tracked and target.op is not None and root.node is not None:
+        if type(target) is View and not tracked and target.op is not None and target.stem.node is not None:
             raise RuntimeError(f"{name}: a view made under no_grad is being modified in place with grad enabled; make the view outside")
     if target.is_inference() and not _in_inference():
         raise RuntimeError(f"{name}: an inference tensor cannot be modified in place outside inference_mode; clone() it")
@@ -131,10 +132,10 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     chain = _chain(target)
     written = _store(root, chain, target.value, source.value)
     if recording and (old_node is not None or new_node is not None):
-        if root is target or not tracked:
+        if stem is target:
             target.node = _repointed(new_node, source.value, written)
         else:
-            root.node = _scatter_node(root, chain, new_node, source)
+            stem.node = _scatter_node(stem, _chain(target, stem), new_node)
     root._version += 1
     if type(target) is View and not tracked:
         target._seen = root._version
@@ -148,10 +149,10 @@ def _in_inference() -> bool:
     return is_inference_mode_enabled()
 
 
-def _chain(target: Tensor) -> tuple:
-    """The ops that lead from the root to this view, in order."""
+def _chain(target: Tensor, start: Tensor | None = None) -> tuple:
+    """The ops that lead from the root (or from another start) to this view, in order."""
     steps = []
-    while type(target) is View:
+    while type(target) is View and target is not start:
         if target.op is not None:
             steps.append((target.op, target.params))
         target = target.source
@@ -223,10 +224,10 @@ def _repointed(node: Node | None, result: Any, written: Any) -> Node | None:
     return node
 
 
-def _scatter_node(root: Tensor, chain: tuple, new_node: Node | None, source: Tensor) -> Node:
+def _scatter_node(stem: Tensor, chain: tuple, new_node: Node | None) -> Node:
     from .op import OPS
 
-    return make_node(OPS["view_scatter"], (root.node, new_node), (None, None, None), (chain,), tuple(root.value.shape))
+    return make_node(OPS["view_scatter"], (stem.node, new_node), (None, None, None), (chain,), tuple(stem.value.shape))
 
 
 # ---- shape changes in place: the tensor becomes a view of what it was ------------------------------------------------------
