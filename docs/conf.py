@@ -20,7 +20,7 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 default_role = "code"  # `name` in a docstring is code, as in Markdown
 
-autodoc_default_options = {"members": True, "undoc-members": True}
+autodoc_default_options = {"members": True, "undoc-members": True, "imported-members": True}
 autodoc_member_order = "groupwise"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
@@ -51,6 +51,23 @@ def show_declaration(app, what, name, obj, options, lines, declarations=op_decla
         lines += ["", ".. code-block:: python", "", *("   " + line for line in source.splitlines()), ""]
 
 
+def plain_formulas(app, what, name, obj, options, lines):
+    """``(*, features)`` and ``|x|`` in a docstring are shapes and formulas, not the markup that RST takes them for."""
+    example = False
+    for i, line in enumerate(lines):
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        if not example:
+            parts = line.split("`")  # every other part is code
+            parts[::2] = [part.replace("(*,", r"(\*,").replace("|", r"\|") for part in parts[::2]]
+            lines[i] = "`".join(parts)
+
+
+def skip_foreign(app, what, name, obj, skip, options):
+    """What a module imports from elsewhere (`Any`, `Callable`) is not its own."""
+    module = getattr(obj, "__module__", None) or "lucid"
+    return True if what == "module" and module.split(".")[0] != "lucid" else None
+
+
 class Class(PyClasslike):
     """A class may be public in two namespaces (`lucid.no_grad`, `lucid.autograd.no_grad`); the file is no third."""
 
@@ -61,4 +78,6 @@ class Class(PyClasslike):
 
 def setup(app):
     app.add_directive_to_domain("py", "class", Class, override=True)
+    app.connect("autodoc-skip-member", skip_foreign)
+    app.connect("autodoc-process-docstring", plain_formulas, priority=100)  # before napoleon writes markup of its own
     app.connect("autodoc-process-docstring", show_declaration)

@@ -3,13 +3,16 @@
 import doctest
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import lucid
 from lucid.core.op import OPS
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INTERNAL = {"core", "functions", "info", "summary", "threads", "version"}  # what they hold is seen as lucid.X
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -47,3 +50,11 @@ def test_examples_run(page, tmp_path, monkeypatch):
         runner.run(test, out=report.append, clear_globs=False)
         names = test.globs
         assert not runner.failures, "".join(report)
+
+
+def test_every_namespace_has_a_reference_page():
+    """Where this fails: copy a page in docs/reference and change the name in it."""
+    found = {name for name in dir(lucid) if isinstance(getattr(lucid, name), ModuleType)} - INTERNAL
+    pages = {page.stem for page in (ROOT / "docs" / "reference").glob("lucid.*.md")}
+    missing = [name for name in sorted(found) if not any(f"{page}.".startswith(f"lucid.{name}.") for page in pages)]
+    assert not missing
