@@ -206,7 +206,7 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
     if array.dtype == object:
         raise TypeError(f"tensor: can't make a tensor from {type(_first(data)).__name__} objects; expected numbers")
     if array.dtype.kind == "f" and not _holds_numpy(data):
-        return array if wanted in ("float64",) or default_float == "float64" else array.astype(default_float if default_float != "bfloat16" else "float32")
+        return array if wanted in ("float64", "complex128") or default_float == "float64" else array.astype(default_float if default_float != "bfloat16" else "float32")
     if array.dtype.kind == "c":
         return array if wanted == "complex128" or default_float == "float64" else array.astype(np.complex64)
     if array.dtype.kind == "i" and not _holds_numpy(data):
