@@ -226,7 +226,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 def _ufuncs() -> dict[str, Any]:
     """Names whose NumPy ufunc is already right: it keeps dtypes and broadcasts."""
-    same = """negative positive exp expm1 log log1p log2 log10 sqrt square sin cos tan sinh cosh tanh floor ceil
+    same = """negative positive exp expm1 log log1p log2 log10 sqrt sin cos tan sinh cosh tanh floor ceil
         add subtract multiply maximum minimum hypot copysign logaddexp logaddexp2 nextafter fmax fmin
         equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
         bitwise_and bitwise_or bitwise_xor isnan isinf isfinite signbit reciprocal gcd lcm""".split()

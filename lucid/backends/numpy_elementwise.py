@@ -65,8 +65,10 @@ def clip(x: Any, low: Any, high: Any) -> Any:
         return x.copy()
     if any(b is not None and b != b for b in (low, high)):  # a NaN bound: everything becomes NaN
         return np.full_like(x, math.nan)
+    if x.dtype.kind == "V":
+        return clip(x.astype(F32), low, high).astype(x.dtype)
     if low is not None and high is not None and low > high:
-        return np.full_like(x, high)
+        return np.where(x != x, x, np.full_like(x, high))
     if x.dtype.kind in "iu":
         limits = np.iinfo(x.dtype)
         low = None if low is None or low <= limits.min else low
@@ -101,6 +103,10 @@ def sign(x: Any) -> Any:
 
 def sgn(x: Any) -> Any:
     return np.sign(x)
+
+
+def square(x: Any) -> Any:
+    return np.square(x if x.dtype.kind != "b" else x.astype(np.int64))
 
 
 def divide(x: Any, y: Any) -> Any:
@@ -162,8 +168,6 @@ def fmod(x: Any, y: Any) -> Any:
 
 
 def heaviside(x: Any, values: Any) -> Any:
-    if x.dtype.kind == "f":
-        return np.heaviside(x, values)
     return np.where(x == 0, values, (x > 0).astype(x.dtype))
 
 

@@ -134,7 +134,7 @@ def angle(input: Tensor) -> Tensor:
     if x.dtype.is_complex:
         return ops.atan2(ops.imag(x), ops.real(x))
     x = x if x.dtype.category >= dtypes.FLOAT else x.to(dtypes.get_default_dtype())
-    return ops.where(ops.isnan(x), x, ops.where(ops.less(x, 0), math.pi, x * 0.0 if not x.requires_grad else x.detach() * 0.0))
+    return ops.where(ops.isnan(x), x, ops.where(ops.less(x, 0), math.pi, ops.zeros_like(x)))
 
 
 @public(inplace=True)

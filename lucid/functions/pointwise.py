@@ -43,9 +43,18 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 
 def subtract(x: Any, y: Any) -> Tensor:
     """Subtraction; for booleans there is none (as in PyTorch)."""
-    if (isinstance(x, Tensor) and x.dtype is dtypes.bool_) and (isinstance(y, bool) or isinstance(y, Tensor) and y.dtype is dtypes.bool_):
-        raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.")
+    if _is_bool(x) or _is_bool(y):
+        if _is_bool(x) and _is_bool(y):
+            raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.")
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
+            "`~` or `logical_not()` operator instead."
+        )
     return ops.subtract(x, y)
+
+
+def _is_bool(x: Any) -> bool:
+    return x.dtype is dtypes.bool_ if isinstance(x, Tensor) else isinstance(x, bool)
 
 
 def _scaled(other: Any, alpha: Any, input: Any) -> Any:
