@@ -5,6 +5,7 @@ This file only names things. What is heavy, or what a program may not need, is i
 
 import importlib as _importlib
 import warnings as _warnings
+from typing import Any as _Any
 
 from . import ops
 from .core import dtypes as _dtypes
@@ -44,12 +45,28 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _LAZY:
+# PyTorch also has these functions of ``nn.functional`` at the top.
+_FUNCTIONAL = frozenset(
+    """adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm bilinear binary_cross_entropy_with_logits
+    celu channel_shuffle conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss
+    cosine_similarity ctc_loss dropout embedding embedding_bag feature_alpha_dropout feature_dropout group_norm hardshrink
+    hinge_embedding_loss instance_norm kl_div layer_norm margin_ranking_loss max_pool1d max_pool2d max_pool3d
+    pairwise_distance pdist pixel_shuffle pixel_unshuffle poisson_nll_loss prelu rms_norm rrelu selu threshold
+    triplet_margin_loss""".split()
+)
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LAZY:
+        module, _, attribute = _LAZY[name].partition(":")
+        found = _importlib.import_module(f".{module}", __name__)
+        found = getattr(found, attribute) if attribute else found
+    elif name in _FUNCTIONAL:
+        found = getattr(_importlib.import_module(".nn.functional", __name__), name)
+    elif name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
+        found = getattr(Tensor, name)  # `lucid.sqrt_(x)` is `x.sqrt_()`
+    else:
         raise AttributeError(f"module 'lucid' has no attribute {name!r}")
-    module, _, attribute = _LAZY[name].partition(":")
-    found = _importlib.import_module(f".{module}", __name__)
-    found = getattr(found, attribute) if attribute else found
     globals()[name] = found
     return found
 

@@ -7,6 +7,8 @@ whose array API form takes other arguments.
 
 import importlib as _importlib
 import pkgutil as _pkgutil
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from ..core.op import OPS as _OPS
 
@@ -16,3 +18,7 @@ for _found in _pkgutil.iter_modules(__path__):
 globals().update({_name: _op.call for _name, _op in _OPS.items()})
 
 from .namespace import *  # noqa: E402, F403  (last: these replace the bare ops of the same name)
+
+if _TYPE_CHECKING:  # the names come from the op registry
+
+    def __getattr__(name: str) -> _Any: ...
