@@ -31,7 +31,7 @@ class Adagrad(RuleOptimizer):
     """
 
     rule = staticmethod(rules.adagrad)
-    legacy = {"decoupled_weight_decay": False}  # noqa: RUF012
+    legacy = {"decoupled_weight_decay": False}
 
     def __init__(
         self, params: Any, lr: Any = 0.01, eps: float = 1e-10, weight_decay: float = 0.0,

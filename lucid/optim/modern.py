@@ -204,7 +204,7 @@ class _ScheduleFree(RuleOptimizer):
 
     counts = False
     # What the group remembers from step to step, as in the authors' code.
-    progress = {"k": 0, "train_mode": True, "weight_sum": 0.0, "lr_max": -1.0, "scheduled_lr": 0.0}  # noqa: RUF012
+    progress = {"k": 0, "train_mode": True, "weight_sum": 0.0, "lr_max": -1.0, "scheduled_lr": 0.0}
 
     def beta(self, group: dict[str, Any]) -> float:
         """How far the parameters lie between z (0) and the average (1)."""

@@ -16,6 +16,7 @@ from ..core import dtypes, modes, mutation
 from ..core.errors import DeviceError, DTypeError, ShapeError
 from ..core.tensor import Tensor, wrap
 from ..core.view import View, write
+from ..functions.registry import check_leaf
 from .optimizer import Optimizer
 from .tracking import Entry, State
 
@@ -32,7 +33,7 @@ class RuleOptimizer(Optimizer):
     counts = True  # whether state has a `step`
     keeps_dtype: tuple[str, ...] = ()  # state that does not take the parameter's dtype when loaded
     per_parameter = False  # whether state or numbers depend on the parameter's shape
-    legacy: dict[str, Any] = {}  # noqa: RUF012  (options that a state dict may lack, and what that means)
+    legacy: dict[str, Any] = {}
 
     def rule_of(self, group: dict[str, Any]) -> Callable:
         """The rule for a group."""
@@ -122,23 +123,30 @@ class RuleOptimizer(Optimizer):
         return entry, fresh
 
     def _step_differentiably(self, group: dict[str, Any]) -> None:
-        """The step as recorded ops, so that one can differentiate through it (``differentiable=True``)."""
+        """The step as recorded ops, so that one can differentiate through it (``differentiable=True``).
+
+        Parameters and state become the results; the memory of the old ones is left to the graph that needs it.
+        """
         from .. import ops
 
-        for p in group["params"]:
-            if p.grad is None:
-                continue
-            entry, fresh = self._entry(p, group)
-            names = list(self.slots_for(p, group))
-            s: Numbers = {name: float(entry[name]) for name in self.counters(group)} | {"fresh": fresh}
-            if self.counts:
-                s["step"] += 1
-            numbers = self.numbers_for(p, group, s)
-            results = self.rule_of(group)(ops, p, p.grad, *(ops.copy(entry[name]) for name in names), **numbers)
-            for target, result in zip([p, *(entry[name] for name in names)], results, strict=True):
-                if result is not target:
-                    write(target, result, f"{type(self).__name__}.step")
-            with modes.no_grad():
+        with modes.enable_grad():
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                check_gradient(type(self).__name__, p)
+                check_leaf(p, f"{type(self).__name__}.step")
+                entry, fresh = self._entry(p, group)
+                targets = [p, *(entry[name] for name in self.slots_for(p, group))]
+                s: Numbers = {name: float(entry[name]) for name in self.counters(group)} | {"fresh": fresh}
+                if self.counts:
+                    s["step"] += 1
+                numbers = self.numbers_for(p, group, s)
+                results = self.rule_of(group)(ops, p, p.grad, *targets[1:], **numbers)
+                for target, result in zip(targets, results, strict=True):
+                    if type(target) is View:
+                        write(target, result, "step")
+                    elif result is not target:
+                        target.value, target.node, target._version = result.value, result.node, target._version + 1
                 for name in self.counters(group):
                     entry[name].fill_(s[name])
 
