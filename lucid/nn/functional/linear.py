@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...core.errors import DTypeError, ShapeError
 from ...core.op import OPS
 from ...core.tensor import Tensor
