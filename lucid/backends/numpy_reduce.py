@@ -9,7 +9,8 @@ import numpy as np
 
 from .numpy_ import F32, F64, is_half, native
 
-_BLOCK = 2048  # elements that einsum may add up one after the other (in 16 lanes); above, sums of such blocks are added
+_DIRECT = 1024  # elements that einsum may add up one after the other (in 16 lanes) ...
+_BLOCK = 512  # ... and above, the length of the blocks whose sums are then added pairwise
 _ROWS = 65536  # elements of a block of rows that stays in cache through all passes of softmax
 
 
@@ -30,15 +31,13 @@ def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     if length < 8:
         return None
     flat = x.reshape(rows, length)
-    if length <= _BLOCK:
+    if length <= _DIRECT:
         total = np.einsum("ij->i", flat)
-    elif rows == 1 or length % _BLOCK == 0:  # otherwise the blocks of a row would not be a view
+    else:
         whole = length - length % _BLOCK
-        total = np.add.reduce(np.einsum("ijk->ij", flat[:, :whole].reshape(rows, -1, _BLOCK)), 1)
+        total = np.add.reduce(np.einsum("ijk->ij", flat[:, :whole].reshape(rows, -1, _BLOCK)), 1)  # the reshape is a view
         if whole != length:
             total = total + np.add.reduce(flat[:, whole:], 1)
-    else:
-        return None
     return total.reshape(shape + (1,) * (x.ndim - first) if keepdims else shape)
 
 

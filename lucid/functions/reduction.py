@@ -192,6 +192,8 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
 
 
 def _check_nonempty(x: Tensor, dims: Any, name: str) -> None:
+    if dims is None and not x.shape.numel():
+        raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.")
     if not reduce.size_of(x.shape, dims):
         raise IndexError(f"{name}(): Expected reduction dim to have non-zero size; the input has shape {tuple(x.shape)}")
 

@@ -3,6 +3,7 @@
 import math
 
 from ..core.op import linear, nondifferentiable, other
+from .elementwise import apart
 
 
 def restore(xp, g, shape, axis, keepdims):
@@ -131,15 +132,14 @@ cumulative_prod = other(
 )
 
 def _logcumsumexp_grad(xp, g, x, out, axis):
-    """exp(x_i) sum over j >= i of g_j exp(-out_j), in logarithms, for the positive and the negative g apart."""
-    if not x.shape:
+    """exp(x_i) sum over j >= i of g_j exp(-out_j), as a recurrence from the end whose factors are all at most 1."""
+    n = x.shape[axis] if x.shape else 0
+    if n == 0:
         return xp.copy(g)
-
-    def half(part):
-        logs = xp.where(part > 0, xp.log(xp.where(part > 0, part, 1.0)), -math.inf) - out
-        return xp.exp(xp.flip(xp.logcumsumexp(xp.flip(logs, (axis,)), axis), (axis,)) + x)
-
-    return half(g) - half(-g)
+    decay = xp.exp(apart(xp, xp.take_slice(out, axis, 0, n - 1), xp.take_slice(out, axis, 1, n)))
+    decay = xp.concat(decay, xp.zeros_like(xp.take_slice(x, axis, 0, 1)), axis)
+    turned = xp.linear_scan(xp.flip(decay, (axis,)), xp.flip(g, (axis,)), axis)
+    return xp.exp(apart(xp, x, out)) * xp.flip(turned, (axis,))
 
 
 logcumsumexp = other(
