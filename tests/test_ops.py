@@ -4,12 +4,17 @@ import inspect
 import re
 
 import pytest
-from op_table import OPS as TABLE
+from op_table import OPS as BASIC
+from op_table_linear import LINEAR
+from op_table_special import SPECIAL
 
 import lucid
 from lucid import backends, ops
 from lucid.core.op import OPS
 from lucid.testing import check_op
+
+
+TABLE = [*BASIC, *SPECIAL, *LINEAR]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=str)

@@ -79,7 +79,7 @@ def gelu(x: Any, approximate: str) -> Any:
 
 
 def log_sigmoid(x: Any) -> Any:
-    e = np.exp(-np.abs(x))
+    e = np.asarray(np.exp(-np.abs(x)))  # an array for 0-d input, too
     np.log1p(e, e)
     return np.minimum(x, 0) - e
 

@@ -142,8 +142,25 @@ def _logcumsumexp_grad(xp, g, x, out, axis):
     return xp.exp(apart(xp, x, out)) * xp.flip(turned, (axis,))
 
 
+def _logcumsumexp_jvp(xp, tangents, primals, out, axis):
+    """sum over i <= j of exp(x_i - out_j) t_i; the rule above has a kink at g = 0, where two vjps would start."""
+    (t,), (x,) = tangents, primals
+    if not x.shape:
+        return t
+
+    def half(part):
+        logs = xp.where(part > 0, xp.log(xp.where(part > 0, part, 1.0)), -math.inf) + x
+        return xp.exp(xp.logcumsumexp(logs, axis) - out)
+
+    return half(t) - half(-t)
+
+
 logcumsumexp = other(
-    "logcumsumexp", lambda xp, g, x, out, axis: _logcumsumexp_grad(xp, g, x, out, axis), params=("axis",), promote="float"
+    "logcumsumexp",
+    lambda xp, g, x, out, axis: _logcumsumexp_grad(xp, g, x, out, axis),
+    params=("axis",),
+    promote="float",
+    jvp=_logcumsumexp_jvp,
 )
 cumulative_argmax, cumulative_argmin = (
     nondifferentiable(name, params=("axis",), promote=None) for name in ("cumulative_argmax", "cumulative_argmin")

@@ -31,6 +31,7 @@ class Case:
     distinct: bool = False  # keep values apart: maxima and ranks must not change within a finite difference
     empty: bool | None = None  # whether an empty input is allowed; None: for elementwise ops
     variadic: bool = False
+    prepare: Callable[..., Any] | None = None  # makes the random inputs valid (positive definite, say); differentiated too
     tolerance: float = 1e-5
 
     @property
@@ -89,7 +90,15 @@ def _inputs(c: Case, dtype: dtypes.dtype, seed: int = 0, shapes: Sequence[tuple[
 
 
 def _call(c: Case, inputs: Sequence[Tensor]) -> Any:
+    inputs = _prepared(c, inputs)
     return c.op.call(list(inputs), *c.params) if c.variadic else c.op.call(*inputs, *c.params)
+
+
+def _prepared(c: Case, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    if c.prepare is None:
+        return inputs
+    made = c.prepare(*inputs)
+    return made if isinstance(made, tuple) else (made,)
 
 
 def _outputs(result: Any) -> tuple[Tensor, ...]:
@@ -107,6 +116,8 @@ def _scalar(c: Case, inputs: Sequence[Tensor]) -> Tensor:
     total: Any = 0
     generator = Generator().manual_seed(7)
     for out in _outputs(_call(c, inputs)):
+        if out.dtype.is_complex:
+            out = OPS["real"].call(out) + 0.5 * OPS["imag"].call(out)
         if out.dtype.category >= dtypes.FLOAT:
             weight = as_tensor(draw("uniform", tuple(out.shape), dtypes.float64, "cpu", generator)) + 0.5
             total = total + (out * weight.to(out.device).to(out.dtype)).sum()
@@ -161,7 +172,7 @@ def _check_value(c: Case, inputs: list[Tensor]) -> None:
         assert x.equal(old), f"{c}: input {i} was changed by the op"
     if c.reference is None:
         return
-    arrays = [x.numpy() for x in inputs]
+    arrays = [x.numpy() for x in _prepared(c, inputs)]
     expected = c.reference(arrays) if c.variadic else c.reference(*arrays)
     for out, wanted in zip(result, expected if isinstance(expected, tuple) else (expected,), strict=False):
         _close(c, "value", out, as_tensor(wanted), 1e-9)
@@ -173,6 +184,8 @@ def _check_float32(c: Case, inputs: list[Tensor]) -> None:
         if double.dtype is dtypes.float64:
             assert single.dtype is dtypes.float32, f"{c}: float32 inputs gave {single.dtype}"
             _close(c, "float32 value", single, double, 1e-4)
+        elif double.dtype is dtypes.complex128:
+            assert single.dtype is dtypes.complex64, f"{c}: float32 inputs gave {single.dtype}"
         else:
             assert single.dtype is double.dtype, f"{c}: result dtype {single.dtype} for float32, {double.dtype} for float64"
     if c.op.kind != "none" and c.orders:

@@ -1,0 +1,80 @@
+"""Rows for linear algebra, Fourier transforms, scans, and the ops under layers; references from NumPy and SciPy."""
+
+import numpy as np
+import scipy.linalg
+
+import lucid
+from lucid.testing import case
+
+EYE = lucid.eye(3, dtype=lucid.float64)
+
+
+def square(x):
+    """Well away from singular, eigenvalues well apart."""
+    return x + 4 * lucid.diag(lucid.arange(1, 4).to(x.dtype))
+
+
+def symmetric(x):
+    return square(x + x.mT)
+
+
+def definite(x):
+    return x @ x.mT + 2 * EYE.to(x.dtype)
+
+
+def first_square(x, b):
+    return square(x), b
+
+
+def soft(x):
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def attend(q, k, v, m):
+    s = q @ k.swapaxes(-1, -2) * 0.5 + m
+    e = np.exp(s)
+    return (e / e.sum(-1, keepdims=True)) @ v
+
+
+def scan(a, b):
+    out, h = np.empty_like(b), 0.0
+    for t in range(b.shape[-1]):
+        h = a[..., t] * h + b[..., t]
+        out[..., t] = h
+    return out
+
+
+CLASSES = np.array([2, 0, 3])
+MASK = np.array([[True, False, True, False]] * 3)
+
+LINEAR = [
+    # linear algebra
+    case("inv", np.linalg.inv, (3, 3), prepare=square),
+    case("solve", np.linalg.solve, (3, 3), (3, 2), prepare=first_square),
+    case("solve_triangular", lambda a, b: scipy.linalg.solve_triangular(a, b), (3, 3), (3, 2), params=(True, False), prepare=first_square),
+    case("det", np.linalg.det, (3, 3), prepare=square),
+    case("cholesky", np.linalg.cholesky, (3, 3), prepare=definite),
+    case("qr", lambda a: tuple(np.linalg.qr(a)), (4, 3), params=("reduced",)),
+    case("eigh", None, (3, 3), params=("L",), prepare=symmetric),
+    case("matrix_exp", scipy.linalg.expm, (3, 3)),
+    case("vector_norm", lambda x: np.linalg.norm(x, 3, 1), (3, 4), params=(3, (1,), False), low=0.2),
+    case("tril", np.tril, (3, 4), params=(0,)),
+    case("triu", lambda x: np.triu(x, 1), (3, 4), params=(1,)),
+    case("diagonal", lambda x: np.diagonal(x, 1, 0, 1), (3, 4), params=(1, 0, 1)),
+    # statistics and scans
+    case("var", lambda x: x.var(1, ddof=1), (3, 4), params=((1,), 1, False)),
+    case("logcumsumexp", lambda x: np.log(np.cumsum(np.exp(x), 1)), (3, 4), params=(1,)),
+    # shape and scatter
+    case("unfold", lambda x: np.lib.stride_tricks.sliding_window_view(x, 3, 1)[:, ::2], (2, 7), params=(1, 3, 2)),
+    case("repeat_interleave", lambda x: np.repeat(x, 2, 1), (3, 4), params=(2, 1)),
+    case("index_put_add", lambda x, v: np.array([x[0] + v[0] + v[1], x[1], x[2] + v[2]]), (3, 4), (3, 4), params=((np.array([0, 0, 2]),),)),
+    # under layers
+    case("cross_entropy", lambda x, y: (-np.log(soft(x)[np.arange(3), y]), np.log(np.exp(x).sum(1))), (3, 4), (3,), fixed={1: CLASSES}),
+    case("standardize", None, (3, 4), params=((1,), 1e-5)),
+    case("attention", attend, (2, 3, 4), (2, 5, 4), (2, 5, 6), (3, 5), params=(0.5,)),
+    case("lstm_cell", None, (3, 8), (3, 2)),
+    case("gru_cell", None, (3, 6), (3, 6), (3, 2)),
+    case("conv", None, (2, 4, 6, 5), (6, 2, 3, 2), params=((2, 1), ((1, 1), (0, 2)), (1, 2), 2)),
+    case("channel_sum", lambda x: x.sum((0, 2, 3)), (2, 3, 4, 5)),
+]  # fmt: skip
