@@ -90,11 +90,11 @@ def _workspace(kernel: Kernel, dtype: Any, extra: int) -> tuple[list[Any], list[
     size = BLOCK_BYTES // dtype.itemsize
     held = _local.__dict__.setdefault("workspace", {})
     floats = held.setdefault(dtype, [])
-    masks = held.setdefault("masks", [])
+    masks = held.setdefault(("masks", dtype), [])
     while len(floats) < kernel.program.temporaries + extra:
         floats.append(np.empty(size, dtype))
     while len(masks) < kernel.program.masks:
-        masks.append(np.empty(BLOCK_BYTES // 4, bool))
+        masks.append(np.empty(size, bool))
     return floats[:extra], [*floats[extra : extra + kernel.program.temporaries], *masks[: kernel.program.masks]]
 
 

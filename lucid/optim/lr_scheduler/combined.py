@@ -90,6 +90,12 @@ class SequentialLR(_Several):
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
 
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Begin again, inside another sequence."""
+        self.last_epoch = 0
+        self._schedulers[0]._update_lr(0)
+        self._last_lr = self._schedulers[0].get_last_lr()
+
 
 class ChainedScheduler(_Several):
     """Several schedules at once: each changes what the one before has set."""
@@ -107,6 +113,15 @@ class ChainedScheduler(_Several):
     def step(self) -> None:  # type: ignore[override]
         for scheduler in self._schedulers:
             scheduler.step()
+        self._last_lr = rates(self.optimizer)
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Begin again, inside a sequence."""
+        for group in self.optimizer.param_groups:
+            set_option(group, "lr", group["initial_lr"])
+        for scheduler in self._schedulers:
+            scheduler.last_epoch = -1
+            scheduler._initial_step()
         self._last_lr = rates(self.optimizer)
 
 
