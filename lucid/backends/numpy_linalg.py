@@ -227,7 +227,7 @@ def lu_factor(x: Any, pivot: bool) -> tuple:
     with np.errstate(all="ignore"):
         for j in range(k):
             if pivot:
-                p = j + np.argmax(np.abs(a[:, j:, j]), axis=1)
+                p = j + np.argmax(_size(a[:, j:, j]), axis=1)
                 pivots[:, j] = p + 1
                 if (p != j).any():
                     held = a[every, p].copy()
@@ -238,6 +238,11 @@ def lu_factor(x: Any, pivot: bool) -> tuple:
             if j + 1 < n:
                 a[:, j + 1 :, j + 1 :] -= a[:, j + 1 :, j, None] * a[:, j, None, j + 1 :]
     return a.reshape(x.shape), pivots.reshape(*batch, k)
+
+
+def _size(x: Any) -> Any:
+    """What LAPACK compares pivots by: of a complex number ``|re| + |im|``."""
+    return np.abs(x.real) + np.abs(x.imag) if x.dtype.kind == "c" else np.abs(x)
 
 
 def permutation_of(pivots: Any, m: int) -> Any:
@@ -269,15 +274,16 @@ def _bunch_kaufman(a: Any, pivots: Any, hermitian: bool) -> None:
     n, alpha, k = len(a), (1 + 17**0.5) / 8, 0
     conj = np.conjugate if hermitian else (lambda v: v)
     while k < n:
-        column = np.abs(a[k + 1 :, k])
+        column = _size(a[k + 1 :, k])
         largest = column.max(initial=0.0)
         r = k + 1 + int(column.argmax()) if len(column) else k
         size, p = 1, k
-        if max(abs(a[k, k]), largest) > 0 and abs(a[k, k]) < alpha * largest:
-            row = max(np.abs(a[r, k:r]).max(initial=0.0), np.abs(a[r + 1 :, r]).max(initial=0.0))
-            if abs(a[k, k]) * row >= alpha * largest**2:
+        own = _size(a[k, k])
+        if max(own, largest) > 0 and own < alpha * largest:
+            row = max(_size(a[r, k:r]).max(initial=0.0), _size(a[r + 1 :, r]).max(initial=0.0))
+            if own * row >= alpha * largest**2:
                 pass
-            elif abs(a[r, r]) >= alpha * row:
+            elif _size(a[r, r]) >= alpha * row:
                 p = r
             else:
                 size, p = 2, r

@@ -362,6 +362,8 @@ def _one_input(op: Op) -> Callable:
         except Exception as problem:
             out = recover(op, (value,), (), problem)
         if type(out) is not kind:
+            if type(out) is tuple:
+                return apply(op, (x,))
             out = backend_of(out).array(out)
         t = new_tensor(Tensor)
         t.value = out

@@ -6,9 +6,9 @@ from .reduce import restore
 
 def _vector_norm_grad(xp, g, x, out, x_shape, p, axis, keepdims):
     """As PyTorch: 0 where the norm is 0, ties of the largest share."""
-    g, norm = restore(xp, g, x_shape, axis, keepdims), restore(xp, out, x_shape, axis, keepdims)
     if p == 0:
-        return xp.zeros_like(x)
+        return None
+    g, norm = restore(xp, g, x_shape, axis, keepdims), restore(xp, out, x_shape, axis, keepdims)
     if p == 2:
         return x * xp.where(norm == 0, 0.0, g / xp.where(norm == 0, 1.0, norm))
     size = xp.abs(x)
