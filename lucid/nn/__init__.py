@@ -5,3 +5,5 @@ from .hooks import *  # noqa: F403
 from .module import Module
 from .modules import *  # noqa: F403
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+
+from . import utils  # isort: skip  (needs the modules)

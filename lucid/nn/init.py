@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from ..core.modes import no_grad
@@ -39,14 +41,31 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return GAINS[nonlinearity]
 
 
+_skipping: ContextVar[bool] = ContextVar("lucid_skip_init", default=False)
+
+
+@contextmanager
+def skipped() -> Iterator[None]:
+    """Inside, the functions of this module leave their tensors as they are (``nn.utils.skip_init``)."""
+    token = _skipping.set(True)
+    try:
+        yield
+    finally:
+        _skipping.reset(token)
+
+
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Uniform in [a, b)."""
+    if _skipping.get():
+        return tensor
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)  # type: ignore[attr-defined]
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Normal with a mean and a standard deviation."""
+    if _skipping.get():
+        return tensor
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)  # type: ignore[attr-defined]
 
@@ -73,6 +92,8 @@ def trunc_normal_(
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One value everywhere."""
+    if _skipping.get():
+        return tensor
     with no_grad():
         return tensor.fill_(val)  # type: ignore[attr-defined]
 
