@@ -50,12 +50,10 @@ def elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
 
 
 def silu(x: Any) -> Any:
-    e = np.exp(-np.abs(x))
-    out = np.where(x >= 0, 1, e)
-    out *= x
-    e += 1
-    out /= e
-    return out
+    if is_half(x):
+        return silu(x.astype(F32)).astype(x.dtype)
+    with np.errstate(all="ignore"):
+        return x / (2 + np.expm1(-x))  # x / (1 + exp(-x)); large negative x divide by infinity
 
 
 def gelu(x: Any, approximate: str) -> Any:
