@@ -4,7 +4,6 @@ from .core.device import device as _device
 from .functions.distributions import bernoulli, multinomial, normal, poisson, uniform
 from .functions.random import (
     Generator,
-    default_generator as _default_generator,
     fork_rng,
     get_rng_state,
     initial_seed,
@@ -15,6 +14,9 @@ from .functions.random import (
     randperm,
     seed,
     set_rng_state,
+)
+from .functions.random import (
+    default_generator as _default_generator,
 )
 
 permutation = randperm

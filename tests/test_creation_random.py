@@ -31,7 +31,33 @@ def test_creation(case):
 
 
 @needs_torch
-@pytest.mark.parametrize("make", [lambda L: L.arange(0, 5, 0), lambda L: L.arange(0, 5, -1), lambda L: L.zeros(-1), lambda L: L.linspace(0, 1, -1), lambda L: L.eye(-1), lambda L: L.tensor([[1], [1, 2]]), lambda L: L.tensor("a"), lambda L: L.randint(5, 5, (2,)), lambda L: L.randn(2, dtype=L.int64), lambda L: L.randperm(-1), lambda L: L.rand(-1), lambda L: L.empty(2).uniform_(1, 0), lambda L: L.empty(2).normal_(0, -1), lambda L: L.bernoulli(L.tensor([2.0])), lambda L: L.poisson(L.tensor([-1.0])), lambda L: L.multinomial(L.tensor([1.0, 2.0]), 3), lambda L: L.multinomial(L.tensor([-1.0, 2.0]), 1), lambda L: L.multinomial(L.zeros(2), 1), lambda L: L.empty(2).geometric_(1.5), lambda L: L.empty(2).exponential_(-1), lambda L: L.ones(2, requires_grad=True).uniform_(), lambda L: L.normal(L.zeros(2), -1.0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda L: L.arange(0, 5, 0),
+        lambda L: L.arange(0, 5, -1),
+        lambda L: L.zeros(-1),
+        lambda L: L.linspace(0, 1, -1),
+        lambda L: L.eye(-1),
+        lambda L: L.tensor([[1], [1, 2]]),
+        lambda L: L.tensor("a"),
+        lambda L: L.randint(5, 5, (2,)),
+        lambda L: L.randn(2, dtype=L.int64),
+        lambda L: L.randperm(-1),
+        lambda L: L.rand(-1),
+        lambda L: L.empty(2).uniform_(1, 0),
+        lambda L: L.empty(2).normal_(0, -1),
+        lambda L: L.bernoulli(L.tensor([2.0])),
+        lambda L: L.poisson(L.tensor([-1.0])),
+        lambda L: L.multinomial(L.tensor([1.0, 2.0]), 3),
+        lambda L: L.multinomial(L.tensor([-1.0, 2.0]), 1),
+        lambda L: L.multinomial(L.zeros(2), 1),
+        lambda L: L.empty(2).geometric_(1.5),
+        lambda L: L.empty(2).exponential_(-1),
+        lambda L: L.ones(2, requires_grad=True).uniform_(),
+        lambda L: L.normal(L.zeros(2), -1.0),
+    ],
+)
 def test_errors(make):
     with pytest.raises(Exception) as theirs:
         make(torch)
@@ -93,7 +119,14 @@ def test_seeds_and_generators():
     draws = []
     for _ in range(2):
         lucid.manual_seed(5)
-        draws.append([lucid.randn(3).tolist(), lucid.randperm(6).tolist(), lucid.empty(2).exponential_().tolist(), lucid.randint(9, (4,)).tolist()])
+        draws.append(
+            [
+                lucid.randn(3).tolist(),
+                lucid.randperm(6).tolist(),
+                lucid.empty(2).exponential_().tolist(),
+                lucid.randint(9, (4,)).tolist(),
+            ]
+        )
     assert draws[0] == draws[1]
     state = lucid.get_rng_state()
     a = lucid.rand(4)

@@ -29,7 +29,9 @@ def test_promotion_table():
             assert {a, b} & LIMITED
             continue
         assert lucid.promote_types(both(a)[0], both(b)[0]).name == expected, (a, b)
-    assert all(lucid.can_cast(both(a)[0], both(b)[0]) == torch.can_cast(both(a)[1], both(b)[1]) for a in DTYPES for b in DTYPES)
+    assert all(
+        lucid.can_cast(both(a)[0], both(b)[0]) == torch.can_cast(both(a)[1], both(b)[1]) for a in DTYPES for b in DTYPES
+    )
 
 
 @needs_torch
@@ -93,17 +95,40 @@ def test_typed_constructors():
     assert lucid.FloatTensor([1, 2]).dtype is lucid.float32 and lucid.LongTensor(2, 3).shape == (2, 3)
     assert isinstance(lucid.tensor([1]), lucid.LongTensor) and not isinstance(lucid.tensor([1.0]), lucid.LongTensor)
     x = lucid.tensor([1.5])
-    assert x.type() == "lucid.FloatTensor" and x.type(lucid.LongTensor).dtype is lucid.int64 and x.type("lucid.DoubleTensor").dtype is lucid.float64
-    assert x.long().tolist() == [1] and x.half().dtype is lucid.float16 and x.bfloat16().dtype is lucid.bfloat16 and x.cdouble().dtype is lucid.complex128
-    assert x.new_zeros(2).dtype is lucid.float32 and x.new_tensor([1]).dtype is lucid.float32 and x.new_full((2,), 3).tolist() == [3.0, 3.0]
+    assert (
+        x.type() == "lucid.FloatTensor"
+        and x.type(lucid.LongTensor).dtype is lucid.int64
+        and x.type("lucid.DoubleTensor").dtype is lucid.float64
+    )
+    assert (
+        x.long().tolist() == [1]
+        and x.half().dtype is lucid.float16
+        and x.bfloat16().dtype is lucid.bfloat16
+        and x.cdouble().dtype is lucid.complex128
+    )
+    assert (
+        x.new_zeros(2).dtype is lucid.float32
+        and x.new_tensor([1]).dtype is lucid.float32
+        and x.new_full((2,), 3).tolist() == [3.0, 3.0]
+    )
     assert x.new_ones(2, dtype=lucid.int8).dtype is lucid.int8 and x.new_empty((2, 2)).shape == (2, 2)
 
 
 def test_scalars_stand_for_numbers():
     n = lucid.tensor(2)
-    assert [10, 20, 30][n] == 30 and list(range(n)) == [0, 1] and [1, 2, 3][:n] == [1, 2] and int(n) == 2 and float(n) == 2.0
+    assert (
+        [10, 20, 30][n] == 30
+        and list(range(n)) == [0, 1]
+        and [1, 2, 3][:n] == [1, 2]
+        and int(n) == 2
+        and float(n) == 2.0
+    )
     assert f"{lucid.tensor(3.14159):.2f}" == "3.14" and f"{n:03d}" == "002" and bool(lucid.tensor(0.0)) is False
-    assert divmod(lucid.tensor([7]), 2)[1].item() == 1 and 2 ** lucid.tensor([3]) == 8 and round(lucid.tensor([1.6])).item() == 2
+    assert (
+        divmod(lucid.tensor([7]), 2)[1].item() == 1
+        and 2 ** lucid.tensor([3]) == 8
+        and round(lucid.tensor([1.6])).item() == 2
+    )
     assert math.floor(lucid.tensor(1.7)).item() == 1 and lucid.is_nonzero(n) and complex(lucid.tensor(1 + 2j)) == 1 + 2j
     assert lucid.zeros(n, 3).shape == (2, 3) and lucid.arange(n).tolist() == [0, 1] and len(lucid.zeros(4, 2)) == 4
     assert [row.tolist() for row in lucid.tensor([[1], [2]])] == [[1], [2]] and 2 in lucid.tensor([1, 2])
@@ -136,14 +161,25 @@ def test_pickle_and_deepcopy():
             assert twin.dtype is x.dtype and lucid.equal(twin, x) and twin is not x
     x = lucid.ones(2, requires_grad=True)
     assert pickle.loads(pickle.dumps(x)).requires_grad and copy.deepcopy(x).is_leaf
-    assert pickle.loads(pickle.dumps(lucid.bfloat16)) is lucid.bfloat16 and copy.deepcopy(lucid.float32) is lucid.float32
+    assert (
+        pickle.loads(pickle.dumps(lucid.bfloat16)) is lucid.bfloat16 and copy.deepcopy(lucid.float32) is lucid.float32
+    )
 
 
 def test_kinds_and_layouts():
     x = lucid.zeros(2, 3, layout=lucid.strided, pin_memory=False)
     assert x.stride() == (3, 1) and x.storage_offset() == 0 and x.element_size() == 4 and x.layout is lucid.strided
-    assert not x.is_pinned() and x.pin_memory() is x and x.is_contiguous(memory_format=lucid.contiguous_format) and x.is_cpu
-    assert x.clone(memory_format=lucid.preserve_format).shape == (2, 3) and lucid.is_floating_point(x) and lucid.is_tensor(x)
+    assert (
+        not x.is_pinned()
+        and x.pin_memory() is x
+        and x.is_contiguous(memory_format=lucid.contiguous_format)
+        and x.is_cpu
+    )
+    assert (
+        x.clone(memory_format=lucid.preserve_format).shape == (2, 3)
+        and lucid.is_floating_point(x)
+        and lucid.is_tensor(x)
+    )
     assert x.nbytes == 24 and x.numel() == lucid.numel(x) == 6 and repr(lucid.channels_last) == "lucid.channels_last"
     assert lucid.frombuffer(np.arange(3, dtype="float32").tobytes(), dtype=lucid.float32).tolist() == [0.0, 1.0, 2.0]
     assert lucid.sum(lucid.ones(2, 3).sum_to_size(1, 3)).item() == 6

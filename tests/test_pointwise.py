@@ -140,9 +140,18 @@ def test_binary_values(name, dtype):
     same(call(lucid, name, x, y), call(torch, name, t, u), FLOATS[dtype])
 
 
-@pytest.mark.parametrize("name", BINARY + COMPARE + BITWISE + ["gcd", "lcm", "bitwise_left_shift", "bitwise_right_shift"])
+@pytest.mark.parametrize(
+    "name", BINARY + COMPARE + BITWISE + ["gcd", "lcm", "bitwise_left_shift", "bitwise_right_shift"]
+)
 def test_binary_integers(name):
-    for a, b in (("int64", "int64"), ("int32", "uint8"), ("int64", "float32"), ("bool", "int8"), ("bool", "bool"), ("int8", "bfloat16")):
+    for a, b in (
+        ("int64", "int64"),
+        ("int32", "uint8"),
+        ("int64", "float32"),
+        ("bool", "int8"),
+        ("bool", "bool"),
+        ("int8", "bfloat16"),
+    ):
         x, t = both([1, 0, 1, 1], a)
         y, u = both([1, 1, 1, 1], b)
         try:
@@ -164,7 +173,9 @@ def test_binary_integers(name):
 def test_binary_derivatives(name):
     x, y = ([0.3, 1.7, 2.2, 4.1], [1.3, 0.6, 2.9, 0.7])
     same_gradients(lambda a, b: call(lucid, name, a, b), lambda a, b: call(torch, name, a, b), x, y)
-    same_gradients(lambda a, b: call(lucid, name, a, b), lambda a, b: call(torch, name, a, b), [x, y], y[:1])  # broadcasting
+    same_gradients(
+        lambda a, b: call(lucid, name, a, b), lambda a, b: call(torch, name, a, b), [x, y], y[:1]
+    )  # broadcasting
 
 
 @pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin"])
@@ -180,7 +191,24 @@ def test_ties_and_nan_share_as_in_torch(name):
     assert ours == result
 
 
-@pytest.mark.parametrize("name", ["x ** 0", "x ** 1", "x ** 2", "x ** 3", "x ** 0.5", "x ** -1", "x ** 2.5", "2 ** x", "0.5 - x", "1 / x", "x / 3", "3 % x", "x // 2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x ** 0",
+        "x ** 1",
+        "x ** 2",
+        "x ** 3",
+        "x ** 0.5",
+        "x ** -1",
+        "x ** 2.5",
+        "2 ** x",
+        "0.5 - x",
+        "1 / x",
+        "x / 3",
+        "3 % x",
+        "x // 2",
+    ],
+)
 def test_operators_with_numbers(name):
     f = eval(f"lambda x: {name}")
     if "//" not in name and "%" not in name:  # torch has no derivative there
@@ -211,7 +239,16 @@ def test_relu_gradient_is_exact_for_infinities_and_nan():
 def test_sigmoid_keeps_relative_accuracy():
     x = np.linspace(-80, 80, 5001)
     exact = 1 / (1 + np.exp(-x))
-    assert np.max(np.abs(host(lucid.sigmoid(lucid.tensor(x.astype("float32")))) / (1 / (1 + np.exp(-x.astype("float32").astype(float)))) - 1)) < 5e-7
+    assert (
+        np.max(
+            np.abs(
+                host(lucid.sigmoid(lucid.tensor(x.astype("float32"))))
+                / (1 / (1 + np.exp(-x.astype("float32").astype(float))))
+                - 1
+            )
+        )
+        < 5e-7
+    )
     assert np.max(np.abs(host(lucid.sigmoid(lucid.tensor(x))) / exact - 1)) < 1e-14
 
 
@@ -226,7 +263,9 @@ def test_clamp(options):
             continue
         same(lucid.clamp(x, **options), torch.clamp(t, **options))
     values = [-2.0, -1.0, 0.3, 1.0, 1.7]
-    same_gradients(lambda x: lucid.clamp(x, **options), lambda x: torch.clamp(x, **options), values) if NAN not in options.values() else None
+    same_gradients(
+        lambda x: lucid.clamp(x, **options), lambda x: torch.clamp(x, **options), values
+    ) if NAN not in options.values() else None
 
 
 def test_clamp_with_tensors():
@@ -289,13 +328,19 @@ def test_in_place(name, args, options):
 
 
 def test_in_place_keeps_the_dtype_or_refuses():
-    for make in (lambda L: L.tensor([1, 2]).add_(1.5), lambda L: L.tensor([1.0]).mul_(1j), lambda L: L.tensor([True]).add_(1)):
+    for make in (
+        lambda L: L.tensor([1, 2]).add_(1.5),
+        lambda L: L.tensor([1.0]).mul_(1j),
+        lambda L: L.tensor([True]).add_(1),
+    ):
         for library in (lucid, torch):
             with pytest.raises(RuntimeError, match="can't be cast"):
                 make(library)
     x = lucid.tensor([1, 2], dtype=lucid.int8)
     assert x.add_(lucid.tensor([3, 4])).dtype is lucid.int8
-    assert lucid.tensor([1.0], dtype=lucid.float16).add_(lucid.tensor([1.0], dtype=lucid.float64)).dtype is lucid.float16
+    assert (
+        lucid.tensor([1.0], dtype=lucid.float16).add_(lucid.tensor([1.0], dtype=lucid.float64)).dtype is lucid.float16
+    )
 
 
 BAD = [
@@ -360,14 +405,21 @@ def test_complex_arithmetic_and_views():
         results.append([np.asarray(v.detach().resolve_conj()) for v in (z, x.grad, r.grad, w)])
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
-    for f in (lambda L: L.imag(L.ones(1)), lambda L: L.view_as_real(L.ones(2)), lambda L: L.complex(L.ones(1), L.ones(1, dtype=L.float64))):
+    for f in (
+        lambda L: L.imag(L.ones(1)),
+        lambda L: L.view_as_real(L.ones(2)),
+        lambda L: L.complex(L.ones(1), L.ones(1, dtype=L.float64)),
+    ):
         with pytest.raises(RuntimeError):
             f(lucid)
 
 
 def test_isin_isclose_equal():
     for invert in (False, True):
-        same(lucid.isin(lucid.tensor([[1, 2], [3, 4]]), lucid.tensor([2, 3]), invert=invert), torch.isin(torch.tensor([[1, 2], [3, 4]]), torch.tensor([2, 3]), invert=invert))
+        same(
+            lucid.isin(lucid.tensor([[1, 2], [3, 4]]), lucid.tensor([2, 3]), invert=invert),
+            torch.isin(torch.tensor([[1, 2], [3, 4]]), torch.tensor([2, 3]), invert=invert),
+        )
     x, t = both(SPECIAL, "float32")
     y, u = both([1.0, *SPECIAL[1:]], "float32")
     for equal_nan in (False, True):

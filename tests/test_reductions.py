@@ -13,7 +13,9 @@ pytestmark = needs_torch
 NAN, INF = math.nan, math.inf
 RNG = np.random.default_rng(0)
 DATA = RNG.standard_normal((3, 4, 5))
-HARD = np.array([[1.0, NAN, 2.0, -1.0], [INF, 1.0, -INF, 0.0], [-INF, -INF, -INF, -INF], [2.0, 2.0, 0.0, 2.0], [INF, 5.0, INF, 1.0]])
+HARD = np.array(
+    [[1.0, NAN, 2.0, -1.0], [INF, 1.0, -INF, 0.0], [-INF, -INF, -INF, -INF], [2.0, 2.0, 0.0, 2.0], [INF, 5.0, INF, 1.0]]
+)
 
 
 def flat(result):
@@ -30,7 +32,12 @@ def agree(f, data, dtype="float64", tolerance=1e-11, grad=True, integer_outputs=
         grads = []
         if grad:
             floating = [o for o in outs if o.requires_grad]
-            total = sum((o * library.tensor(RNG_WEIGHTS[: max(o.numel(), 1)], dtype=o.dtype)[: o.numel()].reshape(o.shape)).sum() for o in floating)
+            total = sum(
+                (
+                    o * library.tensor(RNG_WEIGHTS[: max(o.numel(), 1)], dtype=o.dtype)[: o.numel()].reshape(o.shape)
+                ).sum()
+                for o in floating
+            )
             (g,) = library.autograd.grad(total, x, create_graph=True)
             grads = [g]
             if g.requires_grad:
@@ -49,8 +56,38 @@ def agree(f, data, dtype="float64", tolerance=1e-11, grad=True, integer_outputs=
 
 RNG_WEIGHTS = RNG.uniform(0.5, 1.5, 2000)
 
-MANY = ["sum", "mean", "var", "std", "amax", "amin", "logsumexp", "nansum", "nanmean", "norm", "all", "any", "count_nonzero"]
-ONE = ["max", "min", "median", "nanmedian", "mode", "prod", "argmax", "argmin", "cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "softmax", "log_softmax"]
+MANY = [
+    "sum",
+    "mean",
+    "var",
+    "std",
+    "amax",
+    "amin",
+    "logsumexp",
+    "nansum",
+    "nanmean",
+    "norm",
+    "all",
+    "any",
+    "count_nonzero",
+]
+ONE = [
+    "max",
+    "min",
+    "median",
+    "nanmedian",
+    "mode",
+    "prod",
+    "argmax",
+    "argmin",
+    "cumsum",
+    "cumprod",
+    "logcumsumexp",
+    "cummax",
+    "cummin",
+    "softmax",
+    "log_softmax",
+]
 
 
 @pytest.mark.parametrize("dim", [None, 0, -1, (0, 2), (1,), (0, 1, 2)])
@@ -84,7 +121,37 @@ def test_along_one(name, dim):
         assert ours._fields == ("values", "indices")
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "amax", "amin", "logsumexp", "nansum", "nanmean", "prod", "max", "min", "median", "nanmedian", "argmax", "argmin", "cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "softmax", "log_softmax", "any", "all", "count_nonzero"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sum",
+        "mean",
+        "var",
+        "std",
+        "amax",
+        "amin",
+        "logsumexp",
+        "nansum",
+        "nanmean",
+        "prod",
+        "max",
+        "min",
+        "median",
+        "nanmedian",
+        "argmax",
+        "argmin",
+        "cumsum",
+        "cumprod",
+        "logcumsumexp",
+        "cummax",
+        "cummin",
+        "softmax",
+        "log_softmax",
+        "any",
+        "all",
+        "count_nonzero",
+    ],
+)
 def test_nan_and_infinities(name):
     for dtype in ("float64", "float32", "bfloat16", "float16"):
         if dtype == "bfloat16" and name == "nanmedian":
@@ -94,7 +161,27 @@ def test_nan_and_infinities(name):
             same(a, b, 1e-12 if dtype == "float64" else 1e-6 if dtype == "float32" else 1e-2)
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "amax", "amin", "argmax", "argmin", "max", "min", "cumsum", "cumprod", "any", "all", "count_nonzero", "median", "mode", "nansum"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sum",
+        "prod",
+        "amax",
+        "amin",
+        "argmax",
+        "argmin",
+        "max",
+        "min",
+        "cumsum",
+        "cumprod",
+        "any",
+        "all",
+        "count_nonzero",
+        "median",
+        "mode",
+        "nansum",
+    ],
+)
 def test_integers_and_booleans(name):
     for dtype in ("bool", "uint8", "int8", "int32", "int64"):
         values = [[0, 1, 1], [1, 1, 0]] if dtype == "bool" else [[3, 1, 2], [2, 2, 7]]
@@ -105,14 +192,37 @@ def test_integers_and_booleans(name):
             except RuntimeError:
                 continue
             for a, b in zip(flat(getattr(lucid, name)(x, *args)), flat(expected), strict=True):
-                if not (name in ("max", "min", "median", "mode") and args and name_of(a.dtype) == "int64" and a is not flat(getattr(lucid, name)(x, *args))[0] and dtype != "int64"):
+                if not (
+                    name in ("max", "min", "median", "mode")
+                    and args
+                    and name_of(a.dtype) == "int64"
+                    and a is not flat(getattr(lucid, name)(x, *args))[0]
+                    and dtype != "int64"
+                ):
                     same(a, b)
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
 def test_empty(shape):
     x, t = lucid.zeros(*shape), torch.zeros(*shape)
-    for name in ("sum", "prod", "mean", "any", "all", "nansum", "count_nonzero", "logsumexp", "var", "norm", "cumsum", "cummax", "amax", "argmax", "max", "median"):
+    for name in (
+        "sum",
+        "prod",
+        "mean",
+        "any",
+        "all",
+        "nansum",
+        "count_nonzero",
+        "logsumexp",
+        "var",
+        "norm",
+        "cumsum",
+        "cummax",
+        "amax",
+        "argmax",
+        "max",
+        "median",
+    ):
         for args in ((), (0,), (len(shape) - 1,)):
             if name == "norm" and args:
                 continue
@@ -128,7 +238,29 @@ def test_empty(shape):
                 same(a, b)
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "prod", "max", "min", "median", "argmax", "cumsum", "cumprod", "cummax", "logsumexp", "softmax", "log_softmax", "sort", "topk", "mode", "all", "var"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sum",
+        "mean",
+        "prod",
+        "max",
+        "min",
+        "median",
+        "argmax",
+        "cumsum",
+        "cumprod",
+        "cummax",
+        "logsumexp",
+        "softmax",
+        "log_softmax",
+        "sort",
+        "topk",
+        "mode",
+        "all",
+        "var",
+    ],
+)
 def test_scalars(name):
     args = (1, 0) if name == "topk" else (0,)
     same_lists = [flat(getattr(L, name)(L.tensor(2.5), *args)) for L in (lucid, torch)]
@@ -177,7 +309,12 @@ CASES = {
     "trapezoid x": lambda L, x: L.trapezoid(x, L.tensor([0.0, 1, 3, 4], dtype=x.dtype), dim=1),
     "cumulative_trapezoid": lambda L, x: L.cumulative_trapezoid(x, dim=0),
     "cov": lambda L, x: L.cov(x[0]),
-    "cov weights": lambda L, x: L.cov(x[0], correction=0, fweights=L.tensor([1, 2, 3, 1, 2]), aweights=L.tensor([0.1, 0.2, 0.3, 0.4, 0.5], dtype=x.dtype)),
+    "cov weights": lambda L, x: L.cov(
+        x[0],
+        correction=0,
+        fweights=L.tensor([1, 2, 3, 1, 2]),
+        aweights=L.tensor([0.1, 0.2, 0.3, 0.4, 0.5], dtype=x.dtype),
+    ),
     "cov 1d": lambda L, x: L.cov(x[0, 0]),
     "corrcoef": lambda L, x: L.corrcoef(x[1]),
     "softmax method": lambda L, x: x.softmax(-1),
@@ -221,7 +358,9 @@ def test_large_sums_are_accurate_in_float32():
     for axis in (None, 1, (0, 1), 0):
         exact = x.astype("float64").sum(axis)
         np.testing.assert_allclose(np.asarray(lucid.tensor(x).sum(axis)), exact, rtol=3e-6, atol=3e-6)
-        np.testing.assert_allclose(np.asarray(lucid.tensor(x).mean(axis)), x.astype("float64").mean(axis), rtol=3e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            np.asarray(lucid.tensor(x).mean(axis)), x.astype("float64").mean(axis), rtol=3e-6, atol=1e-6
+        )
     big = np.full((1, 3_000_001), 0.1, "float32")
     assert abs(float(lucid.tensor(big).sum()) / (0.1 * 3_000_001) - 1) < 1e-6
 
@@ -247,7 +386,10 @@ def test_histograms_and_counts():
             same(ours.hist, theirs.hist)
             same(ours.bin_edges, theirs.bin_edges)
     edges = [-2.0, -0.5, 0.1, 3.0]
-    same(lucid.histogram(lucid.tensor(x), lucid.tensor(edges, dtype=lucid.float64)).hist, torch.histogram(torch.tensor(x), torch.tensor(edges, dtype=torch.float64)).hist)
+    same(
+        lucid.histogram(lucid.tensor(x), lucid.tensor(edges, dtype=lucid.float64)).hist,
+        torch.histogram(torch.tensor(x), torch.tensor(edges, dtype=torch.float64)).hist,
+    )
     points = RNG.standard_normal((40, 2))
     ours, theirs = lucid.histogramdd(lucid.tensor(points), [3, 4]), torch.histogramdd(torch.tensor(points), [3, 4])
     same(ours.hist, theirs.hist)

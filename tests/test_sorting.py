@@ -48,12 +48,16 @@ def test_topk(n, k, largest):
     agree(lambda L, t: L.topk(t, k, largest=largest), x)
     agree(lambda L, t: L.topk(t, k, 0, largest=largest), x.T.copy())
     x[0, 0], x[1, 1] = NAN, INF
-    for a, b in zip(lucid.topk(lucid.tensor(x), k, largest=largest), torch.topk(torch.tensor(x), k, largest=largest), strict=True):
+    for a, b in zip(
+        lucid.topk(lucid.tensor(x), k, largest=largest), torch.topk(torch.tensor(x), k, largest=largest), strict=True
+    ):
         same(a, b)
 
 
 @settings(max_examples=40)
-@given(st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=0, max_size=7), st.sampled_from([None, 0, 1]))
+@given(
+    st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=0, max_size=7), st.sampled_from([None, 0, 1])
+)
 def test_unique(rows, dim):
     data = np.array(rows, dtype=np.int64).reshape(-1, 3)
     x, t = lucid.tensor(data), torch.tensor(data)
@@ -69,17 +73,31 @@ def test_unique(rows, dim):
 
 def test_unique_keeps_every_nan():
     for f in ("unique", "unique_consecutive"):
-        same(getattr(lucid, f)(lucid.tensor([NAN, 1.0, 1.0, NAN])), getattr(torch, f)(torch.tensor([NAN, 1.0, 1.0, NAN])))
+        same(
+            getattr(lucid, f)(lucid.tensor([NAN, 1.0, 1.0, NAN])), getattr(torch, f)(torch.tensor([NAN, 1.0, 1.0, NAN]))
+        )
 
 
 def test_searching():
     rows = np.sort(RNG.integers(0, 9, (2, 3, 7)), -1)
     values = RNG.integers(-1, 11, (2, 3, 5))
     for right in (False, True):
-        same(lucid.searchsorted(lucid.tensor(rows), lucid.tensor(values), right=right), torch.searchsorted(torch.tensor(rows), torch.tensor(values), right=right))
-        same(lucid.searchsorted(lucid.tensor(rows[0, 0]), lucid.tensor(values), right=right), torch.searchsorted(torch.tensor(rows[0, 0]), torch.tensor(values), right=right))
-        same(lucid.bucketize(lucid.tensor(values), lucid.tensor(rows[0, 0]), right=right), torch.bucketize(torch.tensor(values), torch.tensor(rows[0, 0]), right=right))
-    same(lucid.searchsorted(lucid.tensor(rows[0, 0]), 4, out_int32=True), torch.searchsorted(torch.tensor(rows[0, 0]), 4, out_int32=True))
+        same(
+            lucid.searchsorted(lucid.tensor(rows), lucid.tensor(values), right=right),
+            torch.searchsorted(torch.tensor(rows), torch.tensor(values), right=right),
+        )
+        same(
+            lucid.searchsorted(lucid.tensor(rows[0, 0]), lucid.tensor(values), right=right),
+            torch.searchsorted(torch.tensor(rows[0, 0]), torch.tensor(values), right=right),
+        )
+        same(
+            lucid.bucketize(lucid.tensor(values), lucid.tensor(rows[0, 0]), right=right),
+            torch.bucketize(torch.tensor(values), torch.tensor(rows[0, 0]), right=right),
+        )
+    same(
+        lucid.searchsorted(lucid.tensor(rows[0, 0]), 4, out_int32=True),
+        torch.searchsorted(torch.tensor(rows[0, 0]), 4, out_int32=True),
+    )
     shuffled = RNG.permutation(8)
     order = np.argsort(shuffled)
     ours = lucid.searchsorted(lucid.tensor(shuffled), lucid.tensor([3, 7]), side="right", sorter=lucid.tensor(order))

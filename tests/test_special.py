@@ -39,7 +39,9 @@ def test_values(name):
         np.testing.assert_allclose(np.asarray(ours), exact32, rtol=4e-7, atol=1e-37)
 
 
-@pytest.mark.parametrize("name", ["erf", "erfc", "erfcx", "ndtr", "log_ndtr", "gammaln", "i0", "i0e", "i1", "i1e", "erfinv", "ndtri", "entr"])
+@pytest.mark.parametrize(
+    "name", ["erf", "erfc", "erfcx", "ndtr", "log_ndtr", "gammaln", "i0", "i0e", "i1", "i1e", "erfinv", "ndtri", "entr"]
+)
 def test_ends(name):
     x = np.array([np.inf, -np.inf, np.nan, 0.0, 1.0, -1.0])
     expected = VALUES[name][0](x)
@@ -62,7 +64,9 @@ def test_two_arguments():
     x = np.array([0.0, 0.0, 0.0, 2.0, math.nan, 1.0])
     y = np.array([0.0, math.inf, math.nan, 0.0, 1.0, -1.0])
     for name in ("xlogy", "xlog1py"):
-        np.testing.assert_array_equal(np.asarray(getattr(lucid.special, name)(lucid.tensor(x), lucid.tensor(y))), getattr(special, name)(x, y))
+        np.testing.assert_array_equal(
+            np.asarray(getattr(lucid.special, name)(lucid.tensor(x), lucid.tensor(y))), getattr(special, name)(x, y)
+        )
 
 
 FAMILIES = {
@@ -77,7 +81,9 @@ FAMILIES = {
 def test_polynomials(name):
     x = np.linspace(-0.95, 0.95, 21)
     for n in (0, 1, 2, 5):
-        np.testing.assert_allclose(np.asarray(getattr(lucid.special, name)(lucid.tensor(x), n)), FAMILIES[name](n, x), rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(
+            np.asarray(getattr(lucid.special, name)(lucid.tensor(x), n)), FAMILIES[name](n, x), rtol=1e-11, atol=1e-12
+        )
     mixed = np.arange(21) % 4
     ours = getattr(lucid.special, name)(lucid.tensor(x), lucid.tensor(mixed))
     np.testing.assert_allclose(np.asarray(ours), FAMILIES[name](mixed, x), rtol=1e-11, atol=1e-12)
@@ -90,12 +96,36 @@ def test_chebyshev_of_all_kinds(kind):
     for prefix in ("", "shifted_"):
         for n in (0, 1, 3):
             name = f"{prefix}chebyshev_polynomial_{kind}"
-            ours, theirs = getattr(lucid.special, name)(lucid.tensor(x), n), getattr(torch.special, name)(torch.tensor(x), n)
+            ours, theirs = (
+                getattr(lucid.special, name)(lucid.tensor(x), n),
+                getattr(torch.special, name)(torch.tensor(x), n),
+            )
             np.testing.assert_allclose(np.asarray(ours), theirs.numpy(), rtol=1e-11, atol=1e-12)
 
 
 @needs_torch
-@pytest.mark.parametrize("name", ["erf", "erfc", "erfcx", "erfinv", "gammaln", "digamma", "i0", "i0e", "i1", "i1e", "ndtr", "ndtri", "log_ndtr", "entr", "expit", "sinc", "logit"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "erf",
+        "erfc",
+        "erfcx",
+        "erfinv",
+        "gammaln",
+        "digamma",
+        "i0",
+        "i0e",
+        "i1",
+        "i1e",
+        "ndtr",
+        "ndtri",
+        "log_ndtr",
+        "entr",
+        "expit",
+        "sinc",
+        "logit",
+    ],
+)
 def test_derivatives(name):
     x = [0.2, 0.5, 0.7, 0.9] if name in ("erfinv", "ndtri", "logit") else [0.3, 1.2, 2.6, 4.0]
     same_gradients(getattr(lucid.special, name), getattr(torch.special, name), x)
@@ -112,18 +142,28 @@ def derivative(f, x, order):
 def test_bessel_derivatives_of_every_order():
     x = [0.0, 0.4, 2.5, 7.5]
     for order in (1, 2, 3, 4):
-        np.testing.assert_allclose(derivative(lucid.special.bessel_j0, x, order), special.jvp(0, x, order), rtol=1e-10, atol=1e-12)
-        np.testing.assert_allclose(derivative(lucid.special.bessel_j1, x, order), special.jvp(1, x, order), rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(
+            derivative(lucid.special.bessel_j0, x, order), special.jvp(0, x, order), rtol=1e-10, atol=1e-12
+        )
+        np.testing.assert_allclose(
+            derivative(lucid.special.bessel_j1, x, order), special.jvp(1, x, order), rtol=1e-10, atol=1e-12
+        )
         np.testing.assert_allclose(derivative(lucid.i0, x, order), special.ivp(0, x, order), rtol=1e-12, atol=1e-13)
-        np.testing.assert_allclose(derivative(lucid.special.i1, x, order), special.ivp(1, x, order), rtol=1e-12, atol=1e-13)
-        np.testing.assert_allclose(derivative(lucid.special.bessel_y0, x[1:], order), special.yvp(0, x[1:], order), rtol=1e-9)
-        np.testing.assert_allclose(derivative(lucid.special.modified_bessel_k1, x[1:], order), special.kvp(1, x[1:], order), rtol=1e-9)
+        np.testing.assert_allclose(
+            derivative(lucid.special.i1, x, order), special.ivp(1, x, order), rtol=1e-12, atol=1e-13
+        )
+        np.testing.assert_allclose(
+            derivative(lucid.special.bessel_y0, x[1:], order), special.yvp(0, x[1:], order), rtol=1e-9
+        )
+        np.testing.assert_allclose(
+            derivative(lucid.special.modified_bessel_k1, x[1:], order), special.kvp(1, x[1:], order), rtol=1e-9
+        )
 
 
 def test_sinc_is_smooth_at_zero():
     # d^n sinc(x) at 0: 0, -pi^2/3, 0, pi^4/5
     got = [derivative(lucid.sinc, [0.0], n)[0] for n in (1, 2, 3, 4)]
-    np.testing.assert_allclose(got, [0, -math.pi**2 / 3, 0, math.pi**4 / 5], atol=1e-12)
+    np.testing.assert_allclose(got, [0, -(math.pi**2) / 3, 0, math.pi**4 / 5], atol=1e-12)
 
 
 def test_incomplete_gamma_derivative():

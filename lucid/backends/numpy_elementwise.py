@@ -26,13 +26,8 @@ def relu_grad(g: Any, x: Any) -> Any:
     """
     if g.size < 1024 or g.dtype.kind != "f" or g.shape != x.shape:
         return np.where(x <= 0, np.zeros((), g.dtype), g)
-    return _masked(g, x <= 0)
-
-
-def _masked(g: Any, off: Any) -> Any:
-    """``g`` with zeros where ``off``."""
     whole = _SIGNED[g.dtype.itemsize]
-    bits = np.subtract(off.view(np.int8), 1).astype(whole)  # 0 where off, else all ones
+    bits = np.subtract((x <= 0).view(np.int8), 1).astype(whole)  # 0 where off, else all ones
     np.bitwise_and(bits, g.view(whole), bits)
     return bits.view(g.dtype)
 
@@ -90,7 +85,9 @@ def round_to(x: Any, decimals: int = 0) -> Any:
         return round_to(x.astype(F32), decimals).astype(x.dtype)
     ten = x.dtype.type(10.0 ** abs(decimals))
     with np.errstate(all="ignore"):
-        return np.asarray(np.rint(x * ten) / ten if decimals > 0 else np.rint(x / ten) * ten).astype(x.dtype, copy=False)
+        return np.asarray(np.rint(x * ten) / ten if decimals > 0 else np.rint(x / ten) * ten).astype(
+            x.dtype, copy=False
+        )
 
 
 def sign(x: Any) -> Any:

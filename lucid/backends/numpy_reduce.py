@@ -11,7 +11,6 @@ from .numpy_ import F32, F64, is_half, native
 
 _DIRECT = 1024  # elements that einsum may add up one after the other (in 16 lanes) ...
 _BLOCK = 512  # ... and above, the length of the blocks whose sums are then added pairwise
-_ROWS = 65536  # elements of a block of rows that stays in cache through all passes of softmax
 
 
 def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
@@ -24,7 +23,7 @@ def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     first = x.ndim - len(axes)
     if min(axes) < first:
-        return None
+        return _leading_sum(x, axes, keepdims) if max(axes) < len(axes) else None
     shape = x.shape[:first]
     length = math.prod(x.shape[first:])
     rows = math.prod(shape)
@@ -35,10 +34,21 @@ def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
         total = np.einsum("ij->i", flat)
     else:
         whole = length - length % _BLOCK
-        total = np.add.reduce(np.einsum("ijk->ij", flat[:, :whole].reshape(rows, -1, _BLOCK)), 1)  # the reshape is a view
+        total = np.add.reduce(
+            np.einsum("ijk->ij", flat[:, :whole].reshape(rows, -1, _BLOCK)), 1
+        )  # the reshape is a view
         if whole != length:
             total = total + np.add.reduce(flat[:, whole:], 1)
     return total.reshape(shape + (1,) * (x.ndim - first) if keepdims else shape)
+
+
+def _leading_sum(x: Any, axes: Any, keepdims: bool) -> Any:
+    """Sum over leading axes as a product of ones with a matrix: BLAS, in the order of rows as ``add.reduce`` would."""
+    lead = len(axes)
+    rest = x.shape[lead:]
+    flat = x.reshape(math.prod(x.shape[:lead]), math.prod(rest))
+    total = np.dot(np.ones(len(flat), x.dtype), flat)
+    return total.reshape((1,) * lead + rest if keepdims else rest)
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
@@ -169,38 +179,16 @@ def linear_scan(x: Any, y: Any, axis: int) -> Any:
 # ---- softmax family ----
 
 
-def _by_rows(f: Any, x: Any, axis: int) -> Any:
-    """Run ``f(part)``, which overwrites a copy of some rows, so that its passes find their data in cache."""
-    out = np.array(x, order="C")
-    if axis in (-1, x.ndim - 1) and x.size > _ROWS and 0 < x.shape[-1] <= _ROWS // 2:
-        rows = out.reshape(-1, x.shape[-1])
-        step = max(1, _ROWS // x.shape[-1])
-        for i in range(0, len(rows), step):
-            f(rows[i : i + step], -1)
-    else:
-        f(out, axis)
-    return out
-
-
-def _softmax(x: Any, axis: int) -> None:
-    x -= np.maximum.reduce(x, axis, None, None, True)
-    np.exp(x, x)
-    total = sum(x, axis % x.ndim, True)
-    x *= np.reciprocal(total) if x.dtype == F64 else 1 / total
-
-
-def _log_softmax(x: Any, axis: int) -> None:
-    x -= np.maximum.reduce(x, axis, None, None, True)
-    x -= np.log(sum(np.exp(x), axis % x.ndim, True))
-
-
 def softmax(x: Any, axis: int) -> Any:
     if is_half(x):
         return softmax(x.astype(F32), axis).astype(x.dtype)
     if not x.size:
         return x.copy()
     with np.errstate(all="ignore"):
-        return _by_rows(_softmax, x, axis)
+        out = x - np.maximum.reduce(x, axis, None, None, True)
+        np.exp(out, out)
+        out *= np.reciprocal(sum(out, axis % x.ndim, True))
+        return out
 
 
 def log_softmax(x: Any, axis: int) -> Any:
@@ -209,7 +197,9 @@ def log_softmax(x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
     with np.errstate(all="ignore"):
-        return _by_rows(_log_softmax, x, axis)
+        out = x - np.maximum.reduce(x, axis, None, None, True)
+        out -= np.log(sum(np.exp(out), axis % x.ndim, True))
+        return out
 
 
 def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:

@@ -71,7 +71,9 @@ def _erfcx_positive(x: Any) -> Any:
     """exp(x^2) erfc(x) for x >= 1."""
     near = np.minimum(x, 8.0)
     far = np.maximum(x, 8.0)
-    tail = _poly(1 / far, c.ERFC_R[::-1]) / _poly(1 / far, c.ERFC_S[::-1]) / far  # R(x) / S(x) read from the top: no overflow
+    tail = (
+        _poly(1 / far, c.ERFC_R[::-1]) / _poly(1 / far, c.ERFC_S[::-1]) / far
+    )  # R(x) / S(x) read from the top: no overflow
     return np.where(x < 8.0, _poly(near, c.ERFC_P) / _poly(near, c.ERFC_Q), tail)
 
 
@@ -130,7 +132,9 @@ def erfc(x: Any) -> Any:
     above = np.maximum(np.abs(x), 1.0)
     large = _exp_minus_square(above) * _erfcx_positive(above)
     large = np.where(np.isinf(x), 0.0, large)
-    return np.where(np.abs(x) < 1.0, 1.0 - _erf_small(np.clip(x, -1.0, 1.0)), np.where(x > 0, large, 2.0 - large)) + np.where(np.isnan(x), x, 0)
+    return np.where(
+        np.abs(x) < 1.0, 1.0 - _erf_small(np.clip(x, -1.0, 1.0)), np.where(x > 0, large, 2.0 - large)
+    ) + np.where(np.isnan(x), x, 0)
 
 
 @_in_double
@@ -138,7 +142,9 @@ def erfcx(x: Any) -> Any:
     above = np.maximum(np.abs(x), 1.0)
     large = _erfcx_positive(above)
     small = np.exp(np.minimum(x * x, 1.0)) * (1.0 - _erf_small(np.clip(x, -1.0, 1.0)))
-    return np.where(np.abs(x) < 1.0, small, np.where(x > 0, large, 2.0 / _exp_minus_square(above) - large)) + np.where(np.isnan(x), x, 0)
+    return np.where(np.abs(x) < 1.0, small, np.where(x > 0, large, 2.0 / _exp_minus_square(above) - large)) + np.where(
+        np.isnan(x), x, 0
+    )
 
 
 @_in_double
@@ -473,7 +479,9 @@ def bessel_y0(x: Any) -> Any:
 def bessel_y1(x: Any) -> Any:
     small = np.clip(x, 1e-320, 5.0)
     z = small * small
-    near = small * (_poly(z, c.Y1_YP) / _monic(z, c.Y1_YQ)) + 2 / math.pi * (bessel_j1(small) * np.log(small) - 1.0 / small)
+    near = small * (_poly(z, c.Y1_YP) / _monic(z, c.Y1_YQ)) + 2 / math.pi * (
+        bessel_j1(small) * np.log(small) - 1.0 / small
+    )
     far = np.maximum(x, 5.0)
     p, q, front = _far(far, 25.0, c.J1_PP, c.J1_PQ, c.J1_QP, c.J1_QQ)
     turned = far - 3 * math.pi / 4
@@ -525,7 +533,7 @@ def sinc_derivative(x: Any, order: int) -> Any:
     limit = 1.0 + order
     near_u = np.where(np.abs(u) < limit, u, 0.0)
     near = np.zeros_like(x)
-    for k in range(0, 24 + order):  # sum (-1)^k u^(2k) / (2k+1)!, differentiated term by term
+    for k in range(24 + order):  # sum (-1)^k u^(2k) / (2k+1)!, differentiated term by term
         power = 2 * k - order
         if power >= 0:
             factor = (-1.0) ** k * math.perm(2 * k, order) / math.factorial(2 * k + 1)

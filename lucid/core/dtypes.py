@@ -147,7 +147,9 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     if a.category == INTEGER and a.is_signed != b.is_signed:
         signed, unsigned = (a, b) if a.is_signed else (b, a)
         if unsigned is uint64:
-            raise DTypeError(f"promotion of {a} and {b} is not defined: no integer dtype holds both; cast one with .to()")
+            raise DTypeError(
+                f"promotion of {a} and {b} is not defined: no integer dtype holds both; cast one with .to()"
+            )
         if unsigned.itemsize >= signed.itemsize:
             return _INTEGERS[16 * unsigned.itemsize]
         return signed

@@ -64,7 +64,11 @@ def _typed(name: str, dtype: dtypes.dtype) -> Any:
     return _TypedMeta(f"{name}Tensor", (), {"__new__": __new__, "dtype": dtype, "__doc__": doc, "__module__": "lucid"})
 
 
-TYPED = {f"{name}Tensor": _typed(name, dtypes.NAMES[d]) for d, name in dtypes.TORCH_NAMES.items() if "Complex" not in name and "UInt" not in name}
+TYPED = {
+    f"{name}Tensor": _typed(name, dtypes.NAMES[d])
+    for d, name in dtypes.TORCH_NAMES.items()
+    if "Complex" not in name and "UInt" not in name
+}
 CONSTANTS |= TYPED
 
 
@@ -87,7 +91,10 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
     >>> lucid.result_type(lucid.tensor([1, 2]), 1.0)
     lucid.float32
     """
-    pairs = [(x.dtype, 2 if x.ndim else 1) if isinstance(x, Tensor) else (dtypes.scalar_dtype(x), 0) for x in (tensor1, tensor2)]
+    pairs = [
+        (x.dtype, 2 if x.ndim else 1) if isinstance(x, Tensor) else (dtypes.scalar_dtype(x), 0)
+        for x in (tensor1, tensor2)
+    ]
     return dtypes.result_type(*pairs)
 
 
@@ -105,7 +112,9 @@ def is_nonzero(input: Tensor) -> bool:
     """
     n = input.shape.numel()
     if n != 1:
-        raise RuntimeError(f"Boolean value of Tensor with {'no' if not n else 'more than one'} value{'s' if not n else ''} is ambiguous")
+        raise RuntimeError(
+            f"Boolean value of Tensor with {'no' if not n else 'more than one'} value{'s' if not n else ''} is ambiguous"
+        )
     return bool(input)
 
 
@@ -137,7 +146,16 @@ def typename(obj: Any) -> str:
     return f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
 
 
-for _f in (set_default_tensor_type, result_type, is_nonzero, is_same_size, is_signed, get_device, is_inference, typename):
+for _f in (
+    set_default_tensor_type,
+    result_type,
+    is_nonzero,
+    is_same_size,
+    is_signed,
+    get_device,
+    is_inference,
+    typename,
+):
     FUNCTIONS[_f.__name__] = _f
 for _f in (is_nonzero, is_same_size):
     setattr(Tensor, _f.__name__, _f)
@@ -234,7 +252,15 @@ def fill(input: Tensor, value: Any) -> Tensor:
     return ops.copy(ops.broadcast_to(v.to(x.dtype), tuple(x.shape)))  # type: ignore[attr-defined]
 
 
-def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def scalar_tensor(
+    s: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """A 0-d tensor of the default floating dtype.
 
     >>> import lucid
@@ -256,10 +282,14 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
     view = memoryview(buffer).cast("B")[offset:]
     if count >= 0:
         if count * d.itemsize > len(view):
-            raise ValueError(f"requested buffer length ({count * d.itemsize} bytes) after offset ({offset}) is greater than the buffer")
+            raise ValueError(
+                f"requested buffer length ({count * d.itemsize} bytes) after offset ({offset}) is greater than the buffer"
+            )
         view = view[: count * d.itemsize]
     if not len(view) or len(view) % d.itemsize:
-        raise ValueError(f"buffer length ({len(view)} bytes) after offset ({offset}) must be a positive multiple of element size ({d.itemsize})")
+        raise ValueError(
+            f"buffer length ({len(view)} bytes) after offset ({offset}) must be a positive multiple of element size ({d.itemsize})"
+        )
     raw = as_tensor(view, device="cpu")
     t = wrap(backend_of(raw.value).table.reinterpret(raw.value, d)) if d is not dtypes.uint8 else raw
     return t.requires_grad_() if requires_grad else t

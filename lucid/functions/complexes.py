@@ -23,7 +23,9 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:
     """
     re, im = tensor_arg(real, "complex", "real"), tensor_arg(imag, "complex", "imag")
     if re.dtype is not im.dtype or re.dtype.category != dtypes.FLOAT or re.dtype is dtypes.bfloat16:
-        raise RuntimeError(f"complex: Expected both inputs to be Half, Float or Double tensors of one dtype but got {re.dtype} and {im.dtype}")
+        raise RuntimeError(
+            f"complex: Expected both inputs to be Half, Float or Double tensors of one dtype but got {re.dtype} and {im.dtype}"
+        )
     return ops.complex(re, im)
 
 
@@ -104,7 +106,9 @@ def view_as_complex(input: Tensor) -> Tensor:
     """
     x = tensor_arg(input, "view_as_complex")
     if not x.dtype.is_floating_point:
-        raise RuntimeError(f"view_as_complex is only supported for floating point tensors, but got a tensor of dtype {x.dtype}")
+        raise RuntimeError(
+            f"view_as_complex is only supported for floating point tensors, but got a tensor of dtype {x.dtype}"
+        )
     if not x.ndim or x.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
     return ops.view_as_complex(x)

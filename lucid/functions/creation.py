@@ -21,7 +21,9 @@ def _dtype(dtype: Any) -> dtypes.dtype:
 
 
 @public(method=False, out=False)
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A tensor with a copy of ``data``: numbers, nested sequences, or an array of any library.
 
     Python floats give the default dtype, ints int64, bools bool; arrays keep theirs.
@@ -39,12 +41,19 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
             UserWarning,
             stacklevel=3,
         )
-    t = as_tensor(data, dtype=dtype, device=device, copy=isinstance(data, Tensor) or isinstance(data, known_array_types()) or hasattr(data, "__array__"))
+    t = as_tensor(
+        data,
+        dtype=dtype,
+        device=device,
+        copy=isinstance(data, Tensor) or isinstance(data, known_array_types()) or hasattr(data, "__array__"),
+    )
     return t.requires_grad_() if requires_grad else t
 
 
 @public("asarray", method=False, out=False)
-def as_tensor_(data: Any, dtype: Any = None, device: Any = None, *, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+def as_tensor_(
+    data: Any, dtype: Any = None, device: Any = None, *, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
     """``data`` as a tensor, sharing memory where it can."""
     if isinstance(data, Tensor) and not copy:
         t = data.to(device) if device is not None else data
@@ -81,7 +90,16 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
 
 
 def _filled(name: str, doc: str) -> None:
-    def f(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:
+    def f(
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        out: Any = None,
+        layout: Any = None,
+        pin_memory: bool = False,
+        **named: Any,
+    ) -> Tensor:
         size = size or (named.get("size", named.get("shape", ())),)
         backend, index = backend_for(device)
         value = getattr(backend.table, name)(_checked(shape_arg(size, name), name), _dtype(dtype), index)
@@ -90,11 +108,28 @@ def _filled(name: str, doc: str) -> None:
             return out
         return _finish(value, requires_grad)
 
-    def like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, layout: Any = None, pin_memory: bool = False) -> Tensor:
+    def like(
+        input: Tensor,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+        layout: Any = None,
+        pin_memory: bool = False,
+    ) -> Tensor:
         x = tensor_arg(input, f"{name}_like")
         return f(tuple(x.shape), dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
 
-    def new(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+    def new(
+        self: Tensor,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        layout: Any = None,
+        pin_memory: bool = False,
+    ) -> Tensor:
         return f(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
     f.__name__ = f.__qualname__ = name
@@ -120,7 +155,16 @@ zeros, ones, empty = (FUNCTIONS[_name] for _name in ("zeros", "ones", "empty"))
 
 
 @public(method=False)
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """A tensor filled with one value, whose type gives the dtype.
 
     >>> import lucid
@@ -130,29 +174,81 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     backend, index = backend_for(device)
     d = dtypes.as_dtype(dtype) if dtype is not None else dtypes.scalar_dtype(value)
-    return _finish(backend.table.full(_checked(shape_arg((size,) if isinstance(size, int) else tuple(size), "full"), "full"), value, d, index), requires_grad)
+    return _finish(
+        backend.table.full(
+            _checked(shape_arg((size,) if isinstance(size, int) else tuple(size), "full"), "full"), value, d, index
+        ),
+        requires_grad,
+    )
 
 
 @public(method=False)
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def full_like(
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """``full`` with the shape, dtype and device of ``input``."""
-    return full(tuple(input.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return full(
+        tuple(input.shape),
+        fill_value,
+        dtype=dtype or input.dtype,
+        device=device or input.device,
+        requires_grad=requires_grad,
+    )
 
 
 @public(function=False)
-def new_full(input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def new_full(
+    input: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """``full`` with the dtype and device of this tensor."""
-    return full(size, fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return full(
+        size, fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad
+    )
 
 
 @public(function=False)
-def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def new_tensor(
+    input: Tensor,
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """``tensor`` with the dtype and device of this tensor."""
     return tensor(data, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
 
 
 @public(method=False)
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """``start, start + step, ...`` up to but without ``end``: ``ceil((end - start) / step)`` numbers.
 
     Raises RuntimeError for a zero step or bounds that it leads away from.
@@ -166,7 +262,9 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
     if step == 0:
         raise RuntimeError("arange: step must be nonzero")
     if (end - start) * step < 0:
-        raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}")
+        raise RuntimeError(
+            f"arange: upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}"
+        )
     if dtype is None:
         d = dtypes.get_default_dtype() if any(isinstance(v, float) for v in (start, end, step)) else dtypes.int64
     else:
@@ -176,7 +274,17 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
 
 
 @public(method=False)
-def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """``steps`` numbers evenly spaced from ``start`` to ``end``, both included.
 
     >>> import lucid
@@ -192,7 +300,16 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
 
 
 @public(method=False)
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """Ones on the diagonal, zeros elsewhere.
 
     >>> import lucid
@@ -204,5 +321,3 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
         raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
     backend, index = backend_for(device)
     return _finish(backend.table.eye(n, n if m is None else m, _dtype(dtype), index), requires_grad)
-
-

@@ -51,8 +51,8 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """``log`` of the running sums of ``exp(x)`` along ``dim``, without overflow.
 
     >>> import lucid
-    >>> lucid.logcumsumexp(lucid.tensor([0.0, 0.0, 1000.0]), dim=0)
-    tensor([   0.0000,    0.6931, 1000.0000])
+    >>> lucid.logcumsumexp(lucid.tensor([0.0, 0.0, 0.0]), dim=0)
+    tensor([0.0000, 0.6931, 1.0986])
     """
     x = tensor_arg(input, "logcumsumexp")
     return reduce.logcumsumexp(x, dim_arg(dim, x.ndim, "logcumsumexp"))
@@ -117,7 +117,9 @@ def _widths(y: Tensor, x: Any, dx: Any, dim: int) -> Any:
         return 1.0 if dx is None else dx
     if x.ndim == 1:
         if x.shape[0] != y.shape[dim]:
-            raise RuntimeError(f"trapezoid(): There must be one `x` value for each sample point: {x.shape[0]} and {y.shape[dim]}")
+            raise RuntimeError(
+                f"trapezoid(): There must be one `x` value for each sample point: {x.shape[0]} and {y.shape[dim]}"
+            )
         return diff(x).reshape((-1,) + (1,) * (y.ndim - dim - 1))
     return diff(x, dim=dim + x.ndim - y.ndim)
 

@@ -24,7 +24,18 @@ def _sample(kernel: str, like: Tensor, generator: Any, *args: Any) -> Tensor:
 
 
 @public(method=False, out=True)
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """Normal numbers of given mean and standard deviation, each a number or a tensor; with two numbers of shape ``size``.
 
     Raises RuntimeError for a negative standard deviation.
@@ -50,7 +61,9 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
     parts = [p.detach() for p in (mean, std) if isinstance(p, Tensor)]
     shape = FUNCTIONS["broadcast_tensors"](*parts)[0]
     z = _sample("normal", shape, generator).to(parts[0].dtype)
-    return z * (std.detach() if isinstance(std, Tensor) else std) + (mean.detach() if isinstance(mean, Tensor) else mean)
+    return z * (std.detach() if isinstance(std, Tensor) else std) + (
+        mean.detach() if isinstance(mean, Tensor) else mean
+    )
 
 
 @public()
@@ -68,7 +81,11 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
     if isinstance(chance, Tensor):
         if p is None and not x.dtype.is_floating_point:
             raise RuntimeError(f"bernoulli: expected floating probabilities; got {x.dtype}")
-        if not hasattr(chance.value, "level") and chance.shape.numel() and not bool(((chance >= 0) & (chance <= 1)).all()):
+        if (
+            not hasattr(chance.value, "level")
+            and chance.shape.numel()
+            and not bool(((chance >= 0) & (chance <= 1)).all())
+        ):
             raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
     elif not 0 <= chance <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={chance}")
@@ -133,7 +150,9 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         u = wrap(draw("uniform", (*x.shape[:-1], int(num_samples)), dtypes.float64, x.device, generator))
         return order.multinomial_indices(x, u)
     waits = wrap(draw("exponential", tuple(x.shape), dtypes.float64, x.device, generator))
-    return sorting.topk(x.to(dtypes.float64) / waits, int(num_samples)).indices  # the first arrivals of Poisson processes
+    return sorting.topk(
+        x.to(dtypes.float64) / waits, int(num_samples)
+    ).indices  # the first arrivals of Poisson processes
 
 
 def _standard_gamma(alpha: Tensor, generator: Any = None) -> Tensor:
@@ -243,14 +262,19 @@ for _make in (_uniform, _normal, _bernoulli, _random, _exponential, _geometric, 
 # ---- names of lucid.random that only Lucid 2 had ----
 
 
-def uniform(low: float = 0.0, high: float = 1.0, size: Any = (), *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+def uniform(
+    low: float = 0.0, high: float = 1.0, size: Any = (), *, generator: Any = None, dtype: Any = None, device: Any = None
+) -> Tensor:
     """Uniform numbers in ``[low, high)``.
 
     >>> import lucid
     >>> lucid.random.uniform(2.0, 2.0, (2,))
     tensor([2., 2.])
     """
-    u = FUNCTIONS["rand"](sizes_arg((size,) if isinstance(size, int) else tuple(size), "uniform"), generator=generator, dtype=dtype, device=device)
+    u = FUNCTIONS["rand"](
+        sizes_arg((size,) if isinstance(size, int) else tuple(size), "uniform"),
+        generator=generator,
+        dtype=dtype,
+        device=device,
+    )
     return u * (high - low) + low
-
-

@@ -45,7 +45,9 @@ def subtract(x: Any, y: Any) -> Tensor:
     """Subtraction; for booleans there is none (as in PyTorch)."""
     if _is_bool(x) or _is_bool(y):
         if _is_bool(x) and _is_bool(y):
-            raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.")
+            raise RuntimeError(
+                "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead."
+            )
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
             "`~` or `logical_not()` operator instead."
@@ -204,7 +206,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     c = tensor_arg(condition, "where", "condition")
     if c.dtype is not dtypes.bool_:
         if c.dtype is not dtypes.uint8:
-            raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {c.dtype}")
+            raise RuntimeError(
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype {c.dtype}"
+            )
         c = c.to(dtypes.bool_)
     return ops.where(c, input, other)
 
@@ -228,7 +232,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     tensor([4., 9.])
     """
     if isinstance(input, Tensor) and type(exponent) in (int, float):
-        if exponent == 2 and type(exponent) is int or exponent == 2.0 and input.dtype.category >= dtypes.FLOAT:
+        if (exponent == 2 and type(exponent) is int) or (exponent == 2.0 and input.dtype.category >= dtypes.FLOAT):
             return ops.square(input)
         if input.dtype.category >= dtypes.FLOAT:
             if exponent == 0.5:
@@ -242,7 +246,19 @@ def pow(input: Any, exponent: Any) -> Tensor:
     return _operands("pow", ops.pow, input, exponent)
 
 
-_NO_INPLACE = {"positive", "isnan", "isinf", "isfinite", "signbit", "maximum", "minimum", "fmax", "fmin", "logaddexp", "logaddexp2"}
+_NO_INPLACE = {
+    "positive",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "signbit",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "logaddexp",
+    "logaddexp2",
+}
 _ROUNDING = {"floor", "ceil", "trunc", "positive"}
 
 
@@ -278,14 +294,21 @@ def _publish(row: tuple, make: Callable, special: bool = False) -> None:
     f.__doc__ = f"{what}\n\n>>> import lucid\n>>> {where}.{name}({arguments})\ntensor({result})\n"
     names = aliases.split()
     public_names = [a for a in names if not a.startswith("special.")]
-    call = public(*public_names, method=not special, function=not special, inplace=not special and name not in _NO_INPLACE)(f)
+    call = public(
+        *public_names, method=not special, function=not special, inplace=not special and name not in _NO_INPLACE
+    )(f)
     for alias in (a.removeprefix("special.") for a in names if a not in public_names):
         SPECIAL[alias] = call
     if special:
         SPECIAL[name] = call
 
 
-for _rows, _make, _special in ((UNARY, _unary, False), (BINARY, _binary, False), (SPECIAL_UNARY, _unary, True), (SPECIAL_BINARY, _binary, True)):
+for _rows, _make, _special in (
+    (UNARY, _unary, False),
+    (BINARY, _binary, False),
+    (SPECIAL_UNARY, _unary, True),
+    (SPECIAL_BINARY, _binary, True),
+):
     for _row in _rows:
         _publish(_row, _make, _special)
 

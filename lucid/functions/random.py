@@ -211,7 +211,17 @@ def sizes_arg(size: tuple, name: str) -> tuple[int, ...]:
 
 
 def _sampler(name: str, kernel: str, doc: str) -> None:
-    def f(*size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:
+    def f(
+        *size: Any,
+        generator: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        out: Any = None,
+        layout: Any = None,
+        pin_memory: bool = False,
+        **named: Any,
+    ) -> Tensor:
         size = size or (named.get("size", ()),)
         d = (out.dtype if out is not None else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
         if d.category < dtypes.FLOAT:
@@ -226,8 +236,22 @@ def _sampler(name: str, kernel: str, doc: str) -> None:
             return write_out(out, lambda: t, name)
         return t.requires_grad_() if requires_grad else t
 
-    def like(input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
-        return f(tuple(input.shape), generator=generator, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    def like(
+        input: Tensor,
+        *,
+        generator: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        return f(
+            tuple(input.shape),
+            generator=generator,
+            dtype=dtype or input.dtype,
+            device=device or input.device,
+            requires_grad=requires_grad,
+        )
 
     f.__name__, f.__doc__ = name, f"{doc} Takes ``generator=``."
     like.__name__, like.__doc__ = f"{name}_like", f"{doc} Shape, dtype and device are those of ``input``."
@@ -241,7 +265,18 @@ rand, randn = FUNCTIONS["rand"], FUNCTIONS["randn"]
 
 
 @public(method=False)
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """Integers in ``[low, high)``: ``randint(high, size)`` or ``randint(low, high, size)``.
 
     Raises RuntimeError for an empty range.
@@ -263,7 +298,18 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Any = No
 
 
 @public(method=False, out=False)
-def randint_like(input: Tensor, low: int, high: Any = None, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None, layout: Any = None) -> Tensor:
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    layout: Any = None,
+) -> Tensor:
     """``randint`` with the shape, dtype and device of ``input``.
 
     >>> import lucid
@@ -271,11 +317,28 @@ def randint_like(input: Tensor, low: int, high: Any = None, *, generator: Any = 
     [0.0, 0.0]
     """
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, tuple(input.shape), generator=generator, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return randint(
+        low,
+        high,
+        tuple(input.shape),
+        generator=generator,
+        dtype=dtype or input.dtype,
+        device=device or input.device,
+        requires_grad=requires_grad,
+    )
 
 
 @public(method=False)
-def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def randperm(
+    n: int,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """The integers ``0 .. n-1`` in random order.
 
     >>> import lucid

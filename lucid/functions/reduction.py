@@ -13,7 +13,6 @@ from ..ops import reduce
 from .registry import dim_arg, dims_arg, public, tensor_arg
 
 
-
 def _result(name: str) -> type:
     kind = namedtuple(name, ["values", "indices"])  # type: ignore[misc]
     kind.__module__ = "lucid.return_types"
@@ -26,7 +25,9 @@ Max, Min = _result("max"), _result("min")
 def floating(x: Tensor, name: str) -> Tensor:
     """``x``, which must be of a floating or complex dtype."""
     if x.dtype.category < dtypes.FLOAT:
-        raise RuntimeError(f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {x.dtype}")
+        raise RuntimeError(
+            f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {x.dtype}"
+        )
     return x
 
 
@@ -94,7 +95,9 @@ def _correction(unbiased: Any, correction: Any, dim: Any) -> tuple[Any, Any]:
 
 
 @public()
-def var(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+def var(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Tensor:
     """The variance over ``dim``, ``sum((x - mean)^2) / (n - correction)`` with ``correction=1`` by default.
 
     >>> import lucid
@@ -106,7 +109,9 @@ def var(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = Fa
 
 
 @public()
-def std(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+def std(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Tensor:
     """The standard deviation over ``dim``: the square root of ``var``. Where it is 0, so is its gradient.
 
     >>> import lucid
@@ -126,7 +131,9 @@ def root(x: Tensor) -> Tensor:
 
 
 @public()
-def var_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """The pair of ``var`` and ``mean``.
 
     >>> import lucid
@@ -139,7 +146,9 @@ def var_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool
 
 
 @public()
-def std_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """The pair of ``std`` and ``mean``.
 
     >>> import lucid
@@ -157,7 +166,9 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
         return (ops.maximum if name == "max" else ops.minimum)(x, dim)
     if dim is None:
         if not x.shape.numel():
-            raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.")
+            raise RuntimeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
+            )
         return whole(x, None, False)
     d = dim_arg(dim, x.ndim, name)
     if not x.ndim:
@@ -193,9 +204,13 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
 
 def _check_nonempty(x: Tensor, dims: Any, name: str) -> None:
     if dims is None and not x.shape.numel():
-        raise RuntimeError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.")
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
+        )
     if not reduce.size_of(x.shape, dims):
-        raise IndexError(f"{name}(): Expected reduction dim to have non-zero size; the input has shape {tuple(x.shape)}")
+        raise IndexError(
+            f"{name}(): Expected reduction dim to have non-zero size; the input has shape {tuple(x.shape)}"
+        )
 
 
 @public()
@@ -231,7 +246,9 @@ def _arg_extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Tensor:
     op = reduce.argmax if name == "argmax" else reduce.argmin
     if dim is None:
         if not x.shape.numel():
-            raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.")
+            raise IndexError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
+            )
         return op(x, None, keepdim)
     d = dim_arg(dim, x.ndim, name)
     if not x.ndim:

@@ -77,7 +77,9 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     d = dim_arg(dim, x.ndim, "topk")
     k = k.__index__()
     if not 0 <= k <= (x.shape[d] if x.ndim else 1):
-        raise RuntimeError(f"selected index k out of range: topk got k={k}, dimension {d} has size {x.shape[d] if x.ndim else 1}")
+        raise RuntimeError(
+            f"selected index k out of range: topk got k={k}, dimension {d} has size {x.shape[d] if x.ndim else 1}"
+        )
     if not x.ndim:
         return TopK(x.clone(), index_ops.argsort(x, 0, False, True))
     indices = order.topk_indices(x, k, d, bool(largest))
@@ -88,7 +90,9 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
 
 
 @public(out=False)
-def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
+def unique(
+    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
+) -> Any:
     """The distinct elements (slices along ``dim``) in order; on request where each input went, and how often each occurs.
 
     >>> import lucid
@@ -101,7 +105,9 @@ def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, ret
 
 
 @public(out=False)
-def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
+) -> Any:
     """One element of each run of equal neighbours; on request where each input went, and the lengths of the runs.
 
     >>> import lucid
@@ -146,7 +152,9 @@ def searchsorted(
         if side not in ("left", "right"):
             raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
         if right and side == "left":
-            raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+            raise RuntimeError(
+                "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+            )
         right = side == "right"
     if not rows.ndim:
         raise RuntimeError("torch.searchsorted(): sorted_sequence should have at least one dimension")
@@ -157,7 +165,9 @@ def searchsorted(
         )
     if sorter is not None:
         if sorter.shape != rows.shape:
-            raise RuntimeError(f"torch.searchsorted(): boundary and sorter must have the same size, but got {list(rows.shape)} and {list(sorter.shape)}")
+            raise RuntimeError(
+                f"torch.searchsorted(): boundary and sorter must have the same size, but got {list(rows.shape)} and {list(sorter.shape)}"
+            )
         rows = ops.take_along_axis(rows, sorter, rows.ndim - 1)
     found = index_ops.searchsorted(rows.detach(), values.detach(), bool(right))
     return found.to(dtypes.int32) if out_int32 else found
@@ -174,5 +184,3 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     if boundaries.ndim != 1:
         raise RuntimeError(f"bucketize: boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
-
-

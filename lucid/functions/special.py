@@ -48,7 +48,9 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     tensor([2., 2.])
     """
     if all(isinstance(t, Tensor) and t.dtype.category <= dtypes.INTEGER for t in (tensor1, tensor2)):
-        raise RuntimeError("addcdiv: integer division with addcdiv is not supported; cast one to a floating dtype first")
+        raise RuntimeError(
+            "addcdiv: integer division with addcdiv is not supported; cast one to a floating dtype first"
+        )
     quotient = ops.divide(tensor_arg(tensor1, "addcdiv", "tensor1"), tensor2)
     return ops.add(input, quotient if value == 1 else ops.multiply(quotient, value))
 
@@ -89,7 +91,9 @@ def frac(input: Tensor) -> Tensor:
 
 
 @public(inplace=True)
-def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+def nan_to_num(
+    input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
     """NaN and infinities replaced: by 0 and the largest finite numbers, or by what is given.
 
     >>> import lucid
@@ -116,7 +120,11 @@ def isposinf(input: Tensor) -> Tensor:
     >>> lucid.isposinf(lucid.tensor([float("inf"), float("-inf")]))
     tensor([ True, False])
     """
-    return ops.equal(tensor_arg(input, "isposinf"), math.inf) if input.dtype.category == dtypes.FLOAT else _nowhere(input, "isposinf")
+    return (
+        ops.equal(tensor_arg(input, "isposinf"), math.inf)
+        if input.dtype.category == dtypes.FLOAT
+        else _nowhere(input, "isposinf")
+    )
 
 
 @public()
@@ -127,7 +135,11 @@ def isneginf(input: Tensor) -> Tensor:
     >>> lucid.isneginf(lucid.tensor([float("inf"), float("-inf")]))
     tensor([False,  True])
     """
-    return ops.equal(tensor_arg(input, "isneginf"), -math.inf) if input.dtype.category == dtypes.FLOAT else _nowhere(input, "isneginf")
+    return (
+        ops.equal(tensor_arg(input, "isneginf"), -math.inf)
+        if input.dtype.category == dtypes.FLOAT
+        else _nowhere(input, "isneginf")
+    )
 
 
 def _nowhere(x: Tensor, name: str) -> Tensor:
@@ -194,7 +206,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     >>> lucid.float_power(lucid.tensor([2, 3]), -1)
     tensor([0.5000, 0.3333], dtype=lucid.float64)
     """
-    is_complex = any(isinstance(v, complex) or isinstance(v, Tensor) and v.dtype.is_complex for v in (input, exponent))
+    is_complex = any(isinstance(v, complex) or (isinstance(v, Tensor) and v.dtype.is_complex) for v in (input, exponent))
     wanted = dtypes.complex128 if is_complex else dtypes.float64
     x, y = (v.to(wanted) if isinstance(v, Tensor) else v for v in (input, exponent))
     return ops.pow(x, y)
@@ -340,7 +352,7 @@ def airy_ai(input: Tensor) -> Tensor:
     return ops.airy_ai(tensor_arg(input, "airy_ai"), 0)
 
 
-def _polynomial(name: str, what: str, start: Callable, step: Callable, inside: Callable, example: str) -> None:
+def _polynomial(name: str, what: str, start: Callable, step: Callable, inside: Callable, result: str, at: float = 0.5) -> None:
     """A family of orthogonal polynomials by its recurrence: ``p0 = 1, p1 = start(x), p(k+1) = step(x, k, pk, p(k-1))``."""
 
     def value(x: Tensor, n: int) -> Tensor:
@@ -355,7 +367,9 @@ def _polynomial(name: str, what: str, start: Callable, step: Callable, inside: C
         return last
 
     def f(input: Any, n: Any) -> Tensor:
-        x = floating(input if isinstance(input, Tensor) else as_tensor(input, like=n if isinstance(n, Tensor) else None), name)
+        x = floating(
+            input if isinstance(input, Tensor) else as_tensor(input, like=n if isinstance(n, Tensor) else None), name
+        )
         u = inside(x)
         if not isinstance(n, Tensor):
             return value(u, int(n))
@@ -366,7 +380,7 @@ def _polynomial(name: str, what: str, start: Callable, step: Callable, inside: C
         return total
 
     f.__name__ = f.__qualname__ = name
-    f.__doc__ = f"{what}, of degree ``n`` (a number or a tensor).\n\n>>> import lucid\n>>> lucid.special.{name}(lucid.tensor([0.5]), 3)\ntensor([{example}])\n"
+    f.__doc__ = f"{what}, of degree ``n`` (a number or a tensor).\n\n>>> import lucid\n>>> lucid.special.{name}(lucid.tensor([{at}]), 3)\ntensor([{result}])\n"
     special()(f)
 
 
@@ -374,18 +388,44 @@ def _twice(x: Any, k: int, last: Any, before: Any) -> Any:
     return 2 * x * last - before
 
 
-for _kind, _start, _examples in (
-    ("t", lambda x: x, ("-1.", "1.")),
-    ("u", lambda x: 2 * x, ("-1.", "0.")),
-    ("v", lambda x: 2 * x - 1, ("-1.", "-1.")),
-    ("w", lambda x: 2 * x + 1, ("-1.", "1.")),
-):
-    _polynomial(f"chebyshev_polynomial_{_kind}", f"The Chebyshev polynomial {_kind.upper()}", _start, _twice, lambda x: x, _examples[0])
-    _polynomial(f"shifted_chebyshev_polynomial_{_kind}", f"The Chebyshev polynomial {_kind.upper()} of 2x - 1", _start, _twice, lambda x: 2 * x - 1, _examples[1])
-_polynomial("hermite_polynomial_h", "The physicists' Hermite polynomial", lambda x: 2 * x, lambda x, k, a, b: 2 * x * a - 2 * k * b, lambda x: x, "-5.")
-_polynomial("hermite_polynomial_he", "The probabilists' Hermite polynomial", lambda x: x, lambda x, k, a, b: x * a - k * b, lambda x: x, "-1.3750")
-_polynomial("laguerre_polynomial_l", "The Laguerre polynomial", lambda x: 1 - x, lambda x, k, a, b: ((2 * k + 1 - x) * a - k * b) / (k + 1), lambda x: x, "-0.1458")
-_polynomial("legendre_polynomial_p", "The Legendre polynomial", lambda x: x, lambda x, k, a, b: ((2 * k + 1) * x * a - k * b) / (k + 1), lambda x: x, "-0.4375")
+for _kind, _start in (("t", lambda x: x), ("u", lambda x: 2 * x), ("v", lambda x: 2 * x - 1), ("w", lambda x: 2 * x + 1)):
+    _what = f"The Chebyshev polynomial {_kind.upper()}"
+    _polynomial(f"chebyshev_polynomial_{_kind}", _what, _start, _twice, lambda x: x, "-1.")
+    _polynomial(
+        f"shifted_chebyshev_polynomial_{_kind}", f"{_what} of 2x - 1", _start, _twice, lambda x: 2 * x - 1, "-1.", 0.75
+    )
+_polynomial(
+    "hermite_polynomial_h",
+    "The physicists' Hermite polynomial",
+    lambda x: 2 * x,
+    lambda x, k, a, b: 2 * x * a - 2 * k * b,
+    lambda x: x,
+    "-5.",
+)
+_polynomial(
+    "hermite_polynomial_he",
+    "The probabilists' Hermite polynomial",
+    lambda x: x,
+    lambda x, k, a, b: x * a - k * b,
+    lambda x: x,
+    "-1.3750",
+)
+_polynomial(
+    "laguerre_polynomial_l",
+    "The Laguerre polynomial",
+    lambda x: 1 - x,
+    lambda x, k, a, b: ((2 * k + 1 - x) * a - k * b) / (k + 1),
+    lambda x: x,
+    "-0.1458",
+)
+_polynomial(
+    "legendre_polynomial_p",
+    "The Legendre polynomial",
+    lambda x: x,
+    lambda x, k, a, b: ((2 * k + 1) * x * a - k * b) / (k + 1),
+    lambda x: x,
+    "-0.4375",
+)
 
 SPECIAL |= {
     "logit": logit, "polygamma": polygamma, "multigammaln": mvlgamma, "sinc": sinc,

@@ -138,7 +138,9 @@ def _quantile(input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str
     if x.dtype not in (dtypes.float32, dtypes.float64):
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
     if interpolation not in INTERPOLATIONS:
-        raise RuntimeError(f"{name}() interpolation must be one of {', '.join(INTERPOLATIONS)}, but got {interpolation}")
+        raise RuntimeError(
+            f"{name}() interpolation must be one of {', '.join(INTERPOLATIONS)}, but got {interpolation}"
+        )
     if not isinstance(q, Tensor):
         if isinstance(q, float | int) and not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
@@ -200,7 +202,9 @@ def quantile(input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, i
 
 
 @public()
-def nanquantile(input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
+def nanquantile(
+    input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
     """``quantile`` of what is not NaN.
 
     >>> import lucid
@@ -254,12 +258,16 @@ def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
     """
     x = tensor_arg(input, "aminmax")
     if not x.shape.numel() and dim is None:
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
     return AMinMax(reduction.amin(x, dim, keepdim), reduction.amax(x, dim, keepdim))
 
 
 @public()
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None) -> Tensor:
+def norm(
+    input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: Any = None, dtype: Any = None
+) -> Tensor:
     """The p-norm over ``dim``: ``(sum |x|^p)^(1/p)``; "fro" and 2 the Euclidean, "nuc" the nuclear norm of matrices.
 
     At 0 the gradient of the Euclidean norm is 0, as in PyTorch.
@@ -344,7 +352,9 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
     """
     x = tensor_arg(input, "cov")
     if x.ndim > 2:
-        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {x.ndim} dimensions")
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with {x.ndim} dimensions"
+        )
     if x.dtype is dtypes.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = x if x.dtype.category >= dtypes.FLOAT else x.to(dtypes.get_default_dtype())
@@ -353,7 +363,9 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
     for w, name in ((fweights, "fweights"), (aweights, "aweights")):
         if w is not None:
             if w.ndim > 1 or w.shape.numel() != rows.shape[1]:
-                raise RuntimeError(f"cov(): expected {name} to have the same numel as there are observations in the input, got {tuple(w.shape)}")
+                raise RuntimeError(
+                    f"cov(): expected {name} to have the same numel as there are observations in the input, got {tuple(w.shape)}"
+                )
             weights = w if weights is None else weights * w
     if weights is None:
         centred = rows - reduce.mean(rows, (1,), True)
@@ -455,7 +467,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 
 @public(out=False)
-def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:  # noqa: A002
+def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """Counts (or sums of weights) in bins: a number of equal ones or a tensor of edges. A named tuple ``(hist, bin_edges)``.
 
     >>> import lucid
@@ -483,7 +495,7 @@ def _edges(x: Tensor, bins: Any, span: Any) -> Tensor:
 
 
 @public(out=False)
-def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:  # noqa: A002
+def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """A histogram in several dimensions, of points in the rows of ``input``: a named tuple ``(hist, bin_edges)``.
 
     >>> import lucid
@@ -518,7 +530,7 @@ def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Any = No
     return HistogramDD(hist, tuple(edges))
 
 
-def histogram2d(x: Tensor, y: Tensor, bins: Any = 10, range: Any = None, density: bool = False) -> Any:  # noqa: A002
+def histogram2d(x: Tensor, y: Tensor, bins: Any = 10, range: Any = None, density: bool = False) -> Any:
     """``histogramdd`` of the points ``(x_i, y_i)``."""
     span = None if range is None else [v for pair in range for v in pair]
     return histogramdd(FUNCTIONS["stack"]([x.reshape(-1), y.reshape(-1)], 1), bins, range=span, density=density)

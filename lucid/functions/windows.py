@@ -13,7 +13,18 @@ from .registry import FUNCTIONS, public
 
 
 @public(method=False)
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
     """``steps`` numbers from ``base ** start`` to ``base ** end``, evenly spaced in the exponent.
 
     >>> import lucid
@@ -28,7 +39,17 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
 def _window(name: str, what: str, shape: Any, defaults: dict[str, float] | None = None) -> None:
     defaults = defaults or {}
 
-    def f(window_length: int, periodic: bool = True, *args: float, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False, **named: float) -> Tensor:
+    def f(
+        window_length: int,
+        periodic: bool = True,
+        *args: float,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        layout: Any = None,
+        pin_memory: bool = False,
+        **named: float,
+    ) -> Tensor:
         d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         if d.category != dtypes.FLOAT:
             raise RuntimeError(f"{name} expects floating point dtypes, got: {d}")
@@ -56,13 +77,22 @@ def _cosine(n: Tensor, m: int, k: int = 1) -> Tensor:
 
 _window("hann_window", "``(1 - cos(2 pi n / N)) / 2``.", lambda n, m: 0.5 - 0.5 * _cosine(n, m))
 _window(
-    "hamming_window", "``alpha - beta cos(2 pi n / N)``.", lambda n, m, a, b: a - b * _cosine(n, m), {"alpha": 0.54, "beta": 0.46}
+    "hamming_window",
+    "``alpha - beta cos(2 pi n / N)``.",
+    lambda n, m, a, b: a - b * _cosine(n, m),
+    {"alpha": 0.54, "beta": 0.46},
 )
-_window("blackman_window", "``0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N)``.", lambda n, m: 0.42 - 0.5 * _cosine(n, m) + 0.08 * _cosine(n, m, 2))
+_window(
+    "blackman_window",
+    "``0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N)``.",
+    lambda n, m: 0.42 - 0.5 * _cosine(n, m) + 0.08 * _cosine(n, m, 2),
+)
 _window("bartlett_window", "The triangle ``1 - |2 n / N - 1|``.", lambda n, m: 1 - ops.abs(n * (2 / m) - 1))
 _window(
     "kaiser_window",
     "``i0(beta sqrt(1 - (2 n / N - 1)^2)) / i0(beta)``.",
-    lambda n, m, beta: ops.i0(beta * ops.sqrt((1 - ops.square(n * (2 / m) - 1)).clamp(min=0.0))) / ops.i0(n[0] * 0.0 + beta),
+    lambda n, m, beta: (
+        ops.i0(beta * ops.sqrt((1 - ops.square(n * (2 / m) - 1)).clamp(min=0.0))) / ops.i0(n[0] * 0.0 + beta)
+    ),
     {"beta": 12.0},
 )

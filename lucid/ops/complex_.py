@@ -36,7 +36,9 @@ def _sgn_grad(xp, g, x, out):
     """Through x / |x|: the part of ``g`` across ``out``, divided by the size; 0 at 0."""
     size = xp.abs(x)
     along = xp.real(g * xp.conj(out))
-    return xp.where(size == 0, 0.0, (g - xp.complex(along, xp.zeros_like(along)) * out) / xp.where(size == 0, 1.0, size))
+    return xp.where(
+        size == 0, 0.0, (g - xp.complex(along, xp.zeros_like(along)) * out) / xp.where(size == 0, 1.0, size)
+    )
 
 
 sgn = elementwise("sgn", _sgn_grad, holomorphic=False)  # of complex input; for real input it is `sign`

@@ -14,7 +14,9 @@ divide = elementwise(
 pow = elementwise(
     "pow",
     lambda xp, g, x, y: g * pow_grad_base(xp, x, y),
-    lambda xp, g, x, y, out: g * xp.where(x == 0, xp.where(y >= 0, xp.zeros_like(out), -math.inf), out * xp.log(xp.where(x == 0, 1.0, x))),
+    lambda xp, g, x, y, out: (
+        g * xp.where(x == 0, xp.where(y >= 0, xp.zeros_like(out), -math.inf), out * xp.log(xp.where(x == 0, 1.0, x)))
+    ),
 )
 negative = elementwise("negative", lambda xp, g: -g, node_name="NegBackward0")
 positive = elementwise("positive", lambda xp, g: g)
@@ -58,7 +60,6 @@ logaddexp2 = elementwise(
 def apart(xp, x, y):
     """x - y, and 0 where both are the same infinity."""
     return xp.where(xp.logical_and(xp.isinf(x), x == y), 0.0, x - y)
-
 
 
 # ---- trigonometry ----
@@ -108,8 +109,12 @@ def within(xp, x, low, high):
 
 
 # Ties share the gradient, as in PyTorch: half to each.
-maximum = elementwise("maximum", lambda xp, g, x, y: smaller_off(xp, g, x, y), lambda xp, g, x, y: smaller_off(xp, g, y, x))
-minimum = elementwise("minimum", lambda xp, g, x, y: smaller_off(xp, g, y, x), lambda xp, g, x, y: smaller_off(xp, g, x, y))
+maximum = elementwise(
+    "maximum", lambda xp, g, x, y: smaller_off(xp, g, x, y), lambda xp, g, x, y: smaller_off(xp, g, y, x)
+)
+minimum = elementwise(
+    "minimum", lambda xp, g, x, y: smaller_off(xp, g, y, x), lambda xp, g, x, y: smaller_off(xp, g, x, y)
+)
 # NaN loses to a number; of equals the first gets the whole gradient.
 fmax = elementwise(
     "fmax",
@@ -144,7 +149,11 @@ where = elementwise(
 
 # ---- dtype and device: linear and elementwise, written here since every rule may need them ----
 cast = elementwise(
-    "cast", lambda xp, g, source: xp.cast(g, source), params=("dtype", "source"), promote=None, node_name="ToCopyBackward0"
+    "cast",
+    lambda xp, g, source: xp.cast(g, source),
+    params=("dtype", "source"),
+    promote=None,
+    node_name="ToCopyBackward0",
 )
 to_device = elementwise(
     "to_device",

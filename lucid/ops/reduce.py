@@ -16,11 +16,17 @@ def restore(xp, g, shape, axis, keepdims):
 
 def size_of(shape, axis):
     """How many elements are reduced into one."""
-    return math.prod(shape[a] for a in ((axis,) if isinstance(axis, int) else range(len(shape)) if axis is None else axis))
+    return math.prod(
+        shape[a] for a in ((axis,) if isinstance(axis, int) else range(len(shape)) if axis is None else axis)
+    )
 
 
 AXES = ("axis", "keepdims")
-sum = linear("sum", lambda xp, g, x_shape, axis, keepdims: xp.broadcast_to(restore(xp, g, x_shape, axis, keepdims), x_shape), params=AXES)
+sum = linear(
+    "sum",
+    lambda xp, g, x_shape, axis, keepdims: xp.broadcast_to(restore(xp, g, x_shape, axis, keepdims), x_shape),
+    params=AXES,
+)
 mean = linear(
     "mean",
     lambda xp, g, x_shape, axis, keepdims: xp.broadcast_to(
@@ -30,15 +36,21 @@ mean = linear(
 )
 var = other(
     "var",
-    lambda xp, g, x, x_shape, axis, correction, keepdims: restore(xp, g, x_shape, axis, keepdims)
-    * ((x - xp.mean(x, axis=axis, keepdims=True)) * (2.0 / max(size_of(x_shape, axis) - correction, 0) if size_of(x_shape, axis) > correction else math.nan)),
+    lambda xp, g, x, x_shape, axis, correction, keepdims: (
+        restore(xp, g, x_shape, axis, keepdims)
+        * (
+            (x - xp.mean(x, axis=axis, keepdims=True))
+            * (2.0 / max(size_of(x_shape, axis) - correction, 0) if size_of(x_shape, axis) > correction else math.nan)
+        )
+    ),
     params=("axis", "correction", "keepdims"),
     promote=None,
 )
 logsumexp = other(
     "logsumexp",
-    lambda xp, g, x, x_shape, out, axis, keepdims: restore(xp, g, x_shape, axis, keepdims)
-    * xp.exp(x - restore(xp, finite(xp, out), x_shape, axis, keepdims)),
+    lambda xp, g, x, x_shape, out, axis, keepdims: (
+        restore(xp, g, x_shape, axis, keepdims) * xp.exp(x - restore(xp, finite(xp, out), x_shape, axis, keepdims))
+    ),
     params=AXES,
     promote="float",
 )
@@ -56,8 +68,18 @@ def _even_share(xp, g, x, out, x_shape, axis, keepdims):
     return restore(xp, g, x_shape, axis, keepdims) * hit / xp.sum(hit, axis=axis, keepdims=True)
 
 
-amax = other("amax", lambda xp, g, x, out, x_shape, axis, keepdims: _even_share(xp, g, x, out, x_shape, axis, keepdims), params=AXES, promote=None)
-amin = other("amin", lambda xp, g, x, out, x_shape, axis, keepdims: _even_share(xp, g, x, out, x_shape, axis, keepdims), params=AXES, promote=None)
+amax = other(
+    "amax",
+    lambda xp, g, x, out, x_shape, axis, keepdims: _even_share(xp, g, x, out, x_shape, axis, keepdims),
+    params=AXES,
+    promote=None,
+)
+amin = other(
+    "amin",
+    lambda xp, g, x, out, x_shape, axis, keepdims: _even_share(xp, g, x, out, x_shape, axis, keepdims),
+    params=AXES,
+    promote=None,
+)
 
 
 def _others(xp, x, axis):
@@ -78,7 +100,12 @@ def _prod_grad(xp, g, x, x_shape, axis, keepdims):
     return restore(xp, g, x_shape, axis, keepdims) * _others(xp, x, axis)
 
 
-prod = other("prod", lambda xp, g, x, x_shape, axis, keepdims: _prod_grad(xp, g, x, x_shape, axis, keepdims), params=AXES, promote=None)
+prod = other(
+    "prod",
+    lambda xp, g, x, x_shape, axis, keepdims: _prod_grad(xp, g, x, x_shape, axis, keepdims),
+    params=AXES,
+    promote=None,
+)
 
 cumulative_sum = linear(
     "cumulative_sum",
@@ -131,6 +158,7 @@ cumulative_prod = other(
     node_name="CumprodBackward0",
 )
 
+
 def _logcumsumexp_grad(xp, g, x, out, axis):
     """exp(x_i) sum over j >= i of g_j exp(-out_j), as a recurrence from the end whose factors are all at most 1."""
     n = x.shape[axis] if x.shape else 0
@@ -166,4 +194,6 @@ cumulative_argmax, cumulative_argmin = (
     nondifferentiable(name, params=("axis",), promote=None) for name in ("cumulative_argmax", "cumulative_argmin")
 )
 count_nonzero = nondifferentiable("count_nonzero", params=("axis",), promote=None)
-argmax, argmin, any, all = (nondifferentiable(name, params=AXES, promote=None) for name in ("argmax", "argmin", "any", "all"))
+argmax, argmin, any, all = (
+    nondifferentiable(name, params=AXES, promote=None) for name in ("argmax", "argmin", "any", "all")
+)

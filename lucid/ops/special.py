@@ -20,9 +20,7 @@ log_ndtr = elementwise(
 # ---- gamma and zeta ----
 lgamma = elementwise("lgamma", lambda xp, g, x: g * xp.digamma(x), promote="float")
 digamma = elementwise("digamma", lambda xp, g, x: g * xp.polygamma(x, 1), promote="float")
-polygamma = elementwise(
-    "polygamma", lambda xp, g, x, n: g * xp.polygamma(x, n + 1), params=("n",), promote="float"
-)
+polygamma = elementwise("polygamma", lambda xp, g, x, n: g * xp.polygamma(x, n + 1), params=("n",), promote="float")
 
 
 def _unknown(name, argument):
@@ -40,10 +38,16 @@ def gamma_density(xp, a, x):
 
 
 gammainc = elementwise(
-    "gammainc", lambda xp, g: _unknown("gammainc", "input"), lambda xp, g, x, y: g * gamma_density(xp, x, y), promote="float"
+    "gammainc",
+    lambda xp, g: _unknown("gammainc", "input"),
+    lambda xp, g, x, y: g * gamma_density(xp, x, y),
+    promote="float",
 )
 gammaincc = elementwise(
-    "gammaincc", lambda xp, g: _unknown("gammaincc", "input"), lambda xp, g, x, y: -(g * gamma_density(xp, x, y)), promote="float"
+    "gammaincc",
+    lambda xp, g: _unknown("gammaincc", "input"),
+    lambda xp, g, x, y: -(g * gamma_density(xp, x, y)),
+    promote="float",
 )
 
 # ---- x log y with 0 log 0 = 0 ----
@@ -85,9 +89,9 @@ bessel_j0 = elementwise("bessel_j0", lambda xp, g, x: -(g * xp.bessel_j1(x)), pr
 bessel_j1 = elementwise("bessel_j1", lambda xp, g, x: 0.5 * g * (xp.bessel_j0(x) - xp.bessel_j(x, 2)), promote="float")
 bessel_j = elementwise(
     "bessel_j",
-    lambda xp, g, x, order: -(g * xp.bessel_j(x, 1))
-    if order == 0
-    else 0.5 * g * (xp.bessel_j(x, order - 1) - xp.bessel_j(x, order + 1)),
+    lambda xp, g, x, order: (
+        -(g * xp.bessel_j(x, 1)) if order == 0 else 0.5 * g * (xp.bessel_j(x, order - 1) - xp.bessel_j(x, order + 1))
+    ),
     params=("order",),
     promote="float",
 )
@@ -115,5 +119,8 @@ sinc_derivative = elementwise(  # of order 0: sinc itself
 # ---- mantissa and exponent ----
 frexp_exponent = nondifferentiable("frexp_exponent", promote="float")
 frexp_mantissa = elementwise(
-    "frexp_mantissa", lambda xp, g, x: g * xp.exp2(-xp.cast(xp.frexp_exponent(x), g.dtype)), promote="float", node_name="FrexpBackward0"
+    "frexp_mantissa",
+    lambda xp, g, x: g * xp.exp2(-xp.cast(xp.frexp_exponent(x), g.dtype)),
+    promote="float",
+    node_name="FrexpBackward0",
 )
