@@ -25,8 +25,8 @@ def load_digits(*, split=None, as_tensor=True):
     Example:
         >>> from lucid.datasets import load_digits
         >>> images, labels = load_digits(split="test")
-        >>> images.shape[1:], labels.ndim
-        ((1, 8, 8), 1)
+        >>> images.shape, labels.shape
+        (lucid.Size([359, 1, 8, 8]), lucid.Size([359]))
         >>> float(images.min()), float(images.max())
         (0.0, 1.0)
 
