@@ -1,0 +1,270 @@
+"""``gradcheck`` and ``gradgradcheck``: derivatives against finite differences."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import ops
+from ..backends import backend_of
+from ..core import modes
+from ..core.tensor import Tensor, wrap
+from .gradients import grad
+
+
+class GradcheckError(RuntimeError):
+    """A derivative that differs from the finite difference."""
+
+
+def gradcheck(
+    func: Callable,
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+) -> bool:
+    """Compare the gradients of ``func`` at ``inputs`` with central differences of step ``eps``.
+
+    Every differentiable input is to be float64 (or complex128). ``check_forward_ad`` compares jvps too,
+    ``check_batched_grad`` vmap over vjps. Returns True, or raises GradcheckError (a RuntimeError) that shows both
+    Jacobians; with ``raise_exception=False`` returns False instead. ``fast_mode`` is accepted; the check is always full.
+
+    >>> import lucid
+    >>> x = lucid.tensor([0.5, 1.5], dtype=lucid.float64, requires_grad=True)
+    >>> lucid.autograd.gradcheck(lucid.sin, (x,))
+    True
+    """
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+    try:
+        _check(func, inputs, eps, atol, rtol, nondet_tol, check_undefined_grad, check_backward_ad, check_forward_ad, check_batched_grad)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def _check(
+    func: Callable, inputs: Any, eps: float, atol: float, rtol: float, nondet_tol: float,
+    undefined: bool, backward: bool, forward: bool, batched: bool,
+) -> None:  # fmt: skip
+    args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    at = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
+    if not at:
+        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+    for i in at:
+        if args[i].dtype.name not in ("float64", "complex128"):
+            warnings.warn(
+                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check will likely fail if "
+                "all the inputs are not of double precision floating point or complex.",
+                stacklevel=3,
+            )
+    with modes.enable_grad():
+        outs = _outputs(func(*args))
+    numeric = _numeric(func, args, at, outs, eps)
+    if backward:
+        first = _by_vjps(outs, args, at, batched)
+        _compare("Jacobian mismatch", numeric, first, atol, rtol)
+        again = _by_vjps(_outputs(func(*args)), args, at, False)
+        _compare("Backward is not reentrant: two runs differ", first, again, nondet_tol, 0.0)
+        if undefined:
+            _undefined(func, args, at)
+    if forward:
+        _compare("Jacobian computed with forward mode mismatch", numeric, _by_jvps(func, args, at, outs), atol, rtol)
+
+
+def _outputs(result: Any) -> list[Tensor]:
+    found = result if isinstance(result, tuple | list) else (result,)
+    outs = [o for o in found if isinstance(o, Tensor) and o.dtype.category >= 2]
+    if not outs:
+        raise ValueError("gradcheck expects at least one differentiable output")
+    return outs
+
+
+Jacobian = dict[tuple[int, int], list[list[complex]]]  # (input, output) -> rows per element of the input
+
+
+def _flat(t: Tensor) -> list:
+    host = backend_of(t.value).to_host(t.value)
+    return list(host.reshape(-1).tolist())
+
+
+def _moved(args: Sequence[Any], i: int, k: int, step: complex) -> list:
+    """The arguments, all outside the graph, with one element moved."""
+    moved: list[Any] = [wrap(backend_of(a.value).copy(a.value)) if isinstance(a, Tensor) else a for a in args]
+    x = moved[i]
+    flat = ops.reshape(x, (x.shape.numel(),))
+    hit = ops.cast(ops.getitem(ops.eye_like(x, x.shape.numel()), (k,)), x.dtype)
+    moved[i] = ops.reshape(flat + hit * step, tuple(x.shape))
+    return moved
+
+
+def _numeric(func: Callable, args: tuple, at: list[int], outs: list[Tensor], eps: float) -> Jacobian:
+    """Central differences; for complex inputs dL/d(re) + i dL/d(im), PyTorch's convention for the gradient of each output part."""
+    found: Jacobian = {}
+    for i in at:
+        for k in range(args[i].shape.numel()):
+            steps = (eps, 1j * eps) if args[i].dtype.is_complex else (eps,)
+            for s in steps:
+                with modes.no_grad():
+                    high = [_flat(o) for o in _outputs(func(*_moved(args, i, k, s)))]
+                    low = [_flat(o) for o in _outputs(func(*_moved(args, i, k, -s)))]
+                for o, (a, b) in enumerate(zip(high, low, strict=True)):
+                    found.setdefault((i, o), []).append([(p - q) / (2 * eps) for p, q in zip(a, b, strict=True)])
+    return found
+
+
+def _by_vjps(outs: list[Tensor], args: tuple, at: list[int], batched: bool) -> Jacobian:
+    """The same derivatives from backward: real and imaginary parts of inputs and outputs one by one."""
+    found: Jacobian = {}
+    for o, out in enumerate(outs):
+        n = out.shape.numel()
+        for i in at:
+            rows = args[i].shape.numel() * (2 if args[i].dtype.is_complex else 1)
+            found[i, o] = [[0.0] * n for _ in range(rows)]
+        if not out.requires_grad:
+            continue
+        eye = ops.reshape(ops.cast(ops.eye_like(out, n), out.dtype), (n, *out.shape))
+        for part in (1, 1j) if out.dtype.is_complex else (1,):
+            together = None
+            if batched:
+                together = grad(out, [args[i] for i in at], eye * part, retain_graph=True, allow_unused=True, is_grads_batched=True)
+            for k in range(n):
+                unit = ops.getitem(eye, (k,)) * part
+                gs = grad(out, [args[i] for i in at], unit, retain_graph=True, allow_unused=True)
+                for position, (i, g) in enumerate(zip(at, gs, strict=True)):
+                    if g is None:
+                        continue
+                    values = _flat(g)
+                    if together is not None and not _near(_flat(together[position][k]), values, 1e-6, 1e-6):
+                        raise GradcheckError(f"While computing batched gradients, got: {together[position][k]} instead of {g}")
+                    _fill(found[i, o], k, values, args[i].dtype.is_complex, part)
+    return found
+
+
+def _fill(rows: list, k: int, values: list, is_complex: bool, part: complex) -> None:
+    """``d Re(conj(part) out_k) / d(re, im)`` of each element, put into column k."""
+    for e, v in enumerate(values):
+        if is_complex:
+            rows[2 * e][k] += complex(v).real * part
+            rows[2 * e + 1][k] += complex(v).imag * part
+        else:
+            rows[e][k] += complex(v).real * part
+
+
+def _by_jvps(func: Callable, args: tuple, at: list[int], outs: list[Tensor]) -> Jacobian:
+    from ..func import jvp
+
+    found: Jacobian = {}
+    for i in at:
+        x = wrap(args[i].value)
+        n = x.shape.numel()
+        eye = ops.reshape(ops.cast(ops.eye_like(x, n), x.dtype), (n, *x.shape))
+
+        def one(v: Tensor, i: int = i) -> Any:
+            plain = [wrap(a.value) if isinstance(a, Tensor) else a for a in args]
+            plain[i] = v
+            return tuple(_outputs(func(*plain)))
+
+        for k in range(n):
+            for part in (1, 1j) if x.dtype.is_complex else (1,):
+                _, tangents = jvp(one, (x,), (ops.getitem(eye, (k,)) * part,))
+                for o, t in enumerate(tangents):
+                    found.setdefault((i, o), []).append(_flat(t))
+    return found
+
+
+def _near(a: list, b: list, atol: float, rtol: float) -> bool:
+    return all(p == q or abs(p - q) <= atol + rtol * abs(p) for p, q in zip(a, b, strict=True))
+
+
+def _compare(what: str, expected: Jacobian, got: Jacobian, atol: float, rtol: float) -> None:
+    for (i, o), rows in expected.items():
+        other = got[i, o]
+        if not all(_near(r, s, atol, rtol) for r, s in zip(rows, other, strict=True)):
+            raise GradcheckError(
+                f"{what} for output {o} with respect to input {i},\nnumerical:{_shown(rows)}\nanalytical:{_shown(other)}\n"
+                "(a row per element of the input; for complex inputs a row each for real and imaginary part)"
+            )
+
+
+def _shown(rows: list) -> str:
+    return "[" + ",\n ".join("[" + ", ".join(f"{v:.6g}" for v in r) + "]" for r in rows) + "]"
+
+
+def _undefined(func: Callable, args: tuple, at: list[int]) -> None:
+    """Backward must do with a missing gradient of any one output."""
+    outs = _outputs(func(*args))
+    if len(outs) < 2:
+        return
+    for o in outs:
+        if o.requires_grad:
+            try:
+                grad(o, [args[i] for i in at], ops.zeros_like(o), retain_graph=True, allow_unused=True)
+            except (TypeError, AttributeError) as problem:
+                raise GradcheckError(f"Expected backward function to handle undefined output grads. ({problem})") from problem
+
+
+def gradgradcheck(
+    func: Callable,
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+) -> bool:
+    """``gradcheck`` of the gradients of ``func``: second derivatives, with random ``grad_outputs`` unless given.
+
+    >>> import lucid
+    >>> x = lucid.tensor([0.5, 1.5], dtype=lucid.float64, requires_grad=True)
+    >>> lucid.autograd.gradgradcheck(lucid.sin, (x,))
+    True
+    """
+    args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if grad_outputs is None:
+        from ..functions.random import FUNCTIONS, Generator
+
+        outs = _outputs(func(*args))
+        draw = Generator().manual_seed(0)
+        vectors = [FUNCTIONS["rand"](tuple(o.shape), dtype=o.dtype.to_real(), generator=draw).to(o.device) + 0.5 for o in outs]
+        vectors = [v.to(o.dtype).requires_grad_() for v, o in zip(vectors, outs, strict=True)]
+    else:
+        vectors = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+        vectors = [v if v.requires_grad else v.detach().requires_grad_() for v in vectors]
+    count = len(args)
+
+    def gradients(*values: Any) -> tuple:
+        xs, vs = values[:count], values[count:]
+        xs = tuple(x.requires_grad_() if isinstance(x, Tensor) and args[i].requires_grad and not x.requires_grad else x for i, x in enumerate(xs))
+        with modes.enable_grad():
+            outs = _outputs(func(*xs))
+            wanted = [x for x in xs if isinstance(x, Tensor) and x.requires_grad]
+            found = grad(outs, wanted, vs, create_graph=True, allow_unused=True)
+        return tuple(ops.zeros_like(x) if g is None else g for g, x in zip(found, wanted, strict=True))
+
+    return gradcheck(
+        gradients, (*args, *vectors), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol,
+        check_undefined_grad=False, check_batched_grad=check_batched_grad, check_backward_ad=check_rev_over_rev or not check_fwd_over_rev,
+    )  # fmt: skip
