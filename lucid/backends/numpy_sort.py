@@ -98,7 +98,7 @@ def unique_consecutive(x: Any, axis: int | None) -> tuple:
     n = len(rows)
     change = rows[1:] != rows[:-1]
     if rows.ndim > 1:
-        change = change.reshape(max(n - 1, 0), -1).any(1) if rows[:1].size else np.zeros(max(n - 1, 0), bool)
+        change = change.any(tuple(range(1, rows.ndim)))
     starts = np.flatnonzero(np.concatenate([np.ones(min(n, 1), bool), change]))
     inverse = np.zeros(n, np.int64)
     inverse[starts[1:]] = 1

@@ -212,7 +212,7 @@ def _new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
 
 def _as_subclass(self: Tensor, cls: type) -> Tensor:
     """The same data as an instance of a subclass of Tensor."""
-    t = new_tensor(cls)
+    t: Any = new_tensor(cls)
     t.value, t.node, t.grad, t._version = self.value, self.node, None, 0
     return t
 
@@ -232,7 +232,7 @@ def _divmod(self: Any, other: Any) -> Any:
 
 
 Tensor.__divmod__ = _divmod  # type: ignore[attr-defined]
-Tensor.__rdivmod__ = lambda self, other: _divmod(as_tensor(other, like=self), self)  # type: ignore[attr-defined]
+Tensor.__rdivmod__ = lambda self, other: _divmod(as_tensor(other, like=self), self)  # type: ignore[attr-defined, operator]
 Tensor.__round__ = lambda self, ndigits=None: self.round(decimals=ndigits or 0)  # type: ignore[attr-defined]
 Tensor.__floor__ = lambda self: self.floor()  # type: ignore[attr-defined]
 Tensor.__ceil__ = lambda self: self.ceil()  # type: ignore[attr-defined]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 from .. import ops
 from ..core.dtypes import BOOL, as_dtype, int64
 from ..core.tensor import Tensor
 from ..ops import reduce
-from .registry import dim_arg, public, tensor_arg
+from .registry import dim_arg, public, return_type, tensor_arg
 
-CumMax, CumMin = (namedtuple(name, ["values", "indices"]) for name in ("cummax", "cummin"))
-CumMax.__module__ = CumMin.__module__ = "lucid.return_types"
+CumMax, CumMin = (return_type(name, "values", "indices") for name in ("cummax", "cummin"))
 
 
 def _input(input: Any, dtype: Any, name: str) -> Tensor:

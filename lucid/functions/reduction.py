@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 from .. import ops
@@ -10,16 +9,9 @@ from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor
 from ..ops import reduce
-from .registry import dim_arg, dims_arg, public, tensor_arg
+from .registry import dim_arg, dims_arg, public, return_type, tensor_arg
 
-
-def _result(name: str) -> type:
-    kind = namedtuple(name, ["values", "indices"])  # type: ignore[misc]
-    kind.__module__ = "lucid.return_types"
-    return kind
-
-
-Max, Min = _result("max"), _result("min")
+Max, Min = (return_type(name, "values", "indices") for name in ("max", "min"))
 
 
 def floating(x: Tensor, name: str) -> Tensor:

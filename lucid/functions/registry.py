@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,13 @@ CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, Flo
 SPECIAL: dict[str, Callable] = {}  # what lucid.special holds
 # The array API's and NumPy's words for arguments that PyTorch names otherwise.
 SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "axes": "dims", "self": "input"}
+
+
+def return_type(name: str, *fields: str) -> Any:
+    """A named tuple as PyTorch's functions of several results return."""
+    kind = namedtuple(name, fields)  # type: ignore[misc]
+    kind.__module__ = "lucid.return_types"
+    return kind
 
 
 def public(

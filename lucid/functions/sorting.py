@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 from .. import ops
@@ -10,11 +9,9 @@ from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
 from ..ops import indexing as index_ops
 from ..ops import order
-from .registry import dim_arg, public, tensor_arg
+from .registry import dim_arg, public, return_type, tensor_arg
 
-Sort = namedtuple("sort", ["values", "indices"])
-TopK = namedtuple("topk", ["values", "indices"])
-Sort.__module__ = TopK.__module__ = "lucid.return_types"
+Sort, TopK = (return_type(name, "values", "indices") for name in ("sort", "topk"))
 
 
 def _comparable(input: Any, name: str) -> Tensor:

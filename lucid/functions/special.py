@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
-from .registry import FUNCTIONS, SPECIAL, public, tensor_arg
+from .registry import FUNCTIONS, SPECIAL, public, return_type, tensor_arg
 
-Frexp = namedtuple("frexp", ["mantissa", "exponent"])
-Frexp.__module__ = "lucid.return_types"
+Frexp = return_type("frexp", "mantissa", "exponent")
 
 
 def floating(input: Any, name: str) -> Tensor:
@@ -206,7 +204,9 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     >>> lucid.float_power(lucid.tensor([2, 3]), -1)
     tensor([0.5000, 0.3333], dtype=lucid.float64)
     """
-    is_complex = any(isinstance(v, complex) or (isinstance(v, Tensor) and v.dtype.is_complex) for v in (input, exponent))
+    is_complex = any(
+        isinstance(v, complex) or (isinstance(v, Tensor) and v.dtype.is_complex) for v in (input, exponent)
+    )
     wanted = dtypes.complex128 if is_complex else dtypes.float64
     x, y = (v.to(wanted) if isinstance(v, Tensor) else v for v in (input, exponent))
     return ops.pow(x, y)
@@ -351,81 +351,6 @@ def airy_ai(input: Tensor) -> Tensor:
     """The Airy function Ai; on the CPU it needs SciPy."""
     return ops.airy_ai(tensor_arg(input, "airy_ai"), 0)
 
-
-def _polynomial(name: str, what: str, start: Callable, step: Callable, inside: Callable, result: str, at: float = 0.5) -> None:
-    """A family of orthogonal polynomials by its recurrence: ``p0 = 1, p1 = start(x), p(k+1) = step(x, k, pk, p(k-1))``."""
-
-    def value(x: Tensor, n: int) -> Tensor:
-        one = x * 0.0 + 1.0
-        if n < 0:
-            return x * 0.0
-        if n == 0:
-            return one
-        before, last = one, start(x)
-        for k in range(1, n):
-            before, last = last, step(x, k, last, before)
-        return last
-
-    def f(input: Any, n: Any) -> Tensor:
-        x = floating(
-            input if isinstance(input, Tensor) else as_tensor(input, like=n if isinstance(n, Tensor) else None), name
-        )
-        u = inside(x)
-        if not isinstance(n, Tensor):
-            return value(u, int(n))
-        degrees = n.to(dtypes.int64)
-        total = x * 0.0 + degrees * 0.0
-        for degree in sorted(set(degrees.reshape(-1).tolist())):
-            total = ops.where(ops.equal(degrees, degree), value(u, degree), total)
-        return total
-
-    f.__name__ = f.__qualname__ = name
-    f.__doc__ = f"{what}, of degree ``n`` (a number or a tensor).\n\n>>> import lucid\n>>> lucid.special.{name}(lucid.tensor([{at}]), 3)\ntensor([{result}])\n"
-    special()(f)
-
-
-def _twice(x: Any, k: int, last: Any, before: Any) -> Any:
-    return 2 * x * last - before
-
-
-for _kind, _start in (("t", lambda x: x), ("u", lambda x: 2 * x), ("v", lambda x: 2 * x - 1), ("w", lambda x: 2 * x + 1)):
-    _what = f"The Chebyshev polynomial {_kind.upper()}"
-    _polynomial(f"chebyshev_polynomial_{_kind}", _what, _start, _twice, lambda x: x, "-1.")
-    _polynomial(
-        f"shifted_chebyshev_polynomial_{_kind}", f"{_what} of 2x - 1", _start, _twice, lambda x: 2 * x - 1, "-1.", 0.75
-    )
-_polynomial(
-    "hermite_polynomial_h",
-    "The physicists' Hermite polynomial",
-    lambda x: 2 * x,
-    lambda x, k, a, b: 2 * x * a - 2 * k * b,
-    lambda x: x,
-    "-5.",
-)
-_polynomial(
-    "hermite_polynomial_he",
-    "The probabilists' Hermite polynomial",
-    lambda x: x,
-    lambda x, k, a, b: x * a - k * b,
-    lambda x: x,
-    "-1.3750",
-)
-_polynomial(
-    "laguerre_polynomial_l",
-    "The Laguerre polynomial",
-    lambda x: 1 - x,
-    lambda x, k, a, b: ((2 * k + 1 - x) * a - k * b) / (k + 1),
-    lambda x: x,
-    "-0.1458",
-)
-_polynomial(
-    "legendre_polynomial_p",
-    "The Legendre polynomial",
-    lambda x: x,
-    lambda x, k, a, b: ((2 * k + 1) * x * a - k * b) / (k + 1),
-    lambda x: x,
-    "-0.4375",
-)
 
 SPECIAL |= {
     "logit": logit, "polygamma": polygamma, "multigammaln": mvlgamma, "sinc": sinc,

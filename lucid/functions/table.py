@@ -1,6 +1,5 @@
 """The plain elementwise functions: what each is, with an example, in one row. ``pointwise`` publishes them."""
 
-
 UNARY = [  # name, op, what it is, an example and its result, aliases
     ("neg", "negative", "``-x``.", "[1.0, -2.0]", "[-1.,  2.]", "negative"),
     (
