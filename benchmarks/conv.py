@@ -64,7 +64,8 @@ def pool(shape: tuple[int, ...], function: str, *args: int) -> Build:
         rng = np.random.default_rng(0)
         c = shape[1]
         x = L.F.conv2d(
-            L.tensor(rng.standard_normal(shape, dtype=np.float32)), L.tensor(np.eye(c, dtype=np.float32).reshape(c, c, 1, 1))
+            L.tensor(rng.standard_normal(shape, dtype=np.float32)),
+            L.tensor(np.eye(c, dtype=np.float32).reshape(c, c, 1, 1)),
         )
         x = x.detach().requires_grad_()
         f = getattr(L.F, function)
@@ -170,7 +171,12 @@ def register(bench: Bench) -> None:
         extra = (f", stride {stride}" if stride > 1 else "") + (f", groups {groups}" if groups > 1 else "")
         bench.row(f"{n}x{c}x{size}x{size} -> {o}, {k}x{k}{extra}", layer(sizes, "conv2d"))
     bench.section("Pooling, forward and backward")
-    for shape, *args in [((64, 6, 28, 28), 2), ((32, 64, 16, 16), 2), ((1, 64, 16, 16), 2), ((32, 64, 32, 32), 3, 2, 1)]:
+    for shape, *args in [
+        ((64, 6, 28, 28), 2),
+        ((32, 64, 16, 16), 2),
+        ((1, 64, 16, 16), 2),
+        ((32, 64, 32, 32), 3, 2, 1),
+    ]:
         label = "x".join(map(str, shape)) + f", {args[0]}x{args[0]}" + (f", stride {args[1]}" if len(args) > 1 else "")
         bench.row(f"max_pool2d {label}", pool(shape, "max_pool2d", *args))
         bench.row(f"avg_pool2d {label}", pool(shape, "avg_pool2d", *args))

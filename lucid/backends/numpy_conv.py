@@ -28,7 +28,9 @@ def _is_depthwise(channels: int, outs: int, groups: int) -> bool:
     return groups == channels == outs > 1
 
 
-def _forward(x: ndarray, w: Any, bias: Any, out: ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
+def _forward(
+    x: ndarray, w: Any, bias: Any, out: ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int
+) -> None:
     """Fill ``out`` (N, *places, O) from ``x`` (N, *sizes, C)."""
     kernel = w.shape[2:]
     if not out.size:
@@ -55,7 +57,9 @@ def conv_bias(x: Any, w: Any, bias: Any, stride: tuple, padding: tuple, dilation
     return _channels_first(out)
 
 
-def conv_input_grad(g: Any, w: Any, sizes: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:
+def conv_input_grad(
+    g: Any, w: Any, sizes: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int
+) -> ndarray:
     if is_half(g):
         return conv_input_grad(g.astype(F32), w.astype(F32), sizes, stride, padding, dilation, groups).astype(g.dtype)
     channels = w.shape[1] * groups
@@ -84,11 +88,17 @@ def _phases(g: ndarray, w: ndarray, out: ndarray, stride: tuple, padding: tuple,
     ranges = [range(s) for s in stride]
     for rests in itertools.product(*ranges):
         taps, target, pads = [], [], []
-        for rest, n, m, k, s, (low, _), d in zip(rests, out.shape[1:-1], g.shape[1:-1], w.shape[2:], stride, padding, dilation, strict=True):
+        for rest, n, m, k, s, (low, _), d in zip(
+            rests, out.shape[1:-1], g.shape[1:-1], w.shape[2:], stride, padding, dilation, strict=True
+        ):
             first = (rest + low) % s
             shift = (rest + low - first) // s
             chosen = range(first, k, s)
-            taps.append(slice(chosen[-1], None if first == 0 and s == 1 or chosen[0] - s < 0 else chosen[0] - s, -s) if len(chosen) else slice(0, 0))
+            taps.append(
+                slice(chosen[-1], None if (first == 0 and s == 1) or chosen[0] - s < 0 else chosen[0] - s, -s)
+                if len(chosen)
+                else slice(0, 0)
+            )
             target.append(slice(rest, None, s))
             count, span = len(range(rest, n, s)), d * (len(chosen) - 1)
             pads.append((span - shift, count - m + shift))
@@ -128,7 +138,10 @@ def _scatter(g: ndarray, w: Any, out: ndarray, stride: tuple, padding: tuple, di
     places, sizes, kernel, channels = g.shape[1:-1], out.shape[1:-1], w.shape[2:], out.shape[-1]
     inner, source = _overlap(sizes, padding)
     # What the windows reach, and at least what lies inside the padding.
-    reach = tuple(max(s * (m - 1) + d * (k - 1) + 1, i.stop) for s, m, d, k, i in zip(stride, places, dilation, kernel, inner, strict=True))
+    reach = tuple(
+        max(s * (m - 1) + d * (k - 1) + 1, i.stop)
+        for s, m, d, k, i in zip(stride, places, dilation, kernel, inner, strict=True)
+    )
     out[...] = 0
     for images in _image_blocks(len(g), math.prod(places) * math.prod(kernel) * channels):
         part = np.ascontiguousarray(g[images])
@@ -138,13 +151,22 @@ def _scatter(g: ndarray, w: Any, out: ndarray, stride: tuple, padding: tuple, di
         whole = _workspace("padded", (len(part), *reach, channels), out.dtype)
         whole[...] = 0
         for tap, offset in enumerate(np.ndindex(*kernel)):
-            where = tuple(slice(o * d, o * d + s * (n - 1) + 1, s) for o, d, s, n in zip(offset, dilation, stride, places, strict=True))
+            where = tuple(
+                slice(o * d, o * d + s * (n - 1) + 1, s)
+                for o, d, s, n in zip(offset, dilation, stride, places, strict=True)
+            )
             target = whole[:, *where]
-            target += products[0, ..., tap, :] if groups == 1 else np.moveaxis(products[..., tap, :], 0, -2).reshape(target.shape)
+            target += (
+                products[0, ..., tap, :]
+                if groups == 1
+                else np.moveaxis(products[..., tap, :], 0, -2).reshape(target.shape)
+            )
         out[images][:, *source] = whole[:, *inner]
 
 
-def conv_weight_grad(x: Any, g: Any, sizes: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:
+def conv_weight_grad(
+    x: Any, g: Any, sizes: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int
+) -> ndarray:
     if is_half(x):
         return conv_weight_grad(x.astype(F32), g.astype(F32), sizes, stride, padding, dilation, groups).astype(x.dtype)
     x, g = _channels_last(x), np.ascontiguousarray(_channels_last(g))

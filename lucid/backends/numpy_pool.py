@@ -29,7 +29,9 @@ def _order(x: Any) -> tuple | None:
 
 
 @functools.lru_cache(1024)
-def _taps(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> tuple[tuple[tuple, tuple | None], ...]:
+def _taps(
+    sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple
+) -> tuple[tuple[tuple, tuple | None], ...]:
     """For each tap of the window: where the input is read, and for which outputs that is inside it (None: for all)."""
     taps = []
     for offsets in np.ndindex(*kernel):
@@ -94,7 +96,11 @@ def max_pool_grad(g: Any, x: Any, out: Any, *window: Any) -> ndarray:
     """
     kernel, stride, _, dilation, _ = window
     tiled = all(s >= k and d == 1 for k, s, d in zip(kernel, stride, dilation, strict=True))
-    covered = tiled and kernel == stride and all(m * k == n for m, k, n in zip(out.shape[2:], kernel, x.shape[2:], strict=True))
+    covered = (
+        tiled
+        and kernel == stride
+        and all(m * k == n for m, k, n in zip(out.shape[2:], kernel, x.shape[2:], strict=True))
+    )
     taps = _taps(x.shape[2:], *window)
     dx = _like(x, x.shape, g.dtype, np.empty if covered else np.zeros)
     if not g.size:
@@ -155,12 +161,18 @@ def adaptive_max_indices(x: Any, starts: tuple, stops: tuple) -> ndarray:
         start, stop = (np.asarray(a).reshape((1, 1, -1) if np.ndim(a) == 1 else np.shape(a)) for a in (start, stop))
         index = start[..., None] + np.arange(int((stop - start).max(initial=1)))
         index = np.minimum(index, stop[..., None] - 1)  # shorter windows repeat their last element
-        grids.append(index.reshape(*index.shape[:2], *(1,) * d, index.shape[2], *(1,) * (ndim - 1), index.shape[3], *(1,) * (ndim - 1 - d)))
+        grids.append(
+            index.reshape(
+                *index.shape[:2], *(1,) * d, index.shape[2], *(1,) * (ndim - 1), index.shape[3], *(1,) * (ndim - 1 - d)
+            )
+        )
     flat: Any = 0
     for size, grid in zip(x.shape[2:], grids, strict=True):
         flat = flat * size + grid
     places = flat.shape[2 : 2 + ndim]
-    flat = np.broadcast_to(flat.reshape(*flat.shape[:2], *places, -1), (n, c, *places, math.prod(flat.shape[2 + ndim :])))
+    flat = np.broadcast_to(
+        flat.reshape(*flat.shape[:2], *places, -1), (n, c, *places, math.prod(flat.shape[2 + ndim :]))
+    )
     if not flat.size:
         return np.zeros((n, c, *places), np.int64)
     patches = np.take_along_axis(x.reshape(n, c, -1), flat.reshape(n, c, -1), 2).reshape(flat.shape)
@@ -178,7 +190,16 @@ def _counts(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, places: 
 
 
 @functools.lru_cache(1024)
-def _shares(sizes: tuple, dtype: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None) -> Any:
+def _shares(
+    sizes: tuple,
+    dtype: Any,
+    kernel: tuple,
+    stride: tuple,
+    padding: tuple,
+    places: tuple,
+    include: bool,
+    divisor: int | None,
+) -> Any:
     """What a window's sum is multiplied with: one number, or an array over the places."""
     if divisor is not None:
         return dtype.type(1.0 / divisor)
@@ -191,7 +212,9 @@ def _shares(sizes: tuple, dtype: Any, kernel: tuple, stride: tuple, padding: tup
     return (1.0 / total).astype(dtype)
 
 
-def avg_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None) -> ndarray:
+def avg_pool(
+    x: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None
+) -> ndarray:
     if is_half(x):
         return avg_pool(x.astype(F32), kernel, stride, padding, places, include, divisor).astype(x.dtype)
     out = _like(x, (*x.shape[:2], *places))
@@ -205,7 +228,14 @@ def avg_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple
 
 
 def avg_pool_grad(
-    g: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None
+    g: Any,
+    sizes: tuple,
+    kernel: tuple,
+    stride: tuple,
+    padding: tuple,
+    places: tuple,
+    include: bool,
+    divisor: int | None,
 ) -> ndarray:
     if is_half(g):
         return avg_pool_grad(g.astype(F32), sizes, kernel, stride, padding, places, include, divisor).astype(g.dtype)
@@ -224,7 +254,9 @@ def im2col(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple
     return out.reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(places))
 
 
-def col2im(x: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
+def col2im(
+    x: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple
+) -> ndarray:
     if is_half(x):
         return col2im(x.astype(F32), sizes, kernel, stride, padding, dilation, places).astype(x.dtype)
     taps = math.prod(kernel)

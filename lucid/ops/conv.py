@@ -21,21 +21,29 @@ def _weight_grad(xp, x, g, w_shape, stride, padding, dilation, groups):
 
 conv = multilinear(
     "conv",
-    lambda xp, g, y, x_shape, stride, padding, dilation, groups: _input_grad(xp, g, y, x_shape, stride, padding, dilation, groups),
-    lambda xp, g, x, y_shape, stride, padding, dilation, groups: _weight_grad(xp, x, g, y_shape, stride, padding, dilation, groups),
+    lambda xp, g, y, x_shape, stride, padding, dilation, groups: _input_grad(
+        xp, g, y, x_shape, stride, padding, dilation, groups
+    ),
+    lambda xp, g, x, y_shape, stride, padding, dilation, groups: _weight_grad(
+        xp, x, g, y_shape, stride, padding, dilation, groups
+    ),
     params=GEOMETRY,
     node_name="ConvolutionBackward0",
 )
 conv_input_grad = multilinear(  # of the output's gradient x and the weight y; sizes: the spatial shape of the input
     "conv_input_grad",
     lambda xp, g, y, stride, padding, dilation, groups: xp.conv(g, y, stride, padding, dilation, groups),
-    lambda xp, g, x, y_shape, stride, padding, dilation, groups: _weight_grad(xp, g, x, y_shape, stride, padding, dilation, groups),
+    lambda xp, g, x, y_shape, stride, padding, dilation, groups: _weight_grad(
+        xp, g, x, y_shape, stride, padding, dilation, groups
+    ),
     params=("sizes", *GEOMETRY),
     node_name="ConvolutionBackward0",
 )
 conv_weight_grad = multilinear(  # of the input x and the output's gradient y; sizes: the kernel's spatial shape
     "conv_weight_grad",
-    lambda xp, g, y, x_shape, stride, padding, dilation, groups: _input_grad(xp, y, g, x_shape, stride, padding, dilation, groups),
+    lambda xp, g, y, x_shape, stride, padding, dilation, groups: _input_grad(
+        xp, y, g, x_shape, stride, padding, dilation, groups
+    ),
     lambda xp, g, x, stride, padding, dilation, groups: xp.conv(x, g, stride, padding, dilation, groups),
     params=("sizes", *GEOMETRY),
     node_name="ConvolutionBackward0",
@@ -51,8 +59,12 @@ channel_sum = linear(
 # One node instead of two, and the bias is added while the output is still in the cache: 0.85 of the composed time.
 conv_bias = other(
     "conv_bias",
-    lambda xp, g, y, x_shape, stride, padding, dilation, groups: _input_grad(xp, g, y, x_shape, stride, padding, dilation, groups),
-    lambda xp, g, x, y_shape, stride, padding, dilation, groups: _weight_grad(xp, x, g, y_shape, stride, padding, dilation, groups),
+    lambda xp, g, y, x_shape, stride, padding, dilation, groups: _input_grad(
+        xp, g, y, x_shape, stride, padding, dilation, groups
+    ),
+    lambda xp, g, x, y_shape, stride, padding, dilation, groups: _weight_grad(
+        xp, x, g, y_shape, stride, padding, dilation, groups
+    ),
     lambda xp, g: xp.channel_sum(g),
     params=GEOMETRY,
     node_name="ConvolutionBackward0",

@@ -14,21 +14,27 @@ WINDOW = ("kernel", "stride", "padding", "dilation", "places")
 # The gradient finds the maxima again by comparing: cheaper than to compute and keep 8 bytes of index per output.
 max_pool = other(
     "max_pool",
-    lambda xp, g, x, out, kernel, stride, padding, dilation, places: xp.max_pool_grad(g, x, out, kernel, stride, padding, dilation, places),
+    lambda xp, g, x, out, kernel, stride, padding, dilation, places: xp.max_pool_grad(
+        g, x, out, kernel, stride, padding, dilation, places
+    ),
     params=WINDOW,
     promote=None,
     node_name="MaxPoolBackward0",
 )
 max_pool_grad = linear(  # x: the output's gradient, y: the pooled input, z: the maxima; the first of equals gets it all
     "max_pool_grad",
-    lambda xp, g, y, z, kernel, stride, padding, dilation, places: xp.max_pool_take(g, y, z, kernel, stride, padding, dilation, places),
+    lambda xp, g, y, z, kernel, stride, padding, dilation, places: xp.max_pool_take(
+        g, y, z, kernel, stride, padding, dilation, places
+    ),
     lambda xp, g: None,
     lambda xp, g: None,
     params=WINDOW,
 )
 max_pool_take = linear(  # the elements of x where y has its maxima z
     "max_pool_take",
-    lambda xp, g, y, z, kernel, stride, padding, dilation, places: xp.max_pool_grad(g, y, z, kernel, stride, padding, dilation, places),
+    lambda xp, g, y, z, kernel, stride, padding, dilation, places: xp.max_pool_grad(
+        g, y, z, kernel, stride, padding, dilation, places
+    ),
     lambda xp, g: None,
     lambda xp, g: None,
     params=WINDOW,

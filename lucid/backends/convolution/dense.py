@@ -36,12 +36,18 @@ def columns(
             continue
         view = windows(part, kernel, stride, dilation, out)
         if groups > 1:
-            view = np.moveaxis(view.reshape(*view.shape[:-1], groups, -1) if view.flags.c_contiguous else _split(view, groups), -2, 0)
+            view = np.moveaxis(
+                view.reshape(*view.shape[:-1], groups, -1) if view.flags.c_contiguous else _split(view, groups), -2, 0
+            )
         else:
             view = view[None]
         for rows in row_blocks(out[0], each * len(part)):
             block = view[:, :, rows]
-            flat = workspace("columns", (groups, math.prod(block.shape[1 : 2 + len(out)]), math.prod(block.shape[2 + len(out) :])), x.dtype)
+            flat = workspace(
+                "columns",
+                (groups, math.prod(block.shape[1 : 2 + len(out)]), math.prod(block.shape[2 + len(out) :])),
+                x.dtype,
+            )
             np.copyto(flat.reshape(block.shape), block)
             yield images, rows, flat
 
@@ -49,7 +55,9 @@ def columns(
 def _split(view: ndarray, groups: int) -> ndarray:
     """The channels as (groups, channels / groups), without a copy."""
     each = view.shape[-1] // groups
-    return np.lib.stride_tricks.as_strided(view, (*view.shape[:-1], groups, each), (*view.strides[:-1], each * view.strides[-1], view.strides[-1]))
+    return np.lib.stride_tricks.as_strided(
+        view, (*view.shape[:-1], groups, each), (*view.strides[:-1], each * view.strides[-1], view.strides[-1])
+    )
 
 
 def grouped(g: ndarray, groups: int) -> ndarray:
@@ -124,10 +132,24 @@ def summed_product(x: ndarray, y: ndarray) -> ndarray:
     return np.add.reduce(stack, 0)
 
 
-def forward(x: ndarray, w: Any, bias: Any, out: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
+def forward(
+    x: ndarray,
+    w: Any,
+    bias: Any,
+    out: ndarray,
+    kernel: tuple,
+    stride: tuple,
+    padding: tuple,
+    dilation: tuple,
+    groups: int,
+) -> None:
     """Fill ``out`` (N, *places, O)."""
     wide = weights(w, groups)
-    b = strip(x.shape[-1], out.shape[-1], kernel, stride, dilation, groups, out.shape[-2]) if out.flags.c_contiguous else 1
+    b = (
+        strip(x.shape[-1], out.shape[-1], kernel, stride, dilation, groups, out.shape[-2])
+        if out.flags.c_contiguous
+        else 1
+    )
     if b > 1:
         narrow, kernel = spread(wide[0], b, kernel, stride[-1])
         wide, stride = narrow[None], (*stride[:-1], b * stride[-1])
@@ -148,7 +170,9 @@ def forward(x: ndarray, w: Any, bias: Any, out: ndarray, kernel: tuple, stride: 
             part += bias
 
 
-def weight_grad(x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:
+def weight_grad(
+    x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int
+) -> ndarray:
     """(groups, taps * C / groups, O / groups); ``g`` is contiguous."""
     b = strip(x.shape[-1], g.shape[-1], kernel, stride, dilation, groups, g.shape[-2])
     if b > 1:
@@ -159,7 +183,9 @@ def weight_grad(x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: t
     return _weight_grad(x, g, kernel, stride, padding, dilation, groups)
 
 
-def _weight_grad(x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:
+def _weight_grad(
+    x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int
+) -> ndarray:
     shape = (groups, math.prod(kernel) * x.shape[-1] // groups, g.shape[-1] // groups)
     total = np.zeros(shape, g.dtype)
     for images, rows, flat in columns(x, groups, kernel, stride, padding, dilation, g.shape[1:-1]):

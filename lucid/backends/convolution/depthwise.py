@@ -38,10 +38,15 @@ def _parts(x: ndarray, kernel: tuple, stride: tuple, dilation: tuple, out: tuple
         columns = x[..., begin : begin + step * (width - 1) + 1 : step, :]
         copy = workspace("residue", columns.shape, x.dtype)
         np.copyto(copy, columns)
-        yield slice(first, None, cycle), _rows(copy, (*kernel[:-1], count), (*stride[:-1], 1), (*dilation[:-1], apart), out)
+        yield (
+            slice(first, None, cycle),
+            _rows(copy, (*kernel[:-1], count), (*stride[:-1], 1), (*dilation[:-1], apart), out),
+        )
 
 
-def forward(x: ndarray, w: Any, bias: Any, out: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> None:
+def forward(
+    x: ndarray, w: Any, bias: Any, out: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple
+) -> None:
     """Fill contiguous ``out`` (N, *places, C); ``w`` is (C, 1, *kernel)."""
     places, c, n = out.shape[1:-1], out.shape[-1], len(kernel)
     taps = np.tile(np.moveaxis(w[:, 0], 0, -1), (1,) * n + (places[-1],))

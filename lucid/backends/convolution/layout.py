@@ -76,7 +76,10 @@ def padded(x: ndarray, padding: tuple) -> ndarray:
 def windows(x: ndarray, kernel: tuple, stride: tuple, dilation: tuple, out: tuple) -> ndarray:
     """A view of padded (N, *sizes, C) as (N, *out, *kernel, C)."""
     steps = x.strides[1:-1]
-    strides = (*(a * s for a, s in zip(steps, stride, strict=True)), *(a * d for a, d in zip(steps, dilation, strict=True)))
+    strides = (
+        *(a * s for a, s in zip(steps, stride, strict=True)),
+        *(a * d for a, d in zip(steps, dilation, strict=True)),
+    )
     return _strided(x, (x.shape[0], *out, *kernel, x.shape[-1]), (x.strides[0], *strides, x.strides[-1]))
 
 

@@ -30,7 +30,9 @@ def _wanted(name: str, x: Tensor, n: int, output_size: Any) -> tuple[int, ...]:
         raise RuntimeError(f"{name}: output_size must be {n} ints, but got {list(output_size)}")
     places = sizes_arg(output_size, n, name, "output_size")
     if any(m < 0 for m in places):
-        raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {list(places)}")
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received {list(places)}"
+        )
     return places
 
 
@@ -59,7 +61,10 @@ def _adaptive_avg(name: str, n: int, input: Any, output_size: Any) -> Tensor:
     else:
         out = x
         for d, (size, m) in enumerate(zip(x.shape[2:], places, strict=True)):
-            rows = [[1.0 / (b - a) if a <= i < b else 0.0 for a, b in zip(*_edges(size, m), strict=True)] for i in range(size)]
+            rows = [
+                [1.0 / (b - a) if a <= i < b else 0.0 for a, b in zip(*_edges(size, m), strict=True)]
+                for i in range(size)
+            ]
             weights = as_tensor(rows, dtype=x.dtype, device=x.device) if m else ops.zeros_of((size, 0), x)
             order = (*(i for i in range(n + 2) if i != d + 2), d + 2)
             back = tuple(sorted(range(n + 2), key=order.__getitem__))
@@ -130,23 +135,36 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_max("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
-def adaptive_max_pool1d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> tuple[Tensor, Tensor]:
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
     """``adaptive_max_pool1d`` and where the maxima lie."""
     return _adaptive_max("adaptive_max_pool1d", 1, input, output_size, True)
 
 
-def adaptive_max_pool2d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> tuple[Tensor, Tensor]:
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
     """``adaptive_max_pool2d`` and where the maxima lie."""
     return _adaptive_max("adaptive_max_pool2d", 2, input, output_size, True)
 
 
-def adaptive_max_pool3d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> tuple[Tensor, Tensor]:
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: Any, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
     """``adaptive_max_pool3d`` and where the maxima lie."""
     return _adaptive_max("adaptive_max_pool3d", 3, input, output_size, True)
 
 
 def _fractional(
-    name: str, n: int, input: Any, kernel_size: Any, output_size: Any, output_ratio: Any, return_indices: bool, samples: Tensor | None
+    name: str,
+    n: int,
+    input: Any,
+    kernel_size: Any,
+    output_size: Any,
+    output_ratio: Any,
+    return_indices: bool,
+    samples: Tensor | None,
 ) -> Any:
     from ... import rand
 
@@ -160,11 +178,15 @@ def _fractional(
     places = sizes_arg(output_size, n, name, "output_size")
     for size, k, m, axis in zip(x.shape[2:], kernel, places, ("time", "height", "width")[-n:], strict=True):
         if m + k - 1 > size or k < 1 or m < 1:
-            raise ShapeError(f"{name}(): pool {axis} {k} with output size {m} too large relative to input {axis} {size}")
+            raise ShapeError(
+                f"{name}(): pool {axis} {k} with output size {m} too large relative to input {axis} {size}"
+            )
     if samples is None:
         samples = rand((*x.shape[:2], n), dtype=x.dtype, device=x.device)
     elif tuple(samples.shape) != (*x.shape[:2], n):
-        raise ShapeError(f"{name}: Expect _random_samples to have shape {(*x.shape[:2], n)}, but got {tuple(samples.shape)}")
+        raise ShapeError(
+            f"{name}: Expect _random_samples to have shape {(*x.shape[:2], n)}, but got {tuple(samples.shape)}"
+        )
     starts, stops = [], []
     order = range(n) if n == 3 else range(n - 1, -1, -1)  # PyTorch's samples: width, height; but time, height, width
     for d, size, k, m in zip(order, x.shape[2:], kernel, places, strict=True):
@@ -190,7 +212,12 @@ def _sequence(u: Tensor, size: int, k: int, places: int) -> Tensor:
 
 
 def fractional_max_pool2d(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False, _random_samples: Any = None
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Any = None,
 ) -> Any:
     """Maxima of windows at pseudo-random steps between 1 and 2 (or any ratio), of (N, C, H, W) or (C, H, W).
 
@@ -200,25 +227,44 @@ def fractional_max_pool2d(
     >>> F.fractional_max_pool2d(lucid.zeros(1, 2, 10, 10), 2, output_ratio=0.7).shape
     lucid.Size([1, 2, 7, 7])
     """
-    return _fractional("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+    return _fractional(
+        "fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )
 
 
 def fractional_max_pool3d(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False, _random_samples: Any = None
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Any = None,
 ) -> Any:
     """``fractional_max_pool2d`` for volumes (N, C, D, H, W) or (C, D, H, W)."""
-    return _fractional("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+    return _fractional(
+        "fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples
+    )
 
 
 def fractional_max_pool2d_with_indices(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False, _random_samples: Any = None
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """``fractional_max_pool2d`` and where the maxima lie."""
     return _fractional("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, True, _random_samples)
 
 
 def fractional_max_pool3d_with_indices(
-    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False, _random_samples: Any = None
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """``fractional_max_pool3d`` and where the maxima lie."""
     return _fractional("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, True, _random_samples)

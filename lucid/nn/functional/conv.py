@@ -21,7 +21,9 @@ def sizes_arg(value: Any, n: int, name: str, argument: str) -> tuple[int, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not all(hasattr(v, "__index__") for v in value):
         raise TypeError(f"{name}(): argument '{argument}' must be tuple of ints, not {type(value).__name__} {value!r}")
     if len(value) not in (1, n):
-        raise RuntimeError(f"{name}: expected {argument} to be a single integer value or a list of {n} values, but got {argument}={list(value)}")
+        raise RuntimeError(
+            f"{name}: expected {argument} to be a single integer value or a list of {n} values, but got {argument}={list(value)}"
+        )
     return tuple(v.__index__() for v in value) * (n if len(value) == 1 else 1)
 
 
@@ -54,12 +56,18 @@ def _tensors(name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None) -> No
     if w.ndim != n + 2:
         raise ShapeError(f"{name}: expected weight to be {n + 2}-dimensional, but got weight of size {list(w.shape)}")
     if x.ndim not in (n + 1, n + 2):
-        raise ShapeError(f"{name}: Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}")
+        raise ShapeError(
+            f"{name}: Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}"
+        )
     for other, what in ((w, "weight"), (bias, "bias")):
         if other is not None and other.dtype is not x.dtype:
-            raise RuntimeError(f"{name}: Input type ({x.dtype}) and {what} type ({other.dtype}) should be the same; cast one with .to()")
+            raise RuntimeError(
+                f"{name}: Input type ({x.dtype}) and {what} type ({other.dtype}) should be the same; cast one with .to()"
+            )
     if x.dtype.category < dtypes.FLOAT:
-        raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}; convert the tensors to a floating-point dtype')
+        raise RuntimeError(
+            f'{name}: "{name}" not implemented for {x.dtype}; convert the tensors to a floating-point dtype'
+        )
 
 
 def _bias(name: str, w: Tensor, bias: Tensor | None, count: int) -> None:
@@ -70,7 +78,9 @@ def _bias(name: str, w: Tensor, bias: Tensor | None, count: int) -> None:
         )
 
 
-def _conv(name: str, n: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Tensor:
+def _conv(
+    name: str, n: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Tensor:
     x, w = tensor_arg(input, name), tensor_arg(weight, name, "weight")
     b = None if bias is None else tensor_arg(bias, name, "bias")
     stride, padding, dilation = _geometry(name, n, stride, padding, dilation, groups)
@@ -78,7 +88,9 @@ def _conv(name: str, n: int, input: Any, weight: Any, bias: Any, stride: Any, pa
     shape, batched = tuple(w.shape), x.ndim == n + 2
     if shape[0] < groups or shape[0] % groups:
         wrong = "at least" if shape[0] < groups else "divisible by"
-        raise ShapeError(f"{name}: Given groups={groups}, expected weight to be {wrong} {groups} at dimension 0, but got weight of size {list(shape)} instead")
+        raise ShapeError(
+            f"{name}: Given groups={groups}, expected weight to be {wrong} {groups} at dimension 0, but got weight of size {list(shape)} instead"
+        )
     channels = x.shape[-n - 1]
     if channels != shape[1] * groups:
         raise ShapeError(
@@ -101,12 +113,22 @@ def _conv(name: str, n: int, input: Any, weight: Any, bias: Any, stride: Any, pa
         )
     if not batched:
         x = ops.reshape(x, (1, *x.shape))
-    out = ops.conv(x, w, stride, pairs, dilation, groups) if b is None else ops.conv_bias(x, w, b, stride, pairs, dilation, groups)
+    out = (
+        ops.conv(x, w, stride, pairs, dilation, groups)
+        if b is None
+        else ops.conv_bias(x, w, b, stride, pairs, dilation, groups)
+    )
     return out if batched else ops.reshape(out, tuple(out.shape[1:]))
 
 
 def conv1d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of signals (N, C, L) or (C, L) with ``weight`` (O, C / groups, K).
 
@@ -120,7 +142,13 @@ def conv1d(
 
 
 def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of images (N, C, H, W) or (C, H, W) with ``weight`` (O, C / groups, KH, KW).
 
@@ -135,7 +163,13 @@ def conv2d(
 
 
 def conv3d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Tensor:
     """Cross-correlation of volumes (N, C, D, H, W) or (C, D, H, W) with ``weight`` (O, C / groups, KD, KH, KW).
 
@@ -148,14 +182,25 @@ def conv3d(
     return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def transposed_sizes(sizes: Sequence[int], kernel: Sequence[int], stride: Any, padding: Any, output_padding: Any, dilation: Any) -> tuple[int, ...]:
+def transposed_sizes(
+    sizes: Sequence[int], kernel: Sequence[int], stride: Any, padding: Any, output_padding: Any, dilation: Any
+) -> tuple[int, ...]:
     """The spatial shape of a transposed convolution's output."""
     parts = zip(sizes, kernel, stride, padding, output_padding, dilation, strict=True)
     return tuple((n - 1) * s - 2 * p + d * (k - 1) + extra + 1 for n, k, s, p, extra, d in parts)
 
 
 def _transposed(
-    name: str, n: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
+    name: str,
+    n: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
 ) -> Tensor:
     x, w = tensor_arg(input, name), tensor_arg(weight, name, "weight")
     b = None if bias is None else tensor_arg(bias, name, "bias")
@@ -168,7 +213,9 @@ def _transposed(
     if any(e < 0 for e in extra):
         raise RuntimeError(f"{name}: negative output_padding is not supported, got output_padding={extra}")
     if any(e >= s and e >= d for e, s, d in zip(extra, stride, dilation, strict=True)):
-        raise RuntimeError(f"{name}: output padding must be smaller than either stride or dilation, but got output_padding {extra}, stride {stride}, dilation {dilation}")
+        raise RuntimeError(
+            f"{name}: output padding must be smaller than either stride or dilation, but got output_padding {extra}, stride {stride}, dilation {dilation}"
+        )
     if channels != shape[0] or shape[0] % groups:
         raise ShapeError(
             f"{name}: Given transposed=1, weight of size {list(shape)}, expected input{list(x.shape)} to have {shape[0]} channels "
@@ -191,7 +238,14 @@ def _transposed(
 
 
 def conv_transpose1d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Tensor:
     """The transpose (gradient) of ``conv1d`` as a layer: (N, C, L) with ``weight`` (C, O / groups, K).
 
@@ -203,7 +257,14 @@ def conv_transpose1d(
 
 
 def conv_transpose2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Tensor:
     """The transpose (gradient) of ``conv2d`` as a layer: (N, C, H, W) with ``weight`` (C, O / groups, KH, KW).
 
@@ -215,7 +276,14 @@ def conv_transpose2d(
 
 
 def conv_transpose3d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
 ) -> Tensor:
     """The transpose (gradient) of ``conv3d`` as a layer: (N, C, D, H, W) with ``weight`` (C, O / groups, KD, KH, KW).
 

@@ -17,13 +17,22 @@ from .pooling import batched, unbatched
 __all__ = ["fold", "max_unpool1d", "max_unpool2d", "max_unpool3d", "unfold"]
 
 
-def _blocks(name: str, sizes: Sequence[int], kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[tuple, ...]:
+def _blocks(
+    name: str, sizes: Sequence[int], kernel_size: Any, dilation: Any, padding: Any, stride: Any
+) -> tuple[tuple, ...]:
     """Kernel, stride, padding, dilation as pairs, and how many blocks lie in each direction."""
     kernel, dilated = sizes_arg(kernel_size, 2, name, "kernel_size"), sizes_arg(dilation, 2, name, "dilation")
     pad, steps = sizes_arg(padding, 2, name, "padding"), sizes_arg(stride, 2, name, "stride")
-    for what, values, least in (("kernel_size", kernel, 1), ("stride", steps, 1), ("dilation", dilated, 1), ("padding", pad, 0)):
+    for what, values, least in (
+        ("kernel_size", kernel, 1),
+        ("stride", steps, 1),
+        ("dilation", dilated, 1),
+        ("padding", pad, 0),
+    ):
         if any(v < least for v in values):
-            raise RuntimeError(f"{name}: {what} should be {'greater than zero' if least else 'non-negative'}, but got {values}")
+            raise RuntimeError(
+                f"{name}: {what} should be {'greater than zero' if least else 'non-negative'}, but got {values}"
+            )
     parts = zip(sizes, kernel, steps, pad, dilated, strict=True)
     places = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in parts)
     if any(m < 1 for m in places):
@@ -47,7 +56,9 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     return unbatched(ops.im2col(x, *_blocks("unfold", x.shape[2:], kernel_size, dilation, padding, stride)), had_batch)
 
 
-def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
+def fold(
+    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Tensor:
     """Columns (N, C * KH * KW, L) added up to images (N, C, H, W): the transpose of ``unfold``.
 
     Raises RuntimeError where the columns do not fit ``output_size``.
@@ -59,7 +70,9 @@ def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, p
     """
     x = tensor_arg(input, "fold")
     if x.ndim not in (2, 3) or 0 in x.shape[-2:]:
-        raise ShapeError(f"fold: Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions, but got: {list(x.shape)}")
+        raise ShapeError(
+            f"fold: Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions, but got: {list(x.shape)}"
+        )
     sizes = sizes_arg(output_size, 2, "fold", "output_size")
     kernel, steps, pad, dilated, places = _blocks("fold", sizes, kernel_size, dilation, padding, stride)
     rows, columns = x.shape[-2:]
@@ -79,7 +92,9 @@ def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, p
     return unbatched(ops.col2im(x, sizes, kernel, steps, pad, dilated, places), had_batch)
 
 
-def _unpool(name: str, n: int, input: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any) -> Tensor:
+def _unpool(
+    name: str, n: int, input: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Tensor:
     x, had_batch = batched(input, n, name)
     where = tensor_arg(indices, name, "indices")
     kernel = sizes_arg(kernel_size, n, name, "kernel_size")
@@ -94,7 +109,9 @@ def _unpool(name: str, n: int, input: Any, indices: Any, kernel_size: Any, strid
             )
         for d, (want, size, s) in enumerate(zip(wanted, sizes, steps, strict=True)):
             if not size - s < want < size + s:
-                raise ValueError(f'invalid output_size "{list(wanted)}" (dim {d} must be between {size - s} and {size + s})')
+                raise ValueError(
+                    f'invalid output_size "{list(wanted)}" (dim {d} must be between {size - s} and {size + s})'
+                )
         sizes = wanted
     if where.dtype is not dtypes.int64:
         raise RuntimeError(f"{name}: elements in indices should be type int64 but got: {where.dtype}")
@@ -107,12 +124,16 @@ def _unpool(name: str, n: int, input: Any, indices: Any, kernel_size: Any, strid
     if where.shape.numel():
         low, high = int(ops.amin(where, None, False).value), int(ops.amax(where, None, False).value)
         if low < 0 or high >= total:
-            raise RuntimeError(f"{name}: Found an invalid max index: {high if high >= total else low} (output volumes are of size {'x'.join(map(str, sizes))})")
+            raise RuntimeError(
+                f"{name}: Found an invalid max index: {high if high >= total else low} (output volumes are of size {'x'.join(map(str, sizes))})"
+            )
     flat = ops.put_along_axis(ops.zeros_of((*lead, total), x), where, ops.reshape(x, (*lead, count)), 2)
     return unbatched(ops.reshape(flat, (*lead, *sizes)), had_batch)
 
 
-def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+def max_unpool1d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Tensor:
     """Maxima put back to where ``max_pool1d(..., return_indices=True)`` found them; zeros elsewhere.
 
     >>> import lucid, lucid.nn.functional as F
@@ -122,7 +143,9 @@ def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any =
     return _unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool2d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+def max_unpool2d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Tensor:
     """Maxima put back to where ``max_pool2d(..., return_indices=True)`` found them; zeros elsewhere.
 
     ``output_size`` settles which of the possible input sizes is meant. Raises RuntimeError for indices out of range.
@@ -130,6 +153,8 @@ def max_unpool2d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any =
     return _unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool3d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+def max_unpool3d(
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Tensor:
     """Maxima put back to where ``max_pool3d(..., return_indices=True)`` found them; zeros elsewhere."""
     return _unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)

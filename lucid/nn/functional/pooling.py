@@ -37,7 +37,11 @@ def window(
 ) -> tuple[tuple, tuple, tuple, tuple, tuple]:
     """Kernel, stride, padding, dilation as tuples, and the output's spatial shape."""
     kernel = sizes_arg(kernel_size, n, name, "kernel_size")
-    steps = kernel if stride is None or (isinstance(stride, Sequence) and not len(stride)) else sizes_arg(stride, n, name, "stride")
+    steps = (
+        kernel
+        if stride is None or (isinstance(stride, Sequence) and not len(stride))
+        else sizes_arg(stride, n, name, "stride")
+    )
     pad, dilated = sizes_arg(padding, n, name, "padding"), sizes_arg(dilation, n, name, "dilation")
     if any(k <= 0 for k in kernel):
         raise RuntimeError(f"{name}: kernel size should be greater than zero, but got {kernel}")
@@ -48,7 +52,9 @@ def window(
     if any(p < 0 for p in pad):
         raise RuntimeError(f"{name}: pad must be non-negative, but got {pad}")
     if any(2 * p > (k - 1) * d + 1 for p, k, d in zip(pad, kernel, dilated, strict=True)):
-        raise RuntimeError(f"{name}: pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={kernel} and dilation={dilated}")
+        raise RuntimeError(
+            f"{name}: pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={kernel} and dilation={dilated}"
+        )
     places = []
     for size, k, s, p, d in zip(x.shape[2:], kernel, steps, pad, dilated, strict=True):
         room = size + 2 * p - d * (k - 1) - 1
@@ -67,7 +73,9 @@ def window(
 def gather(x: Tensor, indices: Tensor) -> Tensor:
     """The elements of (N, C, *sizes) at flat spatial indices (N, C, *places)."""
     lead, places = tuple(x.shape[:2]), tuple(indices.shape[2:])
-    flat = ops.take_along_axis(ops.reshape(x, (*lead, _count(x.shape[2:]))), ops.reshape(indices, (*lead, _count(places))), 2)
+    flat = ops.take_along_axis(
+        ops.reshape(x, (*lead, _count(x.shape[2:]))), ops.reshape(indices, (*lead, _count(places))), 2
+    )
     return ops.reshape(flat, (*lead, *places))
 
 
@@ -79,7 +87,15 @@ def _count(sizes: Sequence[int]) -> int:
 
 
 def _max_pool(
-    name: str, n: int, input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool
+    name: str,
+    n: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
 ) -> Any:
     x, had_batch = batched(input, n, name)
     if x.dtype.category in (dtypes.COMPLEX, dtypes.BOOL):
@@ -92,7 +108,13 @@ def _max_pool(
 
 
 def max_pool1d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """The maximum of each window of (N, C, L) or (C, L); with ``return_indices`` also where it lies.
 
@@ -104,7 +126,13 @@ def max_pool1d(
 
 
 def max_pool2d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """The maximum of each window of (N, C, H, W) or (C, H, W); with ``return_indices`` also where it lies.
 
@@ -120,7 +148,13 @@ def max_pool2d(
 
 
 def max_pool3d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Any:
     """The maximum of each window of (N, C, D, H, W) or (C, D, H, W); with ``return_indices`` also where it lies.
 
@@ -132,28 +166,54 @@ def max_pool3d(
 
 
 def max_pool1d_with_indices(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """``max_pool1d`` and where the maxima lie."""
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
 def max_pool2d_with_indices(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """``max_pool2d`` and where the maxima lie."""
     return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
 def max_pool3d_with_indices(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """``max_pool3d`` and where the maxima lie."""
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
 
 def _avg_pool(
-    name: str, n: int, input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor: Any = None
+    name: str,
+    n: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: Any = None,
 ) -> Tensor:
     x, had_batch = batched(input, n, name)
     if x.dtype.category < dtypes.FLOAT:
@@ -165,7 +225,12 @@ def _avg_pool(
 
 
 def avg_pool1d(
-    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> Tensor:
     """The average of each window of (N, C, L) or (C, L).
 
@@ -193,7 +258,9 @@ def avg_pool2d(
     >>> F.avg_pool2d(lucid.arange(4.0).reshape(1, 2, 2), 2)
     tensor([[[1.5000]]])
     """
-    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(
+        "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 def avg_pool3d(
@@ -211,7 +278,9 @@ def avg_pool3d(
     >>> F.avg_pool3d(lucid.ones(1, 2, 4, 4, 4), 2).shape
     lucid.Size([1, 2, 2, 2, 2])
     """
-    return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(
+        "avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 def _lp_pool(name: str, n: int, input: Any, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:

@@ -96,7 +96,12 @@ class _FractionalMax(Module):
     function: ClassVar[Any]
 
     def __init__(
-        self, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: bool = False, _random_samples: Any = None
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
     ):
         super().__init__()
         n, name = self.ndim, type(self).__name__
@@ -113,7 +118,12 @@ class _FractionalMax(Module):
 
     def forward(self, input: Tensor) -> Any:
         return type(self).function(
-            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, _random_samples=self._random_samples
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
         )
 
 

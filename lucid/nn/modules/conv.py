@@ -58,7 +58,10 @@ class _ConvNd(Module):
         if padding_mode not in modes:
             raise ValueError(f"padding_mode must be one of {modes}, but got padding_mode='{padding_mode}'")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size, self.stride = sizes_arg(kernel_size, n, name, "kernel_size"), sizes_arg(stride, n, name, "stride")
+        self.kernel_size, self.stride = (
+            sizes_arg(kernel_size, n, name, "kernel_size"),
+            sizes_arg(stride, n, name, "stride"),
+        )
         self.padding = padding if isinstance(padding, str) else sizes_arg(padding, n, name, "padding")
         self.dilation = sizes_arg(dilation, n, name, "dilation")
         self.transposed, self.output_padding = transposed, sizes_arg(output_padding, n, name, "output_padding")
@@ -82,7 +85,10 @@ class _ConvNd(Module):
     def _pads(self) -> list[int]:
         """The padding as ``F.pad`` wants it: pairs, last dimension first."""
         if isinstance(self.padding, str):
-            totals = [d * (k - 1) if self.padding == "same" else 0 for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+            totals = [
+                d * (k - 1) if self.padding == "same" else 0
+                for d, k in zip(self.dilation, self.kernel_size, strict=True)
+            ]
             return [p for total in reversed(totals) for p in (total // 2, total - total // 2)]
         return [p for p in reversed(self.padding) for _ in range(2)]
 
@@ -128,7 +134,19 @@ class _Conv(_ConvNd):
         dtype: Any = None,
     ):
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, False, 0, groups, bias, padding_mode, device, dtype
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            False,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
 
@@ -193,7 +211,19 @@ class _ConvTranspose(_ConvNd):
         if isinstance(padding, str):
             raise TypeError(f"{type(self).__name__}: padding must be an int or a tuple of ints, not {padding!r}")
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, True, output_padding, groups, bias, padding_mode, device, dtype
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            True,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
         )
 
     def _output_padding(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
@@ -219,7 +249,9 @@ class _ConvTranspose(_ConvNd):
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         extra = self._output_padding(input, output_size)
-        return type(self).function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+        return type(self).function(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )
 
 
 class ConvTranspose1d(_ConvTranspose):

@@ -19,11 +19,20 @@ class _DepthSeparable(Module):
     conv: ClassVar[type]
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, bias: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        bias: bool = True,
     ):
         super().__init__()
         make = type(self).conv
-        self.depthwise = make(in_channels, in_channels, kernel_size, stride, padding, dilation, groups=in_channels, bias=bias)
+        self.depthwise = make(
+            in_channels, in_channels, kernel_size, stride, padding, dilation, groups=in_channels, bias=bias
+        )
         self.pointwise = make(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
