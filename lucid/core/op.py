@@ -586,7 +586,7 @@ def declare(name: str, kind: str, rules: tuple[Rule, ...], *, variadic: bool = F
     if variadic:
         op.call = lambda inputs, *params: apply(op, inputs, params)
     elif op.arity == 1:
-        op.call = _with_params(op) if op.params or op.wants_shapes else _one_input(op)
+        op.call = _with_params(op) if op.params or op.wants_shapes or op.put is not None else _one_input(op)
     elif op.arity == 2 and not op.params and not op.wants_shapes and op.joint is None:
         op.call = _two_inputs(op)
     elif op.arity > 2 and not op.params and not op.wants_shapes and op.joint is None and not op.promote_from:

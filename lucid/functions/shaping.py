@@ -315,7 +315,7 @@ def _sequence(tensors: Any, name: str) -> list[Tensor]:
         tensors = list(tensors)
     items = [tensor_arg(x, name, f"tensors[{i}]") for i, x in enumerate(tensors)]
     if not items:
-        raise RuntimeError(f"{name}(): expected a non-empty list of Tensors")
+        raise ShapeError(f"{name}(): expected a non-empty list of Tensors")
     return items
 
 

@@ -1,0 +1,378 @@
+"""Joining and splitting beyond cat and split: the stacks, the h/v/d splits, meshgrid, block_diag, combinations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import ops
+from ..core import dtypes
+from ..core.tensor import Tensor, as_tensor
+from .creation import arange
+from .registry import FUNCTIONS, dim_arg, public, tensor_arg
+from .shaping import _piece, _sequence, broadcast_shapes, cat, chunk, expand, flatten, split
+
+zeros = FUNCTIONS["zeros"]
+for _name in ("split_with_sizes", "unsafe_split_with_sizes"):
+    FUNCTIONS[_name] = lambda input, split_sizes, dim=0: split(input, list(split_sizes), dim)
+    setattr(Tensor, _name, FUNCTIONS[_name])
+FUNCTIONS["unsafe_split"] = Tensor.unsafe_split = split  # type: ignore[attr-defined]
+FUNCTIONS["unsafe_chunk"] = Tensor.unsafe_chunk = chunk  # type: ignore[attr-defined]
+FUNCTIONS["broadcast_shapes"] = broadcast_shapes
+
+
+def _many(tensors: tuple) -> tuple[list, bool]:
+    """Arguments given as ``f(a, b)`` or ``f([a, b])``, and whether there was but one tensor."""
+    if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
+        return list(tensors[0]), False
+    return list(tensors), len(tensors) == 1
+
+
+def _at_least(name: str, n: int, widen: Any, doc: str) -> None:
+    def f(*tensors: Any) -> Any:
+        items, single = _many(tensors)
+        made = tuple(widen(tensor_arg(x, name)) for x in items)
+        return made[0] if single else made
+
+    f.__name__ = name
+    f.__doc__ = doc
+    public(method=False, out=False)(f)
+
+
+def _three(x: Tensor) -> Tensor:
+    if x.ndim >= 3:
+        return x
+    return ops.reshape(x, {0: (1, 1, 1), 1: (1, *x.shape, 1), 2: (*x.shape, 1)}[x.ndim])
+
+
+_at_least("atleast_1d", 1, lambda x: x if x.ndim else ops.reshape(x, (1,)), "Each tensor with at least one dimension.")
+_at_least(
+    "atleast_2d", 2, lambda x: x if x.ndim > 1 else ops.reshape(x, (1, *x.shape) if x.ndim else (1, 1)),
+    "Each tensor with at least two dimensions (in front).",
+)  # fmt: skip
+_at_least("atleast_3d", 3, _three, "Each tensor with at least three dimensions (a matrix gets one behind, a vector on both sides).")
+atleast_1d, atleast_2d, atleast_3d = (FUNCTIONS[f"atleast_{n}d"] for n in (1, 2, 3))
+
+
+# ---- stacks ----
+
+
+@public(method=False)
+def hstack(tensors: Any) -> Tensor:
+    """Joined along the second dimension (vectors: the first).
+
+    >>> import lucid
+    >>> lucid.hstack([lucid.tensor([1]), lucid.tensor([2, 3])])
+    tensor([1, 2, 3])
+    """
+    items = atleast_1d(_sequence(tensors, "hstack"))
+    return cat(items, 0 if items[0].ndim == 1 else 1)
+
+
+@public("row_stack", method=False)
+def vstack(tensors: Any) -> Tensor:
+    """Joined along the first dimension, vectors as rows.
+
+    >>> import lucid
+    >>> lucid.vstack([lucid.tensor([1, 2]), lucid.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    return cat(atleast_2d(_sequence(tensors, "vstack")), 0)
+
+
+@public(method=False)
+def dstack(tensors: Any) -> Tensor:
+    """Joined along the third dimension."""
+    return cat(atleast_3d(_sequence(tensors, "dstack")), 2)
+
+
+@public(method=False)
+def column_stack(tensors: Any) -> Tensor:
+    """Joined along the second dimension, vectors as columns."""
+    items = _sequence(tensors, "column_stack")
+    return cat([ops.reshape(x, (x.shape.numel(), 1)) if x.ndim <= 1 else x for x in items], 1)
+
+
+# ---- splits ----
+
+
+@public()
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces along ``dim``: so many of nearly equal size, or cut at the indices listed. Views.
+
+    >>> import lucid
+    >>> [p.tolist() for p in lucid.tensor_split(lucid.arange(5), 2)]
+    [[0, 1, 2], [3, 4]]
+    """
+    x = tensor_arg(input, "tensor_split")
+    if not x.ndim:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    d = dim_arg(dim, x.ndim, "tensor_split")
+    n = x.shape[d]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, int):
+        sections = indices_or_sections
+        if sections <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
+        size, extra = divmod(n, sections)
+        cuts = [i * size + min(i, extra) for i in range(sections + 1)]
+    else:
+        cuts = [0, *indices_or_sections, n]
+    pieces = []
+    for a, b in zip(cuts, cuts[1:], strict=False):
+        start, stop, _ = slice(a, b).indices(n)
+        pieces.append(_piece(x, d, start, max(start, stop)))
+    return tuple(pieces)
+
+
+def _fixed_split(name: str, dim: int, needed: int) -> None:
+    def f(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+        if input.ndim < needed:
+            raise RuntimeError(f"{name} requires a tensor with at least {needed} dimension, but got a tensor with {input.ndim} dimensions!")
+        d = 0 if name == "hsplit" and input.ndim == 1 else dim
+        if isinstance(indices_or_sections, int) and (indices_or_sections <= 0 or input.shape[d] % indices_or_sections):
+            raise RuntimeError(
+                f"{name} attempted to split along dimension {d}, but the size of the dimension {input.shape[d]} is not divisible by the split_size {indices_or_sections}!"
+            )
+        return tensor_split(input, indices_or_sections, d)
+
+    def call(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+        if len(args) > 1:
+            args = (args,)
+        if "indices" in kwargs or "sections" in kwargs:
+            args = (kwargs.get("indices", kwargs.get("sections")),)
+            kwargs = {}
+        return f(input, *args, **kwargs)
+
+    call.__name__ = name
+    call.__doc__ = f"Pieces along dimension {dim}: equal ones, or cut at the indices listed. Views."
+    public(out=False)(call)
+
+
+_fixed_split("hsplit", 1, 1)
+_fixed_split("vsplit", 0, 2)
+_fixed_split("dsplit", 2, 3)
+
+
+# ---- grids and products ----
+
+
+@public(method=False, out=False)
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
+    """Vectors expanded against each other: ``"ij"`` in the order given (the default), ``"xy"`` with the first two exchanged.
+
+    >>> import lucid
+    >>> a, b = lucid.meshgrid(lucid.arange(2), lucid.arange(3), indexing="ij")
+    >>> a.shape
+    lucid.Size([2, 3])
+    """
+    items, _ = _many(tensors)
+    if not items:
+        raise RuntimeError("meshgrid expects a non-empty TensorList")
+    if indexing not in (None, "ij", "xy"):
+        raise RuntimeError(f"meshgrid: indexing must be one of 'xy' or 'ij', but received: {indexing}")
+    if any(x.ndim > 1 for x in items):
+        raise RuntimeError(f"meshgrid: Expected 0D or 1D tensor in the tensor list but got: {[tuple(x.shape) for x in items]}")
+    if len({x.dtype for x in items}) > 1:
+        raise RuntimeError("meshgrid expects all tensors to have the same dtype")
+    swap = indexing == "xy" and len(items) >= 2
+    if swap:
+        items[0], items[1] = items[1], items[0]
+    shape = tuple(x.shape.numel() for x in items)
+    grids = [expand(ops.reshape(x, tuple(n if i == k else 1 for k in range(len(items)))), *shape) for i, (x, n) in enumerate(zip(items, shape, strict=True))]
+    if swap:
+        grids[0], grids[1] = grids[1], grids[0]
+    return tuple(grids)
+
+
+@public(method=False, out=False)
+def cartesian_prod(*tensors: Any) -> Tensor:
+    """All combinations of one element from each vector, a row each.
+
+    >>> import lucid
+    >>> lucid.cartesian_prod(lucid.tensor([1, 2]), lucid.tensor([3, 4])).tolist()
+    [[1, 3], [1, 4], [2, 3], [2, 4]]
+    """
+    items, _ = _many(tensors)
+    if any(x.ndim != 1 for x in items):
+        raise RuntimeError("Expect a 1D vector, but got other shapes")
+    if len(items) == 1:
+        return items[0]
+    from .shaping import stack
+
+    return stack([flatten(x) for x in meshgrid(*items, indexing="ij")], 1)
+
+
+@public()
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All combinations of ``r`` elements of a vector, in order, a row each.
+
+    >>> import lucid
+    >>> lucid.combinations(lucid.tensor([1, 2, 3])).tolist()
+    [[1, 2], [1, 3], [2, 3]]
+    """
+    import itertools
+
+    x = tensor_arg(input, "combinations")
+    if x.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(x.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return zeros(0, dtype=x.dtype, device=x.device)
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = list(choose(range(len(x)), r))
+    if not rows:
+        return zeros(0, r, dtype=x.dtype, device=x.device)
+    return x[as_tensor(rows, device=x.device)]
+
+
+@public(method=False)
+def block_diag(*tensors: Any) -> Tensor:
+    """A matrix with the given matrices along its diagonal, zeros elsewhere.
+
+    >>> import lucid
+    >>> lucid.block_diag(lucid.tensor([[1, 1]]), lucid.tensor([2]))
+    tensor([[1, 1, 0],
+            [0, 0, 2]])
+    """
+    items = [tensor_arg(x, "block_diag", f"tensors[{i}]") for i, x in enumerate(tensors)]
+    for i, x in enumerate(items):
+        if x.ndim > 2:
+            raise RuntimeError(f"block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim} dimensions")
+    if not items:
+        return zeros(1, 0)
+    matrices = atleast_2d(items)
+    width = sum(x.shape[1] for x in matrices)
+    dtype = dtypes.result_type(*((x.dtype, 2) for x in items))
+    rows, at = [], 0
+    for x in matrices:
+        index = (slice(None), slice(at, at + x.shape[1]))
+        rows.append(ops.place(x.to(dtype), (x.shape[0], width), index))
+        at += x.shape[1]
+    return cat(rows, 0)
+
+
+# ---- repeating and turning ----
+
+
+@public()
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """Copies laid side by side; missing leading repeats count as 1.
+
+    >>> import lucid
+    >>> lucid.tile(lucid.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])
+    """
+    times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    return input.repeat(*(1,) * (input.ndim - len(times)), *times)  # type: ignore[attr-defined]
+
+
+@public()
+def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+    """Each element (slice along ``dim``) repeated, so often in all or so often each; with one argument: indices from counts.
+
+    >>> import lucid
+    >>> lucid.repeat_interleave(lucid.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
+    from ..ops import shape as shape_ops
+
+    x = tensor_arg(input, "repeat_interleave")
+    if repeats is None:
+        return repeat_interleave(arange(len(x), device=x.device), x)
+    if dim is None:
+        x, dim = ops.reshape(x, (x.shape.numel(),)), 0
+    d = dim_arg(dim, x.ndim, "repeat_interleave")
+    if isinstance(repeats, list | tuple):
+        repeats = as_tensor(list(repeats), device=x.device)
+    if isinstance(repeats, Tensor):
+        if repeats.dtype.category != dtypes.INTEGER:
+            raise RuntimeError("repeats has to be Long or Int tensor")
+        if repeats.ndim > 1:
+            raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+        if repeats.shape.numel() not in (1, x.shape[d]):
+            raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = {len(repeats)} and input.size({d}) = {x.shape[d]}")
+        if repeats.shape.numel() and bool((repeats < 0).any()):
+            raise RuntimeError("repeats can not be negative")
+        repeats = int(repeats.item()) if repeats.shape.numel() == 1 else repeats.value
+    elif repeats < 0:
+        raise RuntimeError("Repeats must be non-negative")
+    if isinstance(repeats, int):
+        shape = tuple(x.shape)
+        spread = expand(x.unsqueeze(d + 1), *shape[: d + 1], repeats, *shape[d + 1 :])
+        out = ops.reshape(spread, (*shape[:d], shape[d] * repeats, *shape[d + 1 :]))
+        return out.clone() if out.base is not None else out
+    return shape_ops.repeat_interleave(x, repeats, d)
+
+
+@public()
+def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
+    """Turned by 90 degrees ``k`` times, from the first of ``dims`` towards the second: a copy.
+
+    >>> import lucid
+    >>> lucid.rot90(lucid.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
+    x = tensor_arg(input, "rot90")
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if x.ndim < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {x.ndim}")
+    a, b = dim_arg(dims[0], x.ndim, "rot90"), dim_arg(dims[1], x.ndim, "rot90")
+    if a == b:
+        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+    k %= 4
+    if k == 2:
+        return x.flip((a, b))  # type: ignore[attr-defined]
+    if k == 0:
+        return x.clone()
+    return x.flip(b).transpose(a, b) if k == 1 else x.flip(a).transpose(a, b)  # type: ignore[attr-defined]
+
+
+@public()
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements moved along, round the end: along ``dims``, or along the flattened tensor.
+
+    >>> import lucid
+    >>> lucid.roll(lucid.arange(4), 1)
+    tensor([3, 0, 1, 2])
+    """
+    from ..ops import shape as shape_ops
+
+    x = tensor_arg(input, "roll")
+    shift = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    axes = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    if not axes:
+        if len(shift) != 1:
+            raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shift)}, dims:0")
+        flat = ops.reshape(x, (x.shape.numel(),))
+        return ops.reshape(shape_ops.roll(flat, shift, (0,)), tuple(x.shape)) if x.shape.numel() else x.clone()
+    if len(shift) != len(axes):
+        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shift)}, dims:{len(axes)}")
+    return shape_ops.roll(x, shift, tuple(dim_arg(d, x.ndim, "roll") for d in axes))
+
+
+@public()
+def fliplr(input: Tensor) -> Tensor:
+    """Columns in reverse: a copy."""
+    if input.ndim < 2:
+        raise RuntimeError("Input must be >= 2-d.")
+    return input.flip(1)  # type: ignore[attr-defined]
+
+
+@public()
+def flipud(input: Tensor) -> Tensor:
+    """Rows in reverse: a copy."""
+    if input.ndim < 1:
+        raise RuntimeError("Input must be >= 1-d.")
+    return input.flip(0)  # type: ignore[attr-defined]
+
+
+@public()
+def ravel(input: Tensor) -> Tensor:
+    """All elements as a vector; a view where memory allows."""
+    return ops.reshape(input, (math.prod(input.shape),)) if input.ndim != 1 else input

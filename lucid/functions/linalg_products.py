@@ -1,0 +1,295 @@
+"""Products beyond matmul: addmm and its family, outer, inner, cross, kron, tensordot, distances."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import ops
+from ..core import dtypes
+from ..core.errors import ShapeError
+from ..core.tensor import Tensor
+from .linalg_norms import vector_norm
+from .products import bmm, dot, matmul, mm, mv
+from .registry import dim_arg, public, tensor_arg
+from .shaping import broadcast_shapes, expand
+
+__all__ = ["cross", "diagonal", "dot", "inner", "matmul", "matrix_transpose", "outer", "vecdot"]
+
+
+# ---- beta * input + alpha * product ----
+
+
+def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    x = tensor_arg(input, name)
+    if x.dtype is not product.dtype:
+        raise RuntimeError(f"{name}: self and mat2 must have the same dtype, but got {x.dtype} and {product.dtype}")
+    if product.dtype.category <= dtypes.INTEGER and (isinstance(alpha, float) or isinstance(beta, float)):
+        raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
+    try:
+        x = expand(x, *product.shape)
+    except RuntimeError:
+        raise ShapeError(
+            f"{name}: The expanded size of the tensor {tuple(product.shape)} must match the existing size {tuple(input.shape)}"
+        ) from None
+    product = product if alpha == 1 else product * alpha
+    if beta == 0:  # then NaN and inf of the input do not count
+        return product
+    return (x if beta == 1 else x * beta) + product
+
+
+@public(inplace=True)
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """``beta * input + alpha * (mat1 @ mat2)``.
+
+    >>> import lucid
+    >>> lucid.addmm(lucid.ones(2, 2), lucid.eye(2), lucid.eye(2))
+    tensor([[2., 1.],
+            [1., 2.]])
+    """
+    return _scaled_sum("addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+@public(inplace=True)
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """``beta * input + alpha * (mat @ vec)``."""
+    return _scaled_sum("addmv", input, mv(mat, vec), beta, alpha)
+
+
+@public(inplace=True)
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """``beta * input + alpha * outer(vec1, vec2)``."""
+    return _scaled_sum("addr", input, outer(vec1, vec2), beta, alpha)
+
+
+@public(inplace=True)
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """``beta * input + alpha * (batch1 @ batch2)``, a stack of matrices."""
+    return _scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+@public(inplace=True)
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """``beta * input + alpha * sum_i batch1[i] @ batch2[i]``."""
+    product = ops.sum(bmm(batch1, batch2), (0,))
+    return _scaled_sum("addbmm", input, product.to(batch1.dtype), beta, alpha)
+
+
+# ---- vectors ----
+
+
+@public("ger")
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """``out[i, j] = input[i] * vec2[j]``.
+
+    >>> import lucid
+    >>> lucid.outer(lucid.tensor([1, 2]), lucid.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
+    x, y = tensor_arg(input, "outer"), tensor_arg(vec2, "outer", "vec2")
+    if x.ndim != 1 or y.ndim != 1:
+        raise RuntimeError(f"outer: Expected 1-D arguments self and vec2, but got {x.ndim}-D and {y.ndim}-D")
+    return x.unsqueeze(-1) * y
+
+
+@public()
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimension of both; a plain product if either is 0-d.
+
+    >>> import lucid
+    >>> lucid.inner(lucid.tensor([1, 2]), lucid.tensor([3, 4]))
+    tensor(11)
+    """
+    x, y = tensor_arg(input, "inner"), tensor_arg(other, "inner", "other")
+    if not x.ndim or not y.ndim:
+        return x * y
+    if x.shape[-1] != y.shape[-1]:
+        raise ShapeError(f"inner() the last dimension must match on both input tensors but got shapes {list(x.shape)} and {list(y.shape)}")
+    return tensordot(x, y, dims=([-1], [-1]))
+
+
+@public()
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors, the first conjugated."""
+    return dot(ops.conj(input) if input.dtype.is_complex else input, other)
+
+
+@public(method=False, function=False)
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """``sum(conj(x) * y)`` along ``dim``; the rest broadcasts.
+
+    >>> import lucid
+    >>> lucid.linalg.vecdot(lucid.ones(2, 3), lucid.ones(3))
+    tensor([3., 3.])
+    """
+    x, y = tensor_arg(x, "vecdot", "x"), tensor_arg(y, "vecdot", "y")
+    product = (ops.conj(x) if x.dtype.is_complex else x) * y
+    return product.sum(dim_arg(dim, product.ndim, "vecdot"), dtype=product.dtype if product.dtype is not dtypes.bool_ else None)
+
+
+@public(method=False, function=False)
+def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """The cross product of vectors of length 3 along ``dim``.
+
+    >>> import lucid
+    >>> lucid.linalg.cross(lucid.tensor([1, 0, 0]), lucid.tensor([0, 1, 0]))
+    tensor([0, 0, 1])
+    """
+    x, y = tensor_arg(input, "linalg.cross"), tensor_arg(other, "linalg.cross", "other")
+    if x.ndim != y.ndim:
+        raise ShapeError("linalg.cross: inputs must have the same number of dimensions.")
+    d = dim_arg(dim, x.ndim, "linalg.cross")
+    if x.shape[d] != 3 or y.shape[d] != 3:
+        raise ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {x.shape[d]} and {y.shape[d]}")
+    shape = broadcast_shapes(x.shape, y.shape)
+    x, y = expand(x, *shape), expand(y, *shape)
+    return x.roll(-1, d) * y.roll(-2, d) - x.roll(-2, d) * y.roll(-1, d)
+
+
+def _cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """The cross product along ``dim`` (by default the first dimension of size 3)."""
+    if dim is None:
+        dim = next((i for i, n in enumerate(input.shape) if n == 3), None)
+        if dim is None:
+            raise RuntimeError("no dimension of size 3 in input")
+    return cross(input, other, dim=dim)
+
+
+_cross.__name__ = "cross"
+public()(_cross)
+
+
+@public(method=False, function=False)
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonals of a stack of matrices: a view."""
+    from .triangles import diagonal as general
+
+    return general(A, offset, dim1, dim2)
+
+
+def matrix_transpose(A: Tensor) -> Tensor:
+    """The last two dimensions exchanged: a view."""
+    return A.mT
+
+
+@public()
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: every element of ``input`` times all of ``other``.
+
+    >>> import lucid
+    >>> lucid.kron(lucid.tensor([1, 2]), lucid.tensor([1, 1]))
+    tensor([1, 1, 2, 2])
+    """
+    x, y = tensor_arg(input, "kron"), tensor_arg(other, "kron", "other")
+    n = max(x.ndim, y.ndim)
+    a, b = (1,) * (n - x.ndim) + tuple(x.shape), (1,) * (n - y.ndim) + tuple(y.shape)
+    spread = ops.reshape(x, tuple(s for i in a for s in (i, 1))) * ops.reshape(y, tuple(s for i in b for s in (1, i)))
+    return ops.reshape(spread, tuple(i * j for i, j in zip(a, b, strict=True)))
+
+
+@public(method=False)
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Sums of products over pairs of dimensions: the last ``dims`` of ``a`` with the first of ``b``, or those listed.
+
+    >>> import lucid
+    >>> lucid.tensordot(lucid.ones(2, 3, 4), lucid.ones(3, 4, 5), dims=2).shape
+    lucid.Size([2, 5])
+    """
+    x, y = tensor_arg(a, "tensordot", "a"), tensor_arg(b, "tensordot", "b")
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(x.ndim, y.ndim):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        left, right = list(range(x.ndim - dims, x.ndim)), list(range(dims))
+    else:
+        left, right = ([d] if isinstance(d, int) else list(d) for d in dims)
+    left = [dim_arg(d, x.ndim, "tensordot") for d in left]
+    right = [dim_arg(d, y.ndim, "tensordot") for d in right]
+    if len(left) != len(right):
+        raise RuntimeError(f"both dimension lists should have same length, got {len(left)} and {len(right)}")
+    for i, j in zip(left, right, strict=True):
+        if x.shape[i] != y.shape[j]:
+            if 1 not in (x.shape[i], y.shape[j]):
+                raise ShapeError(
+                    f"contracted dimensions need to match, but first has size {x.shape[i]} in dim {i} and second has size {y.shape[j]} in dim {j}"
+                )
+            x = x.sum(i, keepdim=True) if y.shape[j] == 1 else x
+            y = y.sum(j, keepdim=True) if x.shape[i] == 1 else y
+    free_x = [d for d in range(x.ndim) if d not in left]
+    free_y = [d for d in range(y.ndim) if d not in right]
+    shape = (*(x.shape[d] for d in free_x), *(y.shape[d] for d in free_y))
+    k = math.prod(x.shape[d] for d in left)
+    rows, cols = math.prod(x.shape[d] for d in free_x), math.prod(y.shape[d] for d in free_y)
+    flat_x = ops.reshape(ops.permute_dims(x, (*free_x, *left)), (rows, k))
+    flat_y = ops.reshape(ops.permute_dims(y, (*right, *free_y)), (k, cols))
+    return ops.reshape(mm(flat_x, flat_y), shape)
+
+
+# ---- distances ----
+
+
+@public(method=False)
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """The p-distance of every row of ``x1`` to every row of ``x2``; its gradient is 0 where a distance is 0.
+
+    >>> import lucid
+    >>> lucid.cdist(lucid.tensor([[0.0, 0.0]]), lucid.tensor([[3.0, 4.0]]))
+    tensor([[5.]])
+    """
+    x, y = tensor_arg(x1, "cdist", "x1"), tensor_arg(x2, "cdist", "x2")
+    if x.ndim < 2 or y.ndim < 2:
+        raise RuntimeError(f"cdist only supports at least 2D tensors, X1 got: {x.ndim}D, X2 got: {y.ndim}D")
+    if x.shape[-1] != y.shape[-1]:
+        raise ShapeError(f"X1 and X2 must have the same number of columns. X1: {x.shape[-1]} X2: {y.shape[-1]}")
+    if p < 0:
+        raise RuntimeError("cdist only supports non-negative p values")
+    modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
+    if compute_mode not in modes:
+        raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
+    if p == 2 and x.shape[-1] and compute_mode != modes[2] and (compute_mode == modes[1] or max(x.shape[-2], y.shape[-2]) > 25):
+        return _euclidean(x, y)
+    if not x.shape[-1] or not x.shape[-2] or not y.shape[-2]:
+        batch = broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        return ops.matmul(x, ops.matrix_transpose(y)) * 0 if x.shape[-1] else x.new_zeros((*batch, x.shape[-2], y.shape[-2]))
+    return vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
+
+
+def _euclidean(x: Tensor, y: Tensor) -> Tensor:
+    """Through ``|x|^2 + |y|^2 - 2 x.y``: one matrix product. Rounding may leave small negatives; they are 0."""
+    square = ops.sum(x * x, (x.ndim - 1,), True) + ops.matrix_transpose(ops.sum(y * y, (y.ndim - 1,), True)) - 2 * matmul(x, y.mT)
+    positive = square > 0
+    return ops.where(positive, ops.sqrt(ops.where(positive, square, 1.0)), 0.0)
+
+
+@public(method=False)
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-distances between all pairs of rows, the upper triangle of ``cdist(x, x)`` as a vector."""
+    x = tensor_arg(input, "pdist")
+    if x.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {x.ndim}D")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    from .triangles import triu_indices
+
+    first, second = triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
+    if not x.shape[1]:
+        return x.new_zeros((len(first),))
+    return vector_norm(x[first] - x[second], p, -1)
+
+
+@public()
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix.
+
+    >>> import lucid
+    >>> lucid.trace(lucid.eye(3))
+    tensor(3.)
+    """
+    x = tensor_arg(input, "trace")
+    if x.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {x.ndim}")
+    return ops.diagonal(x, 0, 0, 1).sum()
