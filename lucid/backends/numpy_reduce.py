@@ -18,8 +18,10 @@ def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
 
     None where that does not apply. Long rows are summed in blocks, so that rounding errors grow as slowly as pairwise.
     """
-    if x.size < 4096 or x.dtype not in (F32, F64) or not x.flags.c_contiguous:
+    if x.size < 4096 or x.dtype not in (F32, F64):
         return None
+    if not x.flags.c_contiguous:
+        return _channel_sum(x, keepdims) if x.ndim > 2 and axis == (0, *range(2, x.ndim)) else None
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     first = x.ndim - len(axes)
     if min(axes) < first:
@@ -40,6 +42,15 @@ def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
         if whole != length:
             total = total + np.add.reduce(flat[:, whole:], 1)
     return total.reshape(shape + (1,) * (x.ndim - first) if keepdims else shape)
+
+
+def _channel_sum(x: Any, keepdims: bool) -> Any:
+    """Sum over all axes but 1 of an array that a convolution made, with its channels next to each other in memory."""
+    rows = x.transpose(0, *range(2, x.ndim), 1)
+    if not rows.flags.c_contiguous:
+        return None
+    total = _leading_sum(rows, range(x.ndim - 1), False)
+    return total.reshape(1, -1, *(1,) * (x.ndim - 2)) if keepdims else total
 
 
 def _leading_sum(x: Any, axes: Any, keepdims: bool) -> Any:

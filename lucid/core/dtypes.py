@@ -117,9 +117,10 @@ def as_dtype(d: Any) -> dtype:
     """A dtype from a dtype, a name, a Python type or a NumPy dtype; TypeError otherwise."""
     if type(d) is dtype:
         return d
+    found: dtype | None
     if isinstance(d, str):
-        name = d.removeprefix("lucid.").removeprefix("torch.")
-        found = NAMES.get(ALIASES.get(name, name))
+        word = d.removeprefix("lucid.").removeprefix("torch.")
+        found = NAMES.get(ALIASES.get(word, word))
     elif isinstance(d, type) and d in PYTHON_TYPES:
         found = _Default.float if d is float else PYTHON_TYPES[d]
     else:

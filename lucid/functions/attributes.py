@@ -232,7 +232,13 @@ def _divmod(self: Any, other: Any) -> Any:
 
 
 Tensor.__divmod__ = _divmod  # type: ignore[attr-defined]
-Tensor.__rdivmod__ = lambda self, other: _divmod(as_tensor(other, like=self), self)  # type: ignore[attr-defined, operator]
+
+
+def _rdivmod(self: Tensor, other: Any) -> Any:
+    return _divmod(as_tensor(other, like=self), self)
+
+
+Tensor.__rdivmod__ = _rdivmod  # type: ignore[attr-defined]
 Tensor.__round__ = lambda self, ndigits=None: self.round(decimals=ndigits or 0)  # type: ignore[attr-defined]
 Tensor.__floor__ = lambda self: self.floor()  # type: ignore[attr-defined]
 Tensor.__ceil__ = lambda self: self.ceil()  # type: ignore[attr-defined]
