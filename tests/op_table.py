@@ -125,7 +125,7 @@ OPS = [
     case("setitem", lambda x, v: put(x, v, TAKEN), (3, 4), (3, 2), params=(TAKEN,)),
     case("index", lambda x: x[ROWS], (3, 4), params=((ROWS,),)),
     case("place_add", lambda v: placed(v, (4, 2), (ROWS,)), (3, 2), params=((4, 2), (ROWS,))),
-    case("index_put", lambda x, v: put(x, v, (MASK,)), (3, 4), (6,), params=((MASK,),)),
+    case("index_put", lambda x, v: put(x, v, (ROWS[:2],)), (3, 4), (2, 4), params=((ROWS[:2],),)),
     case("take_along_axis", lambda x, i: np.take_along_axis(x, i, 1), (3, 4), (3, 2), params=(1,), fixed={1: ALONG}),
     case("scatter_add", add_at, (3, 4), (3, 2), (3, 2), params=(1,), fixed={1: ALONG}),
     case("put_along_axis", lambda x, i, v: put(x, v, (np.arange(3)[:, None], i)), (3, 4), (3, 2), (3, 2),

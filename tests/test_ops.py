@@ -7,11 +7,12 @@ import pytest
 from op_table import OPS as BASIC
 from op_table_linear import LINEAR
 from op_table_special import SPECIAL
+from reference import needs_mlx
 
 import lucid
 from lucid import backends, ops
 from lucid.core.op import OPS
-from lucid.testing import check_op
+from lucid.testing import check_device, check_op
 
 
 TABLE = [*BASIC, *SPECIAL, *LINEAR]
@@ -20,6 +21,13 @@ TABLE = [*BASIC, *SPECIAL, *LINEAR]
 @pytest.mark.parametrize("row", TABLE, ids=str)
 def test_op(row):
     check_op(row)
+
+
+@needs_mlx
+@pytest.mark.parametrize("row", TABLE, ids=str)
+def test_op_on_mlx(row):
+    """Value, gradient, dtype and device on MLX's CPU build, against NumPy in float32."""
+    check_device(row, "mlx")
 
 
 def _names_used(rule):

@@ -5,7 +5,7 @@
 >>> check_op(case("exp", lambda x: [math.exp(v) for v in x.tolist()], (3,)))
 """
 
-from .checks import Case, case, check_op
+from .checks import Case, case, check_device, check_op
 from .numeric import directional_derivative
 
-__all__ = ["Case", "case", "check_op", "directional_derivative"]
+__all__ = ["Case", "case", "check_device", "check_op", "directional_derivative"]

@@ -66,7 +66,7 @@ def check_op(c: Case, devices: Sequence[str] = ("cpu",)) -> None:
             _check_second_order(c, inputs)
     for device in devices:
         if device != "cpu":
-            _check_device(c, device)
+            check_device(c, device)
 
 
 # ---- inputs and calls ----
@@ -314,15 +314,24 @@ def _check_broadcast(c: Case) -> None:
     _check_gradient(varied, _inputs(varied, dtypes.float64, 4))
 
 
-def _check_device(c: Case, device: str) -> None:
+def check_device(c: Case, device: str) -> None:
     """Value and gradient on another backend, in float32, against the CPU's."""
-    backends.load(device)
-    host = [x.to(dtypes.float32) if x.dtype is dtypes.float64 else x for x in _inputs(c, dtypes.float64, 1)]
+    backend = backends.load(device)
+    host = [x.to(dtypes.float32) if x.dtype is dtypes.float64 else x for x in _prepared(c, _inputs(c, dtypes.float64, 1))]
+    c = replace(c, prepare=None)
+    away = replace(c, params=_moved(c.params, backend))
     there = [x.to(device) for x in host]
-    for got, wanted in zip(_outputs(_call(c, there)), _outputs(_call(c, host)), strict=True):
+    for got, wanted in zip(_outputs(_call(away, there)), _outputs(_call(c, host)), strict=True):
         assert got.device.type == device, f"{c}: the result on {device} is on {got.device}"
         assert got.dtype is wanted.dtype, f"{c}: {got.dtype} on {device}, {wanted.dtype} on the CPU"
         _close(c, f"value on {device}", got, wanted, 2e-4)
     if c.op.kind != "none" and c.orders:
-        for got, wanted in zip(_gradients(c, there)[1], _gradients(c, host)[1], strict=True):
+        for got, wanted in zip(_gradients(away, there)[1], _gradients(c, host)[1], strict=True):
             _close(c, f"gradient on {device}", got, wanted, 5e-4)
+
+
+def _moved(value: Any, backend: Any) -> Any:
+    """Index arrays among static parameters, on the backend's device."""
+    if isinstance(value, backends.load("cpu").array_types):
+        return backend.from_host(value)
+    return tuple(_moved(v, backend) for v in value) if type(value) is tuple else value
