@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..backends import Backend, backend_of
+from . import dtypes
 from .tensor import Tensor, unwrap, wrap
 
 
@@ -136,9 +137,22 @@ class Table:
     def __getattr__(self, name: str) -> Callable:
         if name.startswith("__"):
             raise AttributeError(name)
-        f = self._created(name) or on_raw(name)
+        f = self._created(name) or (_positions(name) if name.endswith("_positions") else on_raw(name))
         setattr(self, name, f)
         return f
+
+
+def _positions(name: str) -> Callable:
+    """Index arrays that depend on shapes alone: those of the plain array below, with the shape that the frame shows."""
+
+    def call(x: Any, *args: Any) -> Any:
+        from .. import ops
+
+        while hasattr(x, "level"):
+            x = ops.zeros_of(x.shape, x.inner).value
+        return getattr(backend_of(x).table, name)(x, *args)
+
+    return call
 
 
 def on_raw(name: str) -> Callable:
@@ -150,6 +164,8 @@ def on_raw(name: str) -> Callable:
         raise AttributeError(name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if name == "cast":  # a rule may say the dtype by a raw array's own
+            args = (args[0], dtypes.as_dtype(args[1]), *args[2:])
         out = f(*map(_tensor_or_list, args), **kwargs)
         return tuple(unwrap(o) for o in out) if isinstance(out, tuple | list) else unwrap(out)
 

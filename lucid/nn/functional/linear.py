@@ -22,7 +22,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([[3., 3., 3.]])
     """
     x, w = input.value, weight.value
-    if (x.dtype is not w.dtype and x.dtype != w.dtype) or len(w.shape) != 2 or not x.shape or x.shape[-1] != w.shape[1]:
+    if (x.dtype is not w.dtype and input.dtype is not weight.dtype) or len(w.shape) != 2 or not x.shape or x.shape[-1] != w.shape[1]:
         return _odd(input, weight, bias)
     ndim = len(x.shape)
     if ndim == 2:

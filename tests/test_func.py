@@ -1,0 +1,232 @@
+"""lucid.func against torch.func: gradients, products, Jacobians, nested in every order, in float64."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lucid
+from reference import needs_torch, torch
+
+X = [[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]]
+V = [[1.0, 0.5, -2.0], [0.2, -0.3, 0.9]]
+
+
+def tensor(m, data):
+    return m.tensor(data, dtype=m.float64)
+
+
+def func(m):
+    return m.func
+
+
+def close(a, b, tol=1e-9):
+    if isinstance(a, (tuple, list)):
+        assert len(a) == len(b)
+        for p, q in zip(a, b, strict=True):
+            close(p, q, tol)
+        return
+    assert tuple(a.shape) == tuple(b.shape)
+    assert torch.allclose(torch.tensor(a.detach().tolist(), dtype=torch.float64), b.detach().double(), rtol=tol, atol=tol, equal_nan=True)
+
+
+# Each maps a (2, 3) tensor to a (2, 3) tensor and is smooth at X; `m` is torch or lucid.
+STEPS = {
+    "sin": lambda m, x: m.sin(x),
+    "exp": lambda m, x: (x * 0.3).exp(),
+    "square": lambda m, x: x * x,
+    "twice": lambda m, x: x + x,
+    "tanh": lambda m, x: m.tanh(x) * 2,
+    "softmax": lambda m, x: x.softmax(1) * x,
+    "logsumexp": lambda m, x: x - m.logsumexp(x, 0, keepdim=True),
+    "flip": lambda m, x: x.flip(1) * x,
+    "matmul": lambda m, x: (x @ x.T) @ x * 0.1,
+    "transpose": lambda m, x: x.T.reshape(2, 3) + x,
+    "index": lambda m, x: x[[1, 0]] * x[:, [2, 2, 0]],
+    "slice": lambda m, x: m.cat([x[:, 1:], x[:, :1] * 2], 1),
+    "cumsum": lambda m, x: x.cumsum(1) * 0.5,
+    "divide": lambda m, x: x / (x * x + 1),
+    "where": lambda m, x: m.where(x > 0, x * x, x.sin()),
+    "inplace": lambda m, x: _inplace(m, x),
+    "gather": lambda m, x: x.gather(1, m.tensor([[0, 2, 2], [1, 1, 0]])) * x,
+    "mean": lambda m, x: x * x.mean(1, keepdim=True),
+    "prod": lambda m, x: x + x.prod(1, keepdim=True) * 0.1,
+    "max": lambda m, x: x * x.amax(0),
+    "pow": lambda m, x: (x * x + 1) ** 1.5 * 0.2,
+    "clamp": lambda m, x: x.clamp(-1.0, 1.5) * x,
+}
+
+
+def _inplace(m, x):
+    y = x * 1.0
+    y[0] = x[1] * 2
+    y[:, 1:] += x[:, :2]
+    y.mul_(0.5)
+    return y
+
+
+def program(m, names):
+    def f(x):
+        for name in names:
+            x = STEPS[name](m, x)
+        return x
+
+    return f
+
+
+TRANSFORMS = {
+    "grad": lambda m, f: func(m).grad(lambda x: (f(x) ** 2).sum())(tensor(m, X)),
+    "grad_and_value": lambda m, f: func(m).grad_and_value(lambda x: f(x).sum())(tensor(m, X)),
+    "jvp": lambda m, f: func(m).jvp(f, (tensor(m, X),), (tensor(m, V),)),
+    "vjp": lambda m, f: func(m).vjp(f, tensor(m, X))[1](tensor(m, V))[0],
+    "jacrev": lambda m, f: func(m).jacrev(f)(tensor(m, X)),
+    "jacfwd": lambda m, f: func(m).jacfwd(f)(tensor(m, X)),
+    "hessian": lambda m, f: func(m).hessian(lambda x: (f(x) ** 2).sum())(tensor(m, X)),
+    "grad of grad": lambda m, f: func(m).grad(lambda x: (func(m).grad(lambda y: (f(y) ** 2).sum())(x) ** 2).sum())(tensor(m, X)),
+    "grad of jvp": lambda m, f: func(m).grad(lambda x: func(m).jvp(f, (x,), (tensor(m, V),))[1].sum())(tensor(m, X)),
+    "jvp of grad": lambda m, f: func(m).jvp(func(m).grad(lambda x: f(x).sum()), (tensor(m, X),), (tensor(m, V),))[1],
+    "jvp of jvp": lambda m, f: func(m).jvp(lambda x: func(m).jvp(f, (x,), (x,))[1], (tensor(m, X),), (tensor(m, V),))[1],
+    "vmap": lambda m, f: func(m).vmap(f)(batch(m)),
+    "vmap of grad": lambda m, f: func(m).vmap(func(m).grad(lambda x: (f(x) ** 2).sum()))(batch(m)),
+    "grad of vmap": lambda m, f: func(m).grad(lambda x: (func(m).vmap(f)(x) ** 2).sum())(batch(m)),
+    "jvp of vmap": lambda m, f: func(m).jvp(func(m).vmap(f), (batch(m),), (batch(m) * 0.5,))[1],
+    "vmap of jvp": lambda m, f: func(m).vmap(lambda x: func(m).jvp(f, (x,), (x,))[1])(batch(m)),
+    "vmap of vmap": lambda m, f: func(m).vmap(func(m).vmap(f), in_dims=1, out_dims=2)(batch(m).reshape(3, 1, 2, 3)),
+    "linearize": lambda m, f: func(m).linearize(f, tensor(m, X))[1](tensor(m, V)),
+}
+
+
+def batch(m):
+    return tensor(m, [X, V, [[1.1, 0.4, -0.6], [0.5, 2.0, 1.7]]])
+
+
+@needs_torch
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@settings(max_examples=12)
+@given(names=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=3))
+def test_random_programs_agree_with_torch(transform, names):
+    run = TRANSFORMS[transform]
+    if transform == "linearize" and set(names) & {"inplace", "where", "gather", "index"}:
+        names = ["sin", "matmul"]  # torch's linearize traces, and does not take these
+    close(run(lucid, program(lucid, names)), run(torch, program(torch, names)), 1e-8)
+
+
+@needs_torch
+@pytest.mark.parametrize("name", STEPS)
+def test_each_step_through_vmap_of_hessian(name):
+    def run(m):
+        return func(m).vmap(func(m).hessian(lambda x: STEPS[name](m, x).sin().sum()))(batch(m))
+
+    close(run(lucid), run(torch), 1e-8)
+
+
+@needs_torch
+@pytest.mark.parametrize("argnums", [0, 1, (0, 1), (1, 0), -1])
+@pytest.mark.parametrize("name", ["grad", "jacrev", "jacfwd", "hessian"])
+def test_argnums(name, argnums):
+    def run(m):
+        return getattr(func(m), name)(lambda a, b: (a * b.sin()).sum() * b.sum(), argnums)(tensor(m, X[0]), tensor(m, V[0]))
+
+    close(run(lucid), run(torch))
+
+
+@needs_torch
+def test_pytrees_and_aux():
+    def loss(m):
+        def f(p, x):
+            y = x @ p["w"] + p["b"][0]
+            return (y * y).sum(), {"y": y}
+
+        return f
+
+    def run(m):
+        p = {"w": tensor(m, X).T.clone(), "b": [tensor(m, V[0][:2])]}
+        g, aux = func(m).grad(loss(m), has_aux=True)(p, tensor(m, V))
+        j = func(m).jacrev(lambda q: (q["w"].sin(), q["b"][0] * 2))(p)
+        return [g["w"], g["b"][0], aux["y"], j[0]["w"], j[1]["b"][0], j[0]["b"][0]]
+
+    close(run(lucid), run(torch))
+
+
+def test_what_comes_back_requires_grad_only_if_something_outside_does():
+    x, w = lucid.tensor([1.0, 2.0]), lucid.tensor([3.0, 4.0], requires_grad=True)
+    assert not lucid.func.grad(lambda t: (t**3).sum())(x).requires_grad
+    g = lucid.func.grad(lambda t: (t**2 * w).sum())(x)
+    g.sum().backward()
+    assert w.grad.tolist() == [2.0, 4.0]
+    assert x.grad is None
+
+
+def test_no_grad_inside_counts_and_outside_does_not():
+    x = lucid.tensor([2.0])
+
+    def f(t):
+        with lucid.no_grad():
+            c = t**2
+        return (t**3 - c).sum()
+
+    assert lucid.func.grad(f)(x).tolist() == [12.0]
+    with lucid.no_grad():
+        g = lucid.func.grad(lambda t: (t**3).sum())(x)
+    assert g.tolist() == [12.0]
+    assert not g.requires_grad
+
+
+def test_perturbations_of_nested_levels_are_not_confused():
+    # d/dx [x * d/dy (x + y)] = 1, the example of Siskind and Pearlmutter
+    assert lucid.func.grad(lambda x: x * lucid.func.grad(lambda y: x + y)(lucid.tensor(1.0)))(lucid.tensor(1.0)).item() == 1.0
+    one = lucid.tensor(1.0)
+    inner = lambda x: lucid.func.jvp(lambda y: x + y, (one,), (one,))[1]  # noqa: E731
+    assert lucid.func.jvp(lambda x: x * inner(x), (one,), (one,))[1].item() == 1.0
+
+
+ERRORS = {
+    "grad of a vector": (RuntimeError, lambda: lucid.func.grad(lambda x: x)(lucid.ones(2))),
+    "grad of integers": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum())(lucid.ones(2, dtype=lucid.int64))),
+    "grad of a number": (RuntimeError, lambda: lucid.func.grad(lambda x: x)(2.0)),
+    "argnum out of range": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum(), 3)(lucid.ones(2))),
+    "jvp with lists": (RuntimeError, lambda: lucid.func.jvp(lucid.sin, [lucid.ones(2)], [lucid.ones(2)])),
+    "jvp with a tangent of another shape": (RuntimeError, lambda: lucid.func.jvp(lucid.sin, (lucid.ones(2),), (lucid.ones(3),))),
+    "vjp with a cotangent of another shape": (RuntimeError, lambda: lucid.func.vjp(lucid.sin, lucid.ones(2))[1](lucid.ones(3))),
+    "aux missing": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum(), has_aux=True)(lucid.ones(2))),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_bad_input(case):
+    kind, call = ERRORS[case]
+    with pytest.raises(kind):
+        call()
+
+
+def test_a_tensor_that_escapes_its_transform_is_an_error():
+    kept = []
+    lucid.func.jvp(lambda x: kept.append(x) or x.sin(), (lucid.ones(2),), (lucid.ones(2),))
+    with pytest.raises(RuntimeError, match="after that call returned"):
+        kept[0] + 1
+
+
+@needs_torch
+def test_modules_as_functions():
+    net = lucid.nn.Linear(2, 3)
+    ref = torch.nn.Linear(2, 3)
+    with torch.no_grad():
+        ref.weight.copy_(torch.tensor(net.weight.tolist()))
+        ref.bias.copy_(torch.tensor(net.bias.tolist()))
+    x = [[1.0, 2.0], [3.0, -1.0]]
+
+    def run(m, net):
+        params = {k: v.detach() for k, v in net.named_parameters()}
+        loss = lambda p, t: (m.func.functional_call(net, p, (t.unsqueeze(0),)) ** 2).sum()  # noqa: E731
+        g = m.func.vmap(m.func.grad(loss), (None, 0))(params, m.tensor(x))
+        return [g["weight"], g["bias"]]
+
+    close(run(lucid, net), run(torch, ref), 1e-5)
+    models = [lucid.nn.Linear(2, 3) for _ in range(3)]
+    params, buffers = lucid.func.stack_module_state(models)
+    call = lambda p, b, t: lucid.func.functional_call(models[0], (p, b), (t,))  # noqa: E731
+    out = lucid.vmap(call, (0, 0, None))(params, buffers, lucid.tensor(x))
+    for k, model in enumerate(models):
+        assert lucid.allclose(out[k], model(lucid.tensor(x)), atol=1e-6)
+    assert models[0].weight.shape == (3, 2)
+    with pytest.raises(RuntimeError):
+        lucid.func.functional_call(net, {"no": lucid.ones(1)}, (lucid.tensor(x),), strict=True)
