@@ -11,6 +11,7 @@ on Tensors for derivatives of derivatives.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -142,6 +143,7 @@ def _conj(xp: Any, g: Any) -> Any:
     return None if g is None else xp.conj(g)
 
 
+@functools.cache
 def _wanted(rule: Rule) -> tuple[str, ...]:
     names = tuple(inspect.signature(rule).parameters)
     if names[:2] != ("xp", "g"):
