@@ -242,7 +242,7 @@ class Tensor:
             raise RuntimeError("only leaf Tensors can be pickled; detach() this one first")
         host = backend_of(self.value).to_host(self.value)
         state = {k: v for k, v in self.__dict__.items() if k != "_inference"}
-        return _rebuild, (type(self), host, self.dtype.name, str(self.device), self.requires_grad, state)
+        return _rebuild, (_own_kind(self), host, self.dtype.name, str(self.device), self.requires_grad, state)
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if id(self) in memo:
@@ -254,8 +254,7 @@ class Tensor:
             )
         import copy
 
-        kind = type(self)
-        result = new_tensor(Tensor if self.base is not None else kind)
+        result = new_tensor(Tensor if type(self).__module__ == "lucid.core.view" else type(self))
         result.value = backend_of(self.value).copy(self.value)
         result.node, result.grad, result._version = None, None, 0
         result.__dict__.update(copy.deepcopy(self.__dict__, memo))
@@ -267,13 +266,18 @@ class Tensor:
         return result
 
 
+def _own_kind(t: Tensor) -> type:
+    """The class of a copy: a view's copy is a tensor of its own."""
+    return Tensor if type(t).__module__ == "lucid.core.view" else type(t)
+
+
 def _has_dtype(data: Any) -> bool:
     return hasattr(data, "dtype")
 
 
 def _rebuild(kind: type, host: Any, dtype: str, device: str, requires_grad: bool, state: dict) -> Tensor:
     made = as_tensor(host, dtype=dtypes.by_name(dtype), device=device)
-    result = new_tensor(kind if isinstance(kind, type) and kind.__name__ != "View" and issubclass(kind, Tensor) else Tensor)
+    result = new_tensor(kind)
     result.value, result.node, result.grad, result._version = made.value, None, None, 0
     result.__dict__.update(state)
     if requires_grad:
