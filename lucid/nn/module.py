@@ -133,7 +133,7 @@ class Module(StateDict):
             if value is not None:
                 raise TypeError(f"cannot assign '{_type_name(value)}' as child module '{name}' (lucid.nn.Module or None expected)")
             self._modules[name] = _replaced(Registry.modules, self, name, None)
-        elif isinstance(value, Buffer) or params is not None and name in self._buffers:
+        elif isinstance(value, Buffer) or (params is not None and name in self._buffers):
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(f"cannot assign '{_type_name(value)}' as buffer '{name}' (lucid.nn.Buffer, lucid.Tensor or None expected)")
             self._must_be_ready(params, "buffer")
@@ -175,9 +175,9 @@ class Module(StateDict):
         if not isinstance(name, str):
             raise TypeError(f"{what} name should be a string. Got {_type_name(name)}")
         if "." in name:
-            raise KeyError(f'{what} name can\'t contain ".", got: {name!r}')
+            raise KeyError(f"{what} name can't contain \".\", got: {name!r}")
         if name == "":
-            raise KeyError(f'{what} name can\'t be empty string ""')
+            raise KeyError(f"{what} name can't be empty string \"\"")
         if name not in registry and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 
@@ -521,7 +521,7 @@ def _parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any]:
     for arg in (*args, kwargs.get("tensor")):
         if isinstance(arg, Tensor):
             device, dtype = arg.device, arg.dtype
-        elif isinstance(arg, dtypes.dtype) or isinstance(arg, str) and arg in dtypes.NAMES:
+        elif isinstance(arg, dtypes.dtype) or (isinstance(arg, str) and arg in dtypes.NAMES):
             dtype = arg
         elif isinstance(arg, str | Device) or type(arg) is int:
             device = arg

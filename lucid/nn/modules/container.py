@@ -267,11 +267,13 @@ def _as_parameter(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _described(value: Any) -> str:
+def _described(value: Any, typed: bool = False) -> str:
+    """As PyTorch: a list shows dtypes, a dictionary types."""
     if isinstance(value, Tensor):
+        what = value.type() if typed else value.dtype  # type: ignore[attr-defined]
         kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
         where = "" if value.device.type == "cpu" else f" ({value.device})"
-        return f"{kind} containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}{where}]"
+        return f"{kind} containing: [{what} of size {'x'.join(map(str, value.shape))}{where}]"
     return f"Object of type: {type(value).__name__}"
 
 
@@ -423,7 +425,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({key}): {_described(value)}" for key, value in self.items())
+        return "\n".join(f"  ({key}): {_described(value, typed=True)}" for key, value in self.items())
 
     def __call__(self, input: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")
