@@ -132,10 +132,10 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     chain = _chain(target)
     written = _store(root, chain, target.value, source.value)
     if recording and (old_node is not None or new_node is not None):
-        if stem is target:
-            target.node = _repointed(new_node, source.value, written)
-        else:
+        if stem is not target or new_node is None:  # overwritten by constants, the old contents get zeros (as in PyTorch)
             stem.node = _scatter_node(stem, _chain(target, stem), new_node)
+        else:
+            target.node = _repointed(new_node, source.value, written)
     root._version += 1
     if type(target) is View and not tracked:
         target._seen = root._version

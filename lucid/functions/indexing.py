@@ -18,6 +18,10 @@ from .registry import check_leaf, dim_arg, fitted, public
 FULL = slice(None)
 
 
+class OutOfRange(IndexError, RuntimeError):
+    """An index outside its dimension, where PyTorch raises RuntimeError."""
+
+
 def parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
     """A key as (basic, advanced): basic indexing is done first (a view), then the arrays of ``advanced``, or None.
 
@@ -88,8 +92,8 @@ def _item(k: Any) -> Any:
     if isinstance(k, Tensor):
         if k.dtype.category > dtypes.INTEGER:
             raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors; got {k.dtype}")
-        if k.ndim == 0 and k.dtype not in (dtypes.bool_, dtypes.uint8) and not hasattr(k.value, "level"):
-            return int(k.item())
+        if k.ndim == 0 and not hasattr(k.value, "level"):
+            return bool(k.item()) if k.dtype in (dtypes.bool_, dtypes.uint8) else int(k.item())
         return k
     if isinstance(k, list | tuple | range) or hasattr(k, "__array__"):
         found = as_tensor(k)
@@ -161,8 +165,15 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     write(part, result, "__setitem__")
 
 
+def indexed_ndim(arrays: tuple, ndim: int) -> int:
+    """How many dimensions ``part[arrays]`` has."""
+    used = [a for a in arrays if a is not None]
+    return ndim - len(used) + max(a.ndim for a in used)
+
+
 def _fit_value(part: Tensor, value: Tensor, arrays: tuple) -> Tensor:
-    while value.ndim > part.ndim and value.shape[0] == 1:
+    ndim = indexed_ndim(arrays, part.ndim)
+    while value.ndim > ndim and value.shape[0] == 1:
         value = value.squeeze(0)
     return value
 
@@ -204,7 +215,7 @@ def _check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
         table = backend_of(index.value).table
         low, high, n = int(table.amin(index.value)), int(table.amax(index.value)), x.shape[d] if x.ndim else 1
         if low < 0 or high >= n:
-            raise IndexError(f"{name}(): index {low if low < 0 else high} is out of bounds for dimension {d} with size {n}")
+            raise OutOfRange(f"{name}(): index {low if low < 0 else high} is out of bounds for dimension {d} with size {n}")
 
 
 @public()
