@@ -102,6 +102,7 @@ def gathered(total: ndarray, b: int, kernel: tuple, step: int) -> ndarray:
     return sum(total[:, i * step : i * step + kernel[-1], :, i] for i in range(b)).reshape(-1, outs)
 
 
+ROWS_PER_GROUP = 512  # from here on, groups one by one: their channels are brought together once, not in each patch
 SMALL = 1_000_000  # multiplications: up to here OpenBLAS does not rearrange the operands first
 
 
@@ -132,6 +133,12 @@ def summed_product(x: ndarray, y: ndarray) -> ndarray:
     return np.add.reduce(stack, 0)
 
 
+def group_slices(channels: int, outs: int, groups: int) -> list[tuple[slice, slice]]:
+    """The input and output channels of each group."""
+    c, o = channels // groups, outs // groups
+    return [(slice(k * c, k * c + c), slice(k * o, k * o + o)) for k in range(groups)]
+
+
 def forward(
     x: ndarray,
     w: Any,
@@ -144,6 +151,13 @@ def forward(
     groups: int,
 ) -> None:
     """Fill ``out`` (N, *places, O)."""
+    if groups > 1 and out.size // out.shape[-1] >= ROWS_PER_GROUP:
+        for c, o in group_slices(x.shape[-1], out.shape[-1], groups):
+            fresh = np.empty((*out.shape[:-1], out.shape[-1] // groups), out.dtype)
+            some = None if bias is None else bias[o]
+            forward(x[..., c], w[o], some, fresh, kernel, stride, padding, dilation, 1)
+            out[..., o] = fresh
+        return
     wide = weights(w, groups)
     b = (
         strip(x.shape[-1], out.shape[-1], kernel, stride, dilation, groups, out.shape[-2])
@@ -174,6 +188,12 @@ def weight_grad(
     x: ndarray, g: ndarray, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int
 ) -> ndarray:
     """(groups, taps * C / groups, O / groups); ``g`` is contiguous."""
+    if groups > 1 and g.size // g.shape[-1] >= ROWS_PER_GROUP:
+        slices = group_slices(x.shape[-1], g.shape[-1], groups)
+        parts = [
+            weight_grad(x[..., c], np.ascontiguousarray(g[..., o]), kernel, stride, padding, dilation, 1) for c, o in slices
+        ]
+        return np.concatenate(parts)
     b = strip(x.shape[-1], g.shape[-1], kernel, stride, dilation, groups, g.shape[-2])
     if b > 1:
         longer = (*kernel[:-1], stride[-1] * (b - 1) + kernel[-1])
