@@ -209,7 +209,9 @@ class _Reentrant(Function):
         return (None, None, *(a.grad if isinstance(a, Tensor) else None for a in args))
 
 
-def checkpoint_sequential(functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any) -> Any:
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
+) -> Any:
     """Run a sequence of layers in ``segments`` parts, each but the last one checkpointed.
 
     >>> import lucid
@@ -234,5 +236,7 @@ def checkpoint_sequential(functions: Any, segments: int, input: Any, use_reentra
         return forward
 
     for k in range(segments - 1):
-        input = checkpoint(part(k * size, (k + 1) * size), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
+        input = checkpoint(
+            part(k * size, (k + 1) * size), input, use_reentrant=use_reentrant, preserve_rng_state=preserve
+        )
     return part((segments - 1) * size, len(layers))(input)

@@ -33,7 +33,9 @@ class FunctionCtx:
         """Keep tensors (inputs, outputs or others; None is allowed) for ``ctx.saved_tensors``."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
@@ -62,7 +64,9 @@ class FunctionCtx:
             return tuple(self._to_save or self._for_forward)
         node = self._node()
         if node is None or node.saved is FREED:
-            raise RuntimeError("Trying to backward through the graph a second time: the saved tensors were freed; use retain_graph=True")
+            raise RuntimeError(
+                "Trying to backward through the graph a second time: the saved tensors were freed; use retain_graph=True"
+            )
         return tuple(s.tensor(node) for s in self._saved)
 
     saved_variables = saved_tensors
@@ -138,7 +142,9 @@ class FunctionOp:
                 found = self.cls.backward(ctx, *tensors)
         found = found if isinstance(found, tuple | list) else (found,)
         if len(found) < self.count or any(v is not None for v in found[self.count :]):
-            raise RuntimeError(f"function {self.node_name} returned an incorrect number of gradients (expected {self.count}, got {len(found)})")
+            raise RuntimeError(
+                f"function {self.node_name} returned an incorrect number of gradients (expected {self.count}, got {len(found)})"
+            )
         results = []
         for i, v in enumerate(found[: self.count]):
             if i in self.positions:
@@ -154,7 +160,9 @@ class FunctionOp:
         if v is None:
             return None
         if not isinstance(v, Tensor):
-            raise TypeError(f"function {self.node_name}: backward must return Tensors or None, got {type(v).__name__} at index {i}")
+            raise TypeError(
+                f"function {self.node_name}: backward must return Tensors or None, got {type(v).__name__} at index {i}"
+            )
         parent = node.parents[self.positions.index(i)]
         if parent is not None and tuple(v.shape) != tuple(parent.shape):
             lead = v.ndim - len(parent.shape)
@@ -180,7 +188,9 @@ def _zeros(spec: Any, like: Tensor) -> Tensor:
 
 class FunctionMeta(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(f"{cls} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on the class itself: {cls.__name__}.apply(...)")
+        raise RuntimeError(
+            f"{cls} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on the class itself: {cls.__name__}.apply(...)"
+        )
 
 
 class Function(metaclass=FunctionMeta):
@@ -225,11 +235,15 @@ class Function(metaclass=FunctionMeta):
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
-        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple, *args: Any) -> Any:
-        raise NotImplementedError("To use autograd.Function with vmap, you must either override the vmap static method or set generate_vmap_rule=True.")
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap static method or set generate_vmap_rule=True."
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -304,7 +318,10 @@ def _member(t: Any, group: Sequence[Any]) -> bool:
 
 
 def _unrecorded(ctx: FunctionCtx, args: tuple, outputs: tuple) -> tuple:
-    return tuple(wrap(o.value) if _member(o, args) and not _member(o, ctx._dirty) and isinstance(o, Tensor) else o for o in outputs)
+    return tuple(
+        wrap(o.value) if _member(o, args) and not _member(o, ctx._dirty) and isinstance(o, Tensor) else o
+        for o in outputs
+    )
 
 
 def _record(cls: type[Function], ctx: FunctionCtx, args: tuple, outputs: tuple) -> tuple:
@@ -333,7 +350,11 @@ def _record(cls: type[Function], ctx: FunctionCtx, args: tuple, outputs: tuple) 
         if spec is _NOT_TENSOR or not isinstance(o, Tensor):
             made.append(o)
             continue
-        t = o if _member(o, ctx._dirty) or (o.node is None and type(o) is not View and not _member(o, args)) else wrap(o.value)
+        t = (
+            o
+            if _member(o, ctx._dirty) or (o.node is None and type(o) is not View and not _member(o, args))
+            else wrap(o.value)
+        )
         if spec is not None:
             t.node = op.output_node(node, k)
         made.append(t)

@@ -43,7 +43,9 @@ def _forward_mode(cls: type[Function], args: tuple) -> Any:
     made = []
     for o, t in zip(outs, found, strict=True):
         if t is not None and tuple(t.shape) != tuple(o.shape):
-            raise RuntimeError(f"{cls.__name__}: jvp returned a tangent of shape {tuple(t.shape)} for an output of shape {tuple(o.shape)}")
+            raise RuntimeError(
+                f"{cls.__name__}: jvp returned a tangent of shape {tuple(t.shape)} for an output of shape {tuple(o.shape)}"
+            )
         made.append(wrap(Dual(o, t, frame)) if isinstance(o, Tensor) else o)
     return tuple(made) if isinstance(result, tuple | list) else made[0]
 
@@ -53,12 +55,16 @@ def _batch(cls: type[Function], frame: Any, args: tuple) -> Any:
     flags = tuple(a.value.batched if isinstance(a, Tensor) else False for a in args)
     own_rule = cls.vmap is not Function.vmap
     if own_rule and cls.generate_vmap_rule:
-        raise RuntimeError(f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an overriden vmap staticmethod. Please set one of them.")
+        raise RuntimeError(
+            f"You tried to vmap over {cls.__name__}, but it has both generate_vmap_rule=True and an overriden vmap staticmethod. Please set one of them."
+        )
     if own_rule:
         info = SimpleNamespace(batch_size=frame.size, randomness=frame.randomness)
         result, dims = cls.vmap(info, tuple(0 if f else None for f in flags), *inner)
         outs = _tuple(result)
-        dims = _tuple(dims) if isinstance(result, tuple | list) and isinstance(dims, tuple | list) else (dims,) * len(outs)
+        dims = (
+            _tuple(dims) if isinstance(result, tuple | list) and isinstance(dims, tuple | list) else (dims,) * len(outs)
+        )
         made = [_placed(o, d, frame) if isinstance(o, Tensor) else o for o, d in zip(outs, dims, strict=True)]
         return tuple(made) if isinstance(result, tuple | list) else made[0]
     if not cls.generate_vmap_rule:
@@ -144,9 +150,11 @@ def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[boo
             made = tuple(full(*unbatched(t, frame), size) for t in _tuple(found))
         return made if isinstance(found, tuple | list) else made[0]
 
-    body: dict[str, Any] = {"forward": staticmethod(forward), "backward": staticmethod(backward), "generate_vmap_rule": True}
+    body: dict[str, Any] = {
+        "forward": staticmethod(forward),
+        "backward": staticmethod(backward),
+        "generate_vmap_rule": True,
+    }
     if cls.jvp is not Function.jvp:
         body["jvp"] = staticmethod(jvp)
     return type(cls.__name__, (Function,), body)
-
-

@@ -16,10 +16,14 @@ def _as_tuple(x: Any, what: str, name: str) -> tuple[bool, tuple]:
     if isinstance(x, Tensor):
         return False, (x,)
     if not isinstance(x, tuple):
-        raise TypeError(f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the given {what} has type {type(x)}.")
+        raise TypeError(
+            f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the given {what} has type {type(x)}."
+        )
     for i, v in enumerate(x):
         if not isinstance(v, Tensor):
-            raise TypeError(f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the value at index {i} has type {type(v)}.")
+            raise TypeError(
+                f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the value at index {i} has type {type(v)}."
+            )
     return True, x
 
 
@@ -44,24 +48,43 @@ def _vectors(v: Any, like: Sequence[Tensor], name: str, what: str) -> list[Tenso
         raise RuntimeError(f"{name}: v is a tuple of invalid length: should be {len(like)} but got {len(vs)}.")
     for i, (a, b) in enumerate(zip(vs, like, strict=True)):
         if a.shape != b.shape:
-            raise RuntimeError(f"{name}: entry {i} in v has invalid size: should be {tuple(b.shape)} but got {tuple(a.shape)}.")
+            raise RuntimeError(
+                f"{name}: entry {i} in v has invalid size: should be {tuple(b.shape)} but got {tuple(a.shape)}."
+            )
     return list(vs)
 
 
-def _gradients(outs: Sequence[Tensor], inputs: Sequence[Tensor], vectors: Sequence[Tensor], create_graph: bool) -> list[Tensor | None]:
+def _gradients(
+    outs: Sequence[Tensor], inputs: Sequence[Tensor], vectors: Sequence[Tensor], create_graph: bool
+) -> list[Tensor | None]:
     pairs = [(o, v) for o, v in zip(outs, vectors, strict=True) if o.requires_grad]
     if not pairs:
         return [None] * len(inputs)
-    return list(grad([o for o, _ in pairs], inputs, [v for _, v in pairs], create_graph=create_graph, retain_graph=True, allow_unused=True))
+    return list(
+        grad(
+            [o for o, _ in pairs],
+            inputs,
+            [v for _, v in pairs],
+            create_graph=create_graph,
+            retain_graph=True,
+            allow_unused=True,
+        )
+    )
 
 
-def _strictly(found: Sequence[Tensor | None], like: Sequence[Tensor], strict: bool, create_graph: bool, name: str) -> list[Tensor]:
+def _strictly(
+    found: Sequence[Tensor | None], like: Sequence[Tensor], strict: bool, create_graph: bool, name: str
+) -> list[Tensor]:
     result = []
     for i, (g, x) in enumerate(zip(found, like, strict=True)):
         if g is None and strict:
-            raise RuntimeError(f"{name}: the output of the user-provided function is independent of input {i}. This is not allowed in strict mode.")
+            raise RuntimeError(
+                f"{name}: the output of the user-provided function is independent of input {i}. This is not allowed in strict mode."
+            )
         if g is not None and strict and create_graph and not g.requires_grad:
-            raise RuntimeError(f"{name}: the result with respect to input {i} is independent of the inputs. This is not allowed in strict mode when create_graph=True.")
+            raise RuntimeError(
+                f"{name}: the result with respect to input {i} is independent of the inputs. This is not allowed in strict mode when create_graph=True."
+            )
         result.append(ops.zeros_like(x) if g is None else g)
     return result
 
@@ -74,7 +97,9 @@ def _shaped(is_tuple: bool, results: Sequence[Any]) -> Any:
     return tuple(results) if is_tuple else results[0]
 
 
-def vjp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def vjp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """``func(*inputs)`` and the product of ``v`` with its Jacobian.
 
     >>> import lucid
@@ -87,10 +112,14 @@ def vjp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
         out_tuple, outs = _call(func, own, "vjp")
         found = _gradients(outs, own, _vectors(v, outs, "vjp", "user-provided function returns"), create_graph)
     results = _strictly(found, own, strict, create_graph, "vjp")
-    return _shaped(out_tuple, [_finish(o, create_graph) for o in outs]), _shaped(is_tuple, [_finish(g, create_graph) for g in results])
+    return _shaped(out_tuple, [_finish(o, create_graph) for o in outs]), _shaped(
+        is_tuple, [_finish(g, create_graph) for g in results]
+    )
 
 
-def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def jvp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """``func(*inputs)`` and the product of its Jacobian with ``v``, in one forward pass.
 
     >>> import lucid
@@ -107,9 +136,13 @@ def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
         out_tuple, outs = _call(func, duals, "jvp")
         pairs = [undual(o, frame) for o in outs]
     if strict and any(t is None for _, t in pairs):
-        raise RuntimeError("jvp: an output of the user-provided function is independent of the inputs. This is not allowed in strict mode.")
+        raise RuntimeError(
+            "jvp: an output of the user-provided function is independent of the inputs. This is not allowed in strict mode."
+        )
     tangents = [ops.zeros_like(p) if t is None else t for p, t in pairs]
-    return _shaped(out_tuple, [_finish(p, create_graph) for p, _ in pairs]), _shaped(out_tuple, [_finish(t, create_graph) for t in tangents])
+    return _shaped(out_tuple, [_finish(p, create_graph) for p, _ in pairs]), _shaped(
+        out_tuple, [_finish(t, create_graph) for t in tangents]
+    )
 
 
 def _lowered(x: Tensor) -> Tensor:
@@ -118,7 +151,12 @@ def _lowered(x: Tensor) -> Tensor:
 
 
 def jacobian(
-    func: Callable, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False, strategy: str = "reverse-mode"
+    func: Callable,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
 ) -> Any:
     """The Jacobian of ``func`` at ``inputs``: shape ``(*output, *input)``; tuples for tuples, outputs outermost.
 
@@ -134,7 +172,9 @@ def jacobian(
     is_tuple, xs = _as_tuple(inputs, "inputs", "jacobian")
     if strategy == "forward-mode" or vectorize:
         if strategy == "forward-mode" and create_graph:
-            raise NotImplementedError('torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not supported together (yet).')
+            raise NotImplementedError(
+                'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not supported together (yet).'
+            )
         if strategy == "forward-mode" and not vectorize:
             raise NotImplementedError("Forward-mode needs vectorize=True")
         if strict:
@@ -146,7 +186,9 @@ def jacobian(
         table = []
         for i, out in enumerate(outs):
             if strict and not out.requires_grad:
-                raise RuntimeError(f"jacobian: Output {i} of the user-provided function is independent of all inputs. This is not allowed in strict mode.")
+                raise RuntimeError(
+                    f"jacobian: Output {i} of the user-provided function is independent of all inputs. This is not allowed in strict mode."
+                )
             rows: list[list[Tensor]] = []
             for unit in _units(out):
                 found = _gradients([out], own, [unit], create_graph)
@@ -214,11 +256,15 @@ def hessian(
             return func_grad(scalar, tuple(range(len(inner))))(*inner)
         return jacobian(scalar, inner, create_graph=True, strict=strict)
 
-    found = jacobian(gradient, xs, create_graph=create_graph, strict=strict, vectorize=vectorize, strategy=outer_jacobian_strategy)
+    found = jacobian(
+        gradient, xs, create_graph=create_graph, strict=strict, vectorize=vectorize, strategy=outer_jacobian_strategy
+    )
     return found if is_tuple else found[0][0]
 
 
-def vhp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def vhp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """The value of a scalar function, and the product of ``v`` with its Hessian.
 
     >>> import lucid
@@ -237,7 +283,9 @@ def vhp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
     return _finish(outs[0], create_graph), _shaped(is_tuple, [_finish(g, create_graph) for g in results])
 
 
-def hvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:
+def hvp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
     """The value of a scalar function, and the product of its Hessian with ``v`` (the Hessian is symmetric: as ``vhp``).
 
     >>> import lucid

@@ -48,7 +48,18 @@ def gradcheck(
     if not (check_forward_ad or check_backward_ad):
         raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
     try:
-        _check(func, inputs, eps, atol, rtol, nondet_tol, check_undefined_grad, check_backward_ad, check_forward_ad, check_batched_grad)
+        _check(
+            func,
+            inputs,
+            eps,
+            atol,
+            rtol,
+            nondet_tol,
+            check_undefined_grad,
+            check_backward_ad,
+            check_forward_ad,
+            check_batched_grad,
+        )
     except GradcheckError:
         if raise_exception:
             raise
@@ -63,7 +74,9 @@ def _check(
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     at = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not at:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+        )
     for i in at:
         if args[i].dtype.name not in ("float64", "complex128"):
             warnings.warn(
@@ -140,7 +153,9 @@ def _by_vjps(outs: list[Tensor], args: tuple, at: list[int], batched: bool) -> J
         for part in (1, 1j) if out.dtype.is_complex else (1,):
             together = None
             if batched:
-                together = grad(out, [args[i] for i in at], eye * part, retain_graph=True, allow_unused=True, is_grads_batched=True)
+                together = grad(
+                    out, [args[i] for i in at], eye * part, retain_graph=True, allow_unused=True, is_grads_batched=True
+                )
             for k in range(n):
                 unit = ops.getitem(eye, (k,)) * part
                 gs = grad(out, [args[i] for i in at], unit, retain_graph=True, allow_unused=True)
@@ -149,7 +164,9 @@ def _by_vjps(outs: list[Tensor], args: tuple, at: list[int], batched: bool) -> J
                         continue
                     values = _flat(g)
                     if together is not None and not _near(_flat(together[position][k]), values, 1e-6, 1e-6):
-                        raise GradcheckError(f"While computing batched gradients, got: {together[position][k]} instead of {g}")
+                        raise GradcheckError(
+                            f"While computing batched gradients, got: {together[position][k]} instead of {g}"
+                        )
                     _fill(found[i, o], k, values, args[i].dtype.is_complex, part)
     return found
 
@@ -214,7 +231,9 @@ def _undefined(func: Callable, args: tuple, at: list[int]) -> None:
             try:
                 grad(o, [args[i] for i in at], ops.zeros_like(o), retain_graph=True, allow_unused=True)
             except (TypeError, AttributeError) as problem:
-                raise GradcheckError(f"Expected backward function to handle undefined output grads. ({problem})") from problem
+                raise GradcheckError(
+                    f"Expected backward function to handle undefined output grads. ({problem})"
+                ) from problem
 
 
 def gradgradcheck(
@@ -248,7 +267,9 @@ def gradgradcheck(
 
         outs = _outputs(func(*args))
         draw = Generator().manual_seed(0)
-        vectors = [FUNCTIONS["rand"](tuple(o.shape), dtype=o.dtype.to_real(), generator=draw).to(o.device) + 0.5 for o in outs]
+        vectors = [
+            FUNCTIONS["rand"](tuple(o.shape), dtype=o.dtype.to_real(), generator=draw).to(o.device) + 0.5 for o in outs
+        ]
         vectors = [v.to(o.dtype).requires_grad_() for v, o in zip(vectors, outs, strict=True)]
     else:
         vectors = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
@@ -257,7 +278,10 @@ def gradgradcheck(
 
     def gradients(*values: Any) -> tuple:
         xs, vs = values[:count], values[count:]
-        xs = tuple(x.requires_grad_() if isinstance(x, Tensor) and args[i].requires_grad and not x.requires_grad else x for i, x in enumerate(xs))
+        xs = tuple(
+            x.requires_grad_() if isinstance(x, Tensor) and args[i].requires_grad and not x.requires_grad else x
+            for i, x in enumerate(xs)
+        )
         with modes.enable_grad():
             outs = _outputs(func(*xs))
             wanted = [x for x in xs if isinstance(x, Tensor) and x.requires_grad]

@@ -32,7 +32,13 @@ def backward(
     """
     if grad_variables is not None and grad_tensors is None:
         grad_tensors = grad_variables
-    core.backward(_sequence(tensors), None if grad_tensors is None else _sequence(grad_tensors), retain_graph, create_graph, inputs)
+    core.backward(
+        _sequence(tensors),
+        None if grad_tensors is None else _sequence(grad_tensors),
+        retain_graph,
+        create_graph,
+        inputs,
+    )
 
 
 def grad(
@@ -62,7 +68,9 @@ def grad(
     if not only_inputs:
         raise ValueError("grad: only_inputs=False is not supported; use backward() to fill the .grad of all leaves")
     if materialize_grads and allow_unused is False:
-        raise ValueError("grad: expected allow_unused to be True or not passed when materialize_grads=True, but got False")
+        raise ValueError(
+            "grad: expected allow_unused to be True or not passed when materialize_grads=True, but got False"
+        )
     if not wanted:
         raise ValueError("grad requires non-empty inputs.")
     for t in wanted:
@@ -90,7 +98,9 @@ def grad(
     return tuple(_checked(found, wanted, allow_unused, materialize_grads))
 
 
-def _gradients(roots: Sequence[Tensor], wanted: Sequence[Any], vectors: Any, retain: bool, create_graph: bool) -> list[Any]:
+def _gradients(
+    roots: Sequence[Tensor], wanted: Sequence[Any], vectors: Any, retain: bool, create_graph: bool
+) -> list[Any]:
     nodes, starts = start_gradients(roots, vectors, create_graph)
     found = run_backward(
         nodes, starts, create_graph=create_graph, retain_graph=retain, inputs=[t.node for t in wanted], accumulate=False

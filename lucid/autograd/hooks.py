@@ -51,7 +51,9 @@ def _is_array(v: Any) -> bool:
 
 def _unpacked(t: Any) -> Any:
     if not isinstance(t, Tensor):
-        raise TypeError(f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}")
+        raise TypeError(
+            f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
+        )
     return t.value
 
 
@@ -115,7 +117,9 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable, *, mode: s
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     for t in tensors:
         if t.node is None:
-            raise RuntimeError("register_multi_grad_hook: cannot register a hook on a tensor that doesn't require gradient")
+            raise RuntimeError(
+                "register_multi_grad_hook: cannot register a hook on a tensor that doesn't require gradient"
+            )
     lock = threading.Lock()
     state: dict[int, _Pass] = {}
 

@@ -54,7 +54,9 @@ class Batched(Lifted):
 
     def lower(self) -> Any:
         if self.batched:
-            raise RuntimeError("vmap: an index that differs along the batch reached an op without a batching rule for it")
+            raise RuntimeError(
+                "vmap: an index that differs along the batch reached an op without a batching rule for it"
+            )
         return self.inner.value
 
     def __repr__(self) -> str:
@@ -93,7 +95,9 @@ class BatchedBackend(LiftedBackend):
                 params = lower_params(params)
                 xs = [lifted_to_indices(x, _flat(params)) for x in xs]
             out = apply(op, xs, params)
-            return tuple(Batched(o, False, frame) for o in out) if isinstance(out, tuple) else Batched(out, False, frame)
+            return (
+                tuple(Batched(o, False, frame) for o in out) if isinstance(out, tuple) else Batched(out, False, frame)
+            )
         if in_params and not _varies(params):
             params, in_params = lower_params(params), False
         out = NotImplemented
@@ -144,7 +148,9 @@ def full(x: Tensor, flag: bool, size: int) -> Tensor:
 def _loop(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     """Each element by itself, and a stack: slow, never wrong."""
     if op.name == "nonzero":
-        raise RuntimeError("vmap: nonzero (and indexing with a boolean mask) has a shape that depends on values; use where() instead")
+        raise RuntimeError(
+            "vmap: nonzero (and indexing with a boolean mask) has a shape that depends on values; use where() instead"
+        )
     if size == 0:
         raise RuntimeError(f"vmap: {op.name} has no batching rule, so a batch of size 0 is not supported")
     if op.name not in _warned:

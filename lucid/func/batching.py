@@ -92,7 +92,9 @@ def _along(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], param
 def _along_axis(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
     everything = [full(x, f, size) for x, f in zip(xs, flags, strict=True)]
     if everything[0].ndim == 1:
-        return ops.reshape(apply(op, [ops.reshape(x, (size, max(1, math.prod(x.shape[1:])))) for x in everything], (1,)), (size,))
+        return ops.reshape(
+            apply(op, [ops.reshape(x, (size, max(1, math.prod(x.shape[1:])))) for x in everything], (1,)), (size,)
+        )
     return apply(op, everything, (params[0] + 1,))
 
 
@@ -296,7 +298,11 @@ def _conv(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params
     if flags[0] and not any(flags[1:]) and op.name != "conv_weight_grad":
         return _parted(apply(op, [_joined(xs[0]), *xs[1:]], params), size)
     if op.name == "conv_bias":
-        out = _conv(OPS["conv"], size, xs[:2], flags[:2], params) if any(flags[:2]) else apply(OPS["conv"], xs[:2], params)
+        out = (
+            _conv(OPS["conv"], size, xs[:2], flags[:2], params)
+            if any(flags[:2])
+            else apply(OPS["conv"], xs[:2], params)
+        )
         ones = (1,) * (xs[0].ndim - flags[0] - 2)
         bias = ops.reshape(xs[2], (*xs[2].shape, *ones))
         return elementwise(OPS["add"], size, (out, bias), (any(flags[:2]), flags[2]), ())

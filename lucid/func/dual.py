@@ -142,7 +142,12 @@ def _passed(op: Op, count: int) -> tuple[bool, ...]:
 
 def _is_none_rule(rule: Callable) -> bool:
     code = rule.__code__
-    return code.co_argcount == 2 and not code.co_names and all(c is None for c in code.co_consts) and rule(None, code) is None
+    return (
+        code.co_argcount == 2
+        and not code.co_names
+        and all(c is None for c in code.co_consts)
+        and rule(None, code) is None
+    )
 
 
 def _saved(op: Op, primals: Sequence[Tensor], out: Any) -> tuple:
@@ -150,7 +155,9 @@ def _saved(op: Op, primals: Sequence[Tensor], out: Any) -> tuple:
     return (*kept, tuple(tuple(p.shape) for p in primals))
 
 
-def _by_rules(op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | None], out: Tensor, params: tuple) -> Tensor | None:
+def _by_rules(
+    op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | None], out: Tensor, params: tuple
+) -> Tensor | None:
     """A diagonal Jacobian is its own transpose: the rule applied to the tangent."""
     saved = _saved(op, primals, out)
     total = None
@@ -186,13 +193,22 @@ def by_two_vjps(op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | N
             grads = [None if t is None else r(ops, g, saved, params) for r, t in zip(op.rules, tangents, strict=True)]
         else:
             grads = list(op.vjp(ops, node, g, saved, True))
-    pairs = [(d, t) for d, t in zip(grads, tangents, strict=True) if t is not None and d is not None and d.node is not None]
+    pairs = [
+        (d, t) for d, t in zip(grads, tangents, strict=True) if t is not None and d is not None and d.node is not None
+    ]
     if not pairs:
         return (None,) * len(outs) if isinstance(out, tuple) else None
     pairs = [(_summed(d, t), t) for d, t in pairs]
     wanted = [p.node for p in probes if p is not None]
     found = iter(
-        run_backward([d.node for d, _ in pairs], [t for _, t in pairs], create_graph=True, retain_graph=True, inputs=wanted, accumulate=False)
+        run_backward(
+            [d.node for d, _ in pairs],
+            [t for _, t in pairs],
+            create_graph=True,
+            retain_graph=True,
+            inputs=wanted,
+            accumulate=False,
+        )
     )
     results = tuple(next(found) if p is not None else None for p in probes)
     if not modes.is_grad_enabled():

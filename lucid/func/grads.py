@@ -41,7 +41,9 @@ def _differentiable(name: str, tree: Any) -> tuple[list[Tensor], Structure, list
         if not isinstance(v, Tensor):
             raise RuntimeError(f"{name}: expected tensors as differentiated arguments, got {type(v).__name__}")
         if v.dtype.category < dtypes.FLOAT:
-            raise RuntimeError(f"{name}: only tensors of floating point and complex dtype can require gradients; got {v.dtype}")
+            raise RuntimeError(
+                f"{name}: only tensors of floating point and complex dtype can require gradients; got {v.dtype}"
+            )
         t, parent = alias(v)
         found.append(t)
         if type(parent) is Leaf and starts_graph(v):
@@ -123,7 +125,9 @@ def grad_and_value(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: 
             if not isinstance(output, Tensor):
                 raise RuntimeError(f"grad: expected the function to return a tensor, got {type(output).__name__}")
             if output.shape.numel() != 1 or output.ndim:
-                raise RuntimeError(f"grad: expected the function to return a scalar tensor, got shape {tuple(output.shape)}; sum() or mean() it")
+                raise RuntimeError(
+                    f"grad: expected the function to return a scalar tensor, got shape {tuple(output.shape)}; sum() or mean() it"
+                )
             if output.dtype.category < dtypes.FLOAT:
                 raise RuntimeError(f"grad: expected a floating output, got {output.dtype}")
             found = pull_back([output], [None], entry, inputs, own)  # type: ignore[arg-type]
@@ -163,7 +167,13 @@ def start_with(outs: Sequence[Tensor], vectors: Sequence[Tensor | None]) -> tupl
     return nodes, starts
 
 
-def pull_back(outs: Sequence[Tensor], vectors: Sequence[Tensor | None], entry: Sequence[Node], inputs: Sequence[Tensor], own: set[Node]) -> list[Tensor]:
+def pull_back(
+    outs: Sequence[Tensor],
+    vectors: Sequence[Tensor | None],
+    entry: Sequence[Node],
+    inputs: Sequence[Tensor],
+    own: set[Node],
+) -> list[Tensor]:
     """The vector-Jacobian product; differentiable where something outside could differentiate it."""
     nodes, starts = start_with(outs, vectors)
     if not nodes:
@@ -219,12 +229,16 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         if found != structure:
             vectors, found = flatten(cotangents)
         if found != structure and len(vectors) != len(outs):
-            raise RuntimeError(f"vjp_fn: expected cotangents with the structure of the output ({len(outs)} tensors), got {len(vectors)}")
+            raise RuntimeError(
+                f"vjp_fn: expected cotangents with the structure of the output ({len(outs)} tensors), got {len(vectors)}"
+            )
         for o, v in zip(outs, vectors, strict=True):
             if not isinstance(v, Tensor):
                 raise RuntimeError(f"vjp_fn: expected tensors as cotangents, got {type(v).__name__}")
             if v.shape != o.shape:
-                raise RuntimeError(f"vjp_fn: a cotangent of shape {tuple(v.shape)} does not fit its output of shape {tuple(o.shape)}")
+                raise RuntimeError(
+                    f"vjp_fn: a cotangent of shape {tuple(v.shape)} does not fit its output of shape {tuple(o.shape)}"
+                )
         recording = modes.is_grad_enabled()
         with modes.enable_grad():
             gradients = pull_back(outs, vectors, [x.node for x in inputs], inputs, own)

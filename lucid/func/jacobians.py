@@ -38,7 +38,9 @@ def _split(rows: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
     return parts
 
 
-def jacrev(func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None) -> Callable:
+def jacrev(
+    func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable:
     """The Jacobian of ``func`` by reverse mode: shape ``(*output, *input)``, a pytree for pytrees.
 
     Best when there are fewer outputs than inputs. ``chunk_size`` bounds how many rows are computed at once.
@@ -67,7 +69,11 @@ def jacrev(func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool 
         def rows(*vectors: Tensor) -> tuple:
             return tuple(flatten(pull(out_structure.build(vectors)))[0])
 
-        found = vmap(rows, chunk_size=chunk_size)(*unit_vectors(outs)) if sum(math.prod(o.shape) for o in outs) else _empty(outs, given)
+        found = (
+            vmap(rows, chunk_size=chunk_size)(*unit_vectors(outs))
+            if sum(math.prod(o.shape) for o in outs)
+            else _empty(outs, given)
+        )
         columns = [_split(r, outs) for r in found]  # [input][output]
         tree = out_structure.build(in_structure.build(c[k] for c in columns) for k in range(len(outs)))
         return (tree, aux[0]) if has_aux else tree
@@ -79,7 +85,14 @@ def _empty(outs: Sequence[Tensor], given: Any) -> list[Tensor]:
     return [ops.zeros_of((0, *v.shape), v) for v in flatten(given)[0]]
 
 
-def jacfwd(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, randomness: str = "error", chunk_size: int | None = None) -> Callable:
+def jacfwd(
+    func: Callable,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    *,
+    randomness: str = "error",
+    chunk_size: int | None = None,
+) -> Callable:
     """The Jacobian of ``func`` by forward mode: shape ``(*output, *input)``; best when there are fewer inputs.
 
     >>> import lucid
@@ -107,7 +120,9 @@ def jacfwd(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = F
             seen[:] = [out_structure, *aux]
             return (tuple(leaves), aux[0]) if has_aux else tuple(leaves)
 
-        result = vmap(column, randomness=randomness, chunk_size=chunk_size, out_dims=(0, 0) if has_aux else 0)(*unit_vectors(inputs))
+        result = vmap(column, randomness=randomness, chunk_size=chunk_size, out_dims=(0, 0) if has_aux else 0)(
+            *unit_vectors(inputs)
+        )
         columns = result[0] if has_aux else result
         tree = _assembled(columns, inputs, seen[0], in_structure)
         if not has_aux:
@@ -118,7 +133,9 @@ def jacfwd(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = F
     return call
 
 
-def _assembled(columns: Sequence[Tensor], inputs: Sequence[Tensor], out_structure: Structure, in_structure: Structure) -> Any:
+def _assembled(
+    columns: Sequence[Tensor], inputs: Sequence[Tensor], out_structure: Structure, in_structure: Structure
+) -> Any:
     trees = []
     for c in columns:
         parts, start = [], 0

@@ -11,7 +11,13 @@ from ..core.tensor import Tensor
 
 
 def functional_call(
-    module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: dict | None = None, *, tie_weights: bool = True, strict: bool = False
+    module: Any,
+    parameter_and_buffer_dicts: Any,
+    args: Any = None,
+    kwargs: dict | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
 ) -> Any:
     """Call ``module`` with the parameters and buffers of a dict (or of several dicts) in place of its own.
 
@@ -30,13 +36,19 @@ def functional_call(
         values = {}
         for d in parameter_and_buffer_dicts:
             if not isinstance(d, dict):
-                raise ValueError(f"Expected all elements of parameter_and_buffer_dicts to be dictionaries, got {type(d).__name__}")
+                raise ValueError(
+                    f"Expected all elements of parameter_and_buffer_dicts to be dictionaries, got {type(d).__name__}"
+                )
             repeated = sorted(set(values) & set(d))
             if repeated:
-                raise ValueError(f"{repeated} appeared in multiple dictionaries; behavior of functional call is ambiguous")
+                raise ValueError(
+                    f"{repeated} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+                )
             values.update(d)
     else:
-        raise ValueError(f"Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got {type(parameter_and_buffer_dicts)}")
+        raise ValueError(
+            f"Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got {type(parameter_and_buffer_dicts)}"
+        )
     inputs = () if args is None else args if isinstance(args, tuple) else (args,)
     with replaced(module, values, tie_weights, strict):
         return module(*inputs, **(kwargs or {}))
@@ -66,7 +78,9 @@ def replaced(module: Any, values: dict[str, Tensor], tie_weights: bool = True, s
         for names in tied.values():
             given = [n for n in names if n in values]
             if len({id(values[n]) for n in given}) > 1:
-                raise ValueError(f"functional_call got multiple values for keys {sorted(given)}, which are tied. Consider using tie_weights=False")
+                raise ValueError(
+                    f"functional_call got multiple values for keys {sorted(given)}, which are tied. Consider using tie_weights=False"
+                )
             if given:
                 full.update((n, values[given[0]]) for n in names)
     missing = [n for n in places if n not in full]
@@ -115,7 +129,9 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[s
             raise RuntimeError(f"Expected {name} to have the same requires_grad in all models")
         stacked = stack([p.detach() for p in group])
         params[name] = stacked.requires_grad_() if first.requires_grad else stacked
-    buffers = {name: stack([dict(m.named_buffers())[name].detach() for m in models]) for name, _ in models[0].named_buffers()}
+    buffers = {
+        name: stack([dict(m.named_buffers())[name].detach() for m in models]) for name, _ in models[0].named_buffers()
+    }
     return params, buffers
 
 

@@ -30,7 +30,11 @@ class Structure:
         return self.kind(*parts) if hasattr(self.kind, "_fields") else self.kind(parts)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Structure) and (self.kind, self.keys, self.children) == (other.kind, other.keys, other.children)
+        return isinstance(other, Structure) and (self.kind, self.keys, self.children) == (
+            other.kind,
+            other.keys,
+            other.children,
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -72,11 +76,15 @@ def map_leaves(f: Callable, tree: Any, *more: Any) -> Any:
     return structure.build(f(*group) for group in zip(leaves, *rest, strict=True))
 
 
-def broadcast_prefix(prefix: Any, structure: Structure, name: str, accepts: tuple[type, ...] = (int, type(None))) -> list:
+def broadcast_prefix(
+    prefix: Any, structure: Structure, name: str, accepts: tuple[type, ...] = (int, type(None))
+) -> list:
     """One value per leaf from a tree whose leaves may stand for whole subtrees (as ``in_dims`` do)."""
     if structure.kind is None or isinstance(prefix, accepts):
         if not isinstance(prefix, accepts):
-            raise ValueError(f"{name}: got {prefix!r} where an int or None was expected; its structure must fit the arguments'")
+            raise ValueError(
+                f"{name}: got {prefix!r} where an int or None was expected; its structure must fit the arguments'"
+            )
         return [prefix] * structure.count
     parts: Sequence[Any]
     if isinstance(prefix, dict) and issubclass(structure.kind, dict):

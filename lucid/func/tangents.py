@@ -23,7 +23,9 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
     (tensor([0., 0.]), tensor([1., 1.]))
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
-        raise RuntimeError(f"jvp: expected primals and tangents to be tuples, got {type(primals).__name__} and {type(tangents).__name__}")
+        raise RuntimeError(
+            f"jvp: expected primals and tangents to be tuples, got {type(primals).__name__} and {type(tangents).__name__}"
+        )
     if not primals:
         raise RuntimeError("jvp: expected at least one primal")
     leaves, structure = flatten(primals)
@@ -47,7 +49,9 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
 
 def split_aux(name: str, result: Any) -> tuple:
     if not isinstance(result, tuple) or len(result) != 2:
-        raise RuntimeError(f"{name}: with has_aux=True the function must return (output, aux), got {type(result).__name__}")
+        raise RuntimeError(
+            f"{name}: with has_aux=True the function must return (output, aux), got {type(result).__name__}"
+        )
     return result
 
 
@@ -59,9 +63,13 @@ def plain(tree: Any, frame: Any) -> Any:
 
 def check_tangent(name: str, p: Any, t: Any) -> None:
     if not isinstance(p, Tensor) or not isinstance(t, Tensor):
-        raise TypeError(f"{name}: expected tensors as primals and tangents, got {type(p).__name__} and {type(t).__name__}")
+        raise TypeError(
+            f"{name}: expected tensors as primals and tangents, got {type(p).__name__} and {type(t).__name__}"
+        )
     if p.shape != t.shape:
-        raise RuntimeError(f"{name}: a tangent of shape {tuple(t.shape)} does not fit its primal of shape {tuple(p.shape)}")
+        raise RuntimeError(
+            f"{name}: a tangent of shape {tuple(t.shape)} does not fit its primal of shape {tuple(p.shape)}"
+        )
     if p.dtype is not t.dtype:
         raise RuntimeError(f"{name}: a tangent of dtype {t.dtype} does not fit its primal of dtype {p.dtype}")
     if p.dtype.category < dtypes.FLOAT:
@@ -96,7 +104,9 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
     nodes, starts = start_with(outs, probes)
     with modes.enable_grad():
         rows = (
-            run_backward(nodes, starts, create_graph=True, retain_graph=True, inputs=[x.node for x in inputs], accumulate=False)
+            run_backward(
+                nodes, starts, create_graph=True, retain_graph=True, inputs=[x.node for x in inputs], accumulate=False
+            )
             if nodes
             else [None] * len(inputs)
         )

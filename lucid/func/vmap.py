@@ -35,7 +35,9 @@ def vmap(
     tensor([3., 3.])
     """
     if randomness not in ("error", "same", "different"):
-        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness!r}")
+        raise RuntimeError(
+            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness!r}"
+        )
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0, got {chunk_size}")
 
@@ -57,9 +59,13 @@ def vmap(
 def _inputs(args: tuple, in_dims: Any, func: Callable) -> tuple[list, list, Structure, int]:
     name = getattr(func, "__name__", "function")
     if not args:
-        raise ValueError(f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or keyword arguments were meant as positional?")
+        raise ValueError(
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or keyword arguments were meant as positional?"
+        )
     if not isinstance(in_dims, int | tuple | list):
-        raise ValueError(f"vmap({name}, in_dims={in_dims!r}): expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs")
+        raise ValueError(
+            f"vmap({name}, in_dims={in_dims!r}): expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs"
+        )
     leaves, structure = flatten(args)
     prefix = in_dims if isinstance(in_dims, int) else tuple(in_dims)
     dims = broadcast_prefix(prefix, structure, f"vmap({name}, in_dims={in_dims!r})")
@@ -75,24 +81,39 @@ def _inputs(args: tuple, in_dims: Any, func: Callable) -> tuple[list, list, Stru
                 "non-Tensor arguments, please use None as the respective in_dim"
             )
         if not -v.ndim <= d < v.ndim:
-            raise ValueError(f"vmap({name}, in_dims={in_dims!r}): got in_dim={d} for some input, but that input is a Tensor of dimensionality {v.ndim}")
+            raise ValueError(
+                f"vmap({name}, in_dims={in_dims!r}): got in_dim={d} for some input, but that input is a Tensor of dimensionality {v.ndim}"
+            )
         fixed.append(d % v.ndim)
         sizes[v.shape[d]] = v
     if not sizes:
         raise ValueError(f"vmap({name}, in_dims={in_dims!r}): at least one input must have an in_dim that is not None")
     if len(sizes) > 1:
-        raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {list(sizes)} for the mapped dimension")
+        raise ValueError(
+            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {list(sizes)} for the mapped dimension"
+        )
     return leaves, fixed, structure, next(iter(sizes))
 
 
-def _run(func: Callable, leaves: list, dims: list, structure: Structure, size: int, out_dims: Any, randomness: str, kwargs: dict) -> Any:
+def _run(
+    func: Callable,
+    leaves: list,
+    dims: list,
+    structure: Structure,
+    size: int,
+    out_dims: Any,
+    randomness: str,
+    kwargs: dict,
+) -> Any:
     with VmapFrame(size, randomness) as frame:
         inputs = [v if d is None else batched(to_front(v, d), frame) for v, d in zip(leaves, dims, strict=True)]
         result = func(*structure.build(inputs), **kwargs)
         outs, out_structure = flatten(result)
         for o in outs:
             if not isinstance(o, Tensor):
-                raise ValueError(f"vmap({getattr(func, '__name__', 'function')}, ...): must only return Tensors, got type {type(o).__name__}")
+                raise ValueError(
+                    f"vmap({getattr(func, '__name__', 'function')}, ...): must only return Tensors, got type {type(o).__name__}"
+                )
         found = [unbatched(o, frame) for o in outs]
     targets = broadcast_prefix(_prefix(out_dims, out_structure), out_structure, "vmap: out_dims")
     return out_structure.build(_placed(t, flag, d, size) for (t, flag), d in zip(found, targets, strict=True))
@@ -128,4 +149,6 @@ def _joined(parts: list, out_dims: Any) -> Any:
     structure = flat[0][1]
     dims = broadcast_prefix(_prefix(out_dims, structure), structure, "vmap: out_dims")
     groups = zip(*(leaves for leaves, _ in flat), strict=True)
-    return structure.build(g[0] if d is None else ops.concat(*g, d % g[0].ndim) for g, d in zip(groups, dims, strict=True))
+    return structure.build(
+        g[0] if d is None else ops.concat(*g, d % g[0].ndim) for g, d in zip(groups, dims, strict=True)
+    )

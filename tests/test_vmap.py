@@ -1,0 +1,224 @@
+"""vmap against a loop, op by op: with the batch in front, elsewhere, in some of the arguments; and its manners."""
+
+import warnings
+
+import pytest
+
+import lucid
+from lucid.func import batched as engine
+from lucid.nn import functional as F
+
+D = lucid.float64
+
+
+def rand(*shape, seed=0):
+    return lucid.rand(*shape, dtype=D, generator=lucid.Generator().manual_seed(seed)) + 0.1
+
+
+def ints(high, *shape):
+    return lucid.randint(0, high, shape, generator=lucid.Generator().manual_seed(1))
+
+
+B = 3
+# name: (function, arguments with a batch of B in front)
+CASES = {
+    "add": (lambda x, y: x + y, (rand(B, 2, 4), rand(B, 4))),
+    "where": (lambda x, y: lucid.where(x > y, x, y * 2), (rand(B, 4), rand(B, 2, 4, seed=3))),
+    "compare": (lambda x, y: x < y, (rand(B, 4), rand(B, 2, 4, seed=3))),
+    "matmul": (lambda x, y: x @ y, (rand(B, 2, 4), rand(B, 4, 3))),
+    "matmul stacks": (lambda x, y: x @ y, (rand(B, 2, 4), rand(B, 5, 4, 3))),
+    "matvec": (lambda x, y: x @ y, (rand(B, 2, 4), rand(B, 4))),
+    "dot": (lambda x, y: x @ y, (rand(B, 4), rand(B, 4, seed=2))),
+    "linear": (lambda x, w, b: F.linear(x, w, b), (rand(B, 5, 4), rand(B, 2, 4), rand(B, 2))),
+    "sum": (lambda x: x.sum(), (rand(B, 2, 4),)),
+    "sum of numbers": (lambda x: x.sum(), (rand(B),)),
+    "sum keepdim": (lambda x: x.sum(keepdim=True), (rand(B, 2, 4),)),
+    "mean dims": (lambda x: x.mean((0, -1), keepdim=True), (rand(B, 2, 3, 4),)),
+    "amax": (lambda x: x.amax(-1), (rand(B, 2, 4),)),
+    "max": (lambda x: x.max(0).values, (rand(B, 2, 4),)),
+    "argmax": (lambda x: x.argmax(), (rand(B, 2, 4),)),
+    "argmax dim": (lambda x: x.argmax(-1), (rand(B, 2, 4),)),
+    "prod": (lambda x: x.prod(1), (rand(B, 2, 4),)),
+    "std": (lambda x: x.std(0), (rand(B, 4),)),
+    "logsumexp": (lambda x: x.logsumexp(0), (rand(B, 2, 4),)),
+    "softmax": (lambda x: x.softmax(0), (rand(B, 2, 4),)),
+    "log_softmax": (lambda x: x.log_softmax(-1), (rand(B, 2, 4),)),
+    "cumsum": (lambda x: x.cumsum(0), (rand(B, 2, 4),)),
+    "cumprod": (lambda x: x.cumprod(1), (rand(B, 2, 4),)),
+    "sort": (lambda x: x.sort(0).values, (rand(B, 5, 2),)),
+    "topk": (lambda x: x.topk(2).values, (rand(B, 5),)),
+    "flip": (lambda x: x.flip(0, 1), (rand(B, 2, 4),)),
+    "roll": (lambda x: x.roll(1, 0), (rand(B, 4, 2),)),
+    "reshape": (lambda x: x.reshape(4, 2), (rand(B, 2, 4),)),
+    "permute": (lambda x: x.permute(2, 0, 1), (rand(B, 2, 3, 4),)),
+    "transpose": (lambda x: x.T, (rand(B, 2, 4),)),
+    "expand": (lambda x: x.expand(3, 2, 4), (rand(B, 2, 1),)),
+    "squeeze": (lambda x: x.squeeze().unsqueeze(-1), (rand(B, 1, 4),)),
+    "cat": (lambda x, y: lucid.cat([x, y], 1), (rand(B, 2, 4), rand(B, 2, 1))),
+    "stack": (lambda x, y: lucid.stack([x, y], -1), (rand(B, 4), rand(B, 4, seed=1))),
+    "split": (lambda x: x.split(2, 1)[1], (rand(B, 2, 4),)),
+    "slice": (lambda x: x[1:, ::2], (rand(B, 3, 4),)),
+    "newaxis": (lambda x: x[None, 1, ..., :2], (rand(B, 3, 2, 4),)),
+    "index list": (lambda x: x[[1, 0, 0]], (rand(B, 3, 4),)),
+    "index second": (lambda x: x[:, [1, 0, 0]], (rand(B, 3, 4),)),
+    "index apart": (lambda x: x[[1, 0], :, [0, 2]], (rand(B, 3, 2, 4),)),
+    "index by batch": (lambda x, i: x[i], (rand(B, 3, 4), ints(3, B, 2))),
+    "index by batch second": (lambda x, i: x[:, i], (rand(B, 3, 4), ints(4, B, 2, 2))),
+    "index by batch apart": (lambda x, i, j: x[i, :, j], (rand(B, 3, 2, 4), ints(3, B, 2), ints(4, B, 2))),
+    "gather": (lambda x, i: x.gather(1, i), (rand(B, 3, 4), ints(4, B, 3, 2))),
+    "scatter_add": (lambda x, i, s: x.scatter_add(0, i, s), (rand(B, 3, 4), ints(3, B, 2, 4), rand(B, 2, 4))),
+    "scatter": (lambda x, s: x.scatter(0, lucid.tensor([[0, 1, 2, 0]]), s), (rand(B, 3, 4), rand(B, 1, 4))),
+    "index_put": (lambda x, v: _put(x, v), (rand(B, 3, 4), rand(B, 4))),
+    "setitem": (lambda x, v: _set(x, v), (rand(B, 3, 4), rand(B, 2))),
+    "tril": (lambda x: x.tril(1), (rand(B, 3, 3),)),
+    "inv": (lambda x: lucid.linalg.inv(x @ x.T + lucid.eye(3, dtype=D)), (rand(B, 3, 3),)),
+    "det": (lambda x: lucid.linalg.det(x), (rand(B, 3, 3),)),
+    "solve": (lambda x, y: lucid.linalg.solve(x + 3 * lucid.eye(3, dtype=D), y), (rand(B, 3, 3), rand(B, 3, 2))),
+    "cholesky": (lambda x: lucid.linalg.cholesky(x @ x.T + lucid.eye(3, dtype=D)), (rand(B, 3, 3),)),
+    "einsum": (lambda x, y: lucid.einsum("ij,jk->ki", x, y), (rand(B, 2, 4), rand(B, 4, 3))),
+    "conv": (lambda x, w, b: F.conv2d(x, w, b, padding=1), (rand(B, 2, 2, 5, 5), rand(B, 3, 2, 3, 3), rand(B, 3))),
+    "conv groups": (lambda x, w: F.conv1d(x, w, groups=2, stride=2), (rand(B, 2, 4, 6), rand(B, 6, 2, 3))),
+    "max_pool": (lambda x: F.max_pool2d(x, 2), (rand(B, 2, 2, 4, 4),)),
+    "avg_pool": (lambda x: F.avg_pool2d(x, 2), (rand(B, 2, 2, 4, 4),)),
+    "cross_entropy": (lambda x, t: F.cross_entropy(x, t), (rand(B, 5, 4), ints(4, B, 5))),
+    "layer_norm": (lambda x: F.layer_norm(x, (4,)), (rand(B, 2, 4),)),
+    "gelu": (lambda x: F.gelu(x) + F.relu(x - 0.5), (rand(B, 2, 4),)),
+    "diagonal": (lambda x: x.diagonal(), (rand(B, 3, 3),)),
+}
+
+
+def _put(x, v):
+    y = x.clone()
+    y[[0, 2]] = v
+    return y
+
+
+def _set(x, v):
+    y = x.clone()
+    y[1:, 2] = v
+    y[:, 0].mul_(2)
+    return y
+
+
+def loop(f, args, mapped):
+    parts = [f(*(a[b] if m else a for a, m in zip(args, mapped, strict=True))) for b in range(B)]
+    return lucid.stack(parts)
+
+
+def patterns(count):
+    """All arguments mapped; each one alone; each one shared."""
+    yield (True,) * count
+    if count > 1:
+        for k in range(count):
+            yield tuple(i == k for i in range(count))
+            yield tuple(i != k for i in range(count))
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("name", CASES)
+def test_like_a_loop(name):
+    f, args = CASES[name]
+    for mapped in set(patterns(len(args))):
+        own = [a if m else a[0] for a, m in zip(args, mapped, strict=True)]
+        expected = loop(f, own, mapped)
+        got = lucid.vmap(f, tuple(0 if m else None for m in mapped))(*own)
+        assert got.shape == expected.shape, mapped
+        assert got.dtype is expected.dtype
+        assert lucid.allclose(got.to(D), expected.to(D), 1e-10, 1e-12), mapped
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("name", [n for n, (_, args) in CASES.items() if args[0].dtype is D])
+def test_gradients_per_example(name):
+    f, args = CASES[name]
+
+    def loss(x, *rest):
+        out = f(x, *rest)
+        return out.sin().sum() if out.dtype is D else x.sum() * 0
+
+    got = lucid.vmap(lucid.func.grad(loss))(*args)
+    expected = lucid.stack([lucid.func.grad(loss)(*(a[b] for a in args)) for b in range(B)])
+    assert lucid.allclose(got, expected, 1e-9, 1e-11)
+
+
+@pytest.mark.parametrize(("in_dims", "out_dims"), [(0, 0), (1, 0), (-1, 1), ((1,), -1), ((2,), 2)])
+def test_dims(in_dims, out_dims):
+    x = rand(3, 3, 3)
+    d = in_dims[0] if isinstance(in_dims, tuple) else in_dims
+    expected = lucid.stack([v.sin() * 2 for v in x.unbind(d)], out_dims)
+    assert lucid.allclose(lucid.vmap(lambda v: v.sin() * 2, in_dims, out_dims)(x), expected)
+
+
+def test_pytrees_constants_and_chunks():
+    def f(p, k):
+        return {"a": p["x"] + p["y"][0] * k, "b": [lucid.ones(2)]}
+
+    tree = {"x": rand(5, 2), "y": [rand(2)]}
+    out = lucid.vmap(f, ({"x": 0, "y": None}, None))(tree, 2)
+    assert out["a"].shape == (5, 2)
+    assert out["b"][0].shape == (5, 2)  # the same for every example, and there for each
+    chunked = lucid.vmap(f, ({"x": 0, "y": None}, None), chunk_size=2)(tree, 2)
+    assert lucid.equal(chunked["a"], out["a"])
+    assert chunked["b"][0].shape == (5, 2)
+
+
+def test_randomness():
+    x = lucid.zeros(4, 3)
+    with pytest.raises(RuntimeError, match="randomness"):
+        lucid.vmap(lambda v: v + lucid.rand(3))(x)
+    same = lucid.vmap(lambda v: v + lucid.rand(3), randomness="same")(x)
+    different = lucid.vmap(lambda v: v + lucid.rand(3), randomness="different")(x)
+    assert lucid.equal(same[0], same[3])
+    assert not lucid.equal(different[0], different[3])
+    order = lucid.vmap(lambda v: lucid.randperm(6), randomness="different")(x)
+    assert order.sort(1).values.tolist() == [list(range(6))] * 4
+    dropped = lucid.vmap(lambda v: F.dropout(v + 1, 0.5), randomness="different")(lucid.zeros(3, 50))
+    assert not lucid.equal(dropped[0], dropped[1])
+
+
+def test_a_fallback_warns_once_and_names_the_op():
+    name = "test_vmap_of_my_own"
+    kernel = lucid.autograd.other(name, lambda xp, g: g * 3)
+    from lucid.backends import load
+
+    setattr(load("cpu").table, name, lambda x: x * 3)
+    x = rand(B, 2)
+    with pytest.warns(UserWarning, match=name):
+        assert lucid.allclose(lucid.vmap(kernel)(x), x * 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lucid.vmap(kernel)(x)
+    engine._warned.discard(name)
+
+
+ERRORS = {
+    "sizes differ": (ValueError, lambda: lucid.vmap(lambda a, b: a + b)(lucid.ones(2), lucid.ones(3))),
+    "nothing mapped": (ValueError, lambda: lucid.vmap(lambda a: a, None)(lucid.ones(2))),
+    "all None": (ValueError, lambda: lucid.vmap(lambda a: a, (None,))(lucid.ones(2))),
+    "a number mapped": (ValueError, lambda: lucid.vmap(lambda a: a)(2.0)),
+    "dim out of range": (ValueError, lambda: lucid.vmap(lambda a: a, 1)(lucid.ones(2))),
+    "no inputs": (ValueError, lambda: lucid.vmap(lambda: 1)()),
+    "returns a number": (ValueError, lambda: lucid.vmap(lambda a: 1)(lucid.ones(2))),
+    "bad randomness": (RuntimeError, lambda: lucid.vmap(lambda a: a, randomness="some")),
+    "item": (RuntimeError, lambda: lucid.vmap(lambda a: a.item())(lucid.ones(2))),
+    "control flow": (RuntimeError, lambda: lucid.vmap(lambda a: a if a > 0 else -a)(lucid.ones(2))),
+    "mask": (RuntimeError, lambda: lucid.vmap(lambda a: a[a > 0])(lucid.ones(2, 3))),
+    "out_dims None": (ValueError, lambda: lucid.vmap(lambda a: a, out_dims=None)(lucid.ones(2))),
+    "chunk": (ValueError, lambda: lucid.vmap(lambda a: a, chunk_size=0)),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_bad_input(case):
+    kind, call = ERRORS[case]
+    with pytest.raises(kind):
+        call()
+
+
+def test_an_input_of_the_outer_graph_stays_in_it():
+    w = lucid.tensor([1.0, 2.0], requires_grad=True)
+    x = lucid.tensor([[1.0, 2.0], [3.0, 4.0]])
+    lucid.vmap(lambda v: (v * w).sum() ** 2)(x).sum().backward()
+    u = w.detach().requires_grad_()
+    ((x * u).sum(1) ** 2).sum().backward()
+    assert lucid.allclose(w.grad, u.grad)
