@@ -22,6 +22,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     """
     x, y = tensor_arg(input, "matmul"), tensor_arg(other, "matmul", "other")
     a, b = x.value.shape, y.value.shape
+    if len(a) == 2 and len(b) == 2 and a[1] == b[0] and x.value.dtype is y.value.dtype:  # the common case first
+        return ops.matmul(x, y)
     p, q = len(a), len(b)
     if not p or not q:
         raise ShapeError(f"matmul: both arguments need to be at least 1D, but they are {p}D and {q}D")

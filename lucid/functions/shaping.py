@@ -18,22 +18,28 @@ from .registry import dim_arg, public, shape_arg, tensor_arg
 
 def resolve_shape(x: Tensor, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
     """Replace one -1 by what is left; RuntimeError if the sizes do not fit."""
-    total = math.prod(x.shape)
-    unknown = [i for i, n in enumerate(shape) if n == -1]
-    if any(n < -1 for n in shape) or len(unknown) > 1:
-        raise ShapeError(f"{name}: invalid shape {list(shape)}: at most one size may be -1, none below it")
-    if unknown:
-        rest = math.prod(n for n in shape if n != -1)
-        if not rest:
-            if total:
-                raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {total}")
-            raise ShapeError(f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 can be any value and is ambiguous")
-        if total % rest:
-            raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {total}")
-        shape = tuple(total // rest if n == -1 else n for n in shape)
-    if math.prod(shape) != total:
-        raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {total} (input shape {tuple(x.shape)})")
-    return shape
+    total = known = 1
+    unknown = -1
+    for n in x.value.shape:
+        total *= n
+    for i, n in enumerate(shape):
+        if n >= 0:
+            known *= n
+        elif n == -1 and unknown < 0:
+            unknown = i
+        else:
+            raise ShapeError(f"{name}: invalid shape {list(shape)}: at most one size may be -1, none below it")
+    if unknown < 0:
+        if known == total:
+            return shape
+    elif known and not total % known:
+        return (*shape[:unknown], total // known, *shape[unknown + 1 :])
+    elif not known and not total:
+        raise ShapeError(
+            f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
+            "size -1 can be any value and is ambiguous"
+        )
+    raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {total} (input shape {tuple(x.shape)})")
 
 
 def in_order(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
