@@ -76,7 +76,9 @@ def test_as_torch(name):
 
 def test_a_sequence_or_chain_later_in_a_sequence():  # torch raises NotImplementedError
     def make(o):
-        inner = lr_scheduler.SequentialLR(o, [lr_scheduler.ConstantLR(o, 0.5, 9), lr_scheduler.ExponentialLR(o, 0.5)], [2])
+        inner = lr_scheduler.SequentialLR(
+            o, [lr_scheduler.ConstantLR(o, 0.5, 9), lr_scheduler.ExponentialLR(o, 0.5)], [2]
+        )
         chain = lr_scheduler.ChainedScheduler([lr_scheduler.ConstantLR(o, 0.5, 9), lr_scheduler.ExponentialLR(o, 0.5)])
         return lr_scheduler.SequentialLR(o, [lr_scheduler.ConstantLR(o, 0.25, 9), inner, chain], [2, 6])
 
@@ -117,7 +119,9 @@ def test_plateau(config):
 
 
 @needs_torch
-@pytest.mark.parametrize("name", ["StepLR", "MultiStepLR", "ExponentialLR", "CosineAnnealingLR", "LinearLR", "PolynomialLR", "ConstantLR"])
+@pytest.mark.parametrize(
+    "name", ["StepLR", "MultiStepLR", "ExponentialLR", "CosineAnnealingLR", "LinearLR", "PolynomialLR", "ConstantLR"]
+)
 def test_given_epochs(name):
     found = []
     for L in (lucid, torch):

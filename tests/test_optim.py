@@ -42,7 +42,9 @@ def settings():
 
 
 def gradient(rng_gradients, step, i, course):
-    if (course == "frozen first" and i == 0) or (course == "comes and goes" and (i == 1 and step % 3 == 1 or i == 0 and step < 5)):
+    if (course == "frozen first" and i == 0) or (
+        course == "comes and goes" and (i == 1 and step % 3 == 1 or i == 0 and step < 5)
+    ):
         return None
     return rng_gradients[step][i]
 
@@ -53,7 +55,9 @@ def run(library, name, config, course="plain", steps=100, dtype="float64", shape
     params = [library.tensor(rng.standard_normal(s).astype(dtype), requires_grad=True) for s in shapes]
     gradients = [[rng.standard_normal(s).astype(dtype) for s in shapes] for _ in range(steps)]
     make = getattr(library.optim, name)
-    groups = params if course != "two groups" else [{"params": params[:2]}, {"params": params[2:], "lr": config["lr"] / 3}]
+    groups = (
+        params if course != "two groups" else [{"params": params[:2]}, {"params": params[2:], "lr": config["lr"] / 3}]
+    )
     opt = make(groups, **config)
     for step in range(steps):
         if course == "lr edited" and step == 40:
@@ -70,7 +74,11 @@ def run(library, name, config, course="plain", steps=100, dtype="float64", shape
 
 
 def config_for(library, name, config):
-    return {k: v for k, v in config.items() if not (library is torch and name == "Adagrad" and k == "decoupled_weight_decay")}
+    return {
+        k: v
+        for k, v in config.items()
+        if not (library is torch and name == "Adagrad" and k == "decoupled_weight_decay")
+    }
 
 
 @pytest.fixture

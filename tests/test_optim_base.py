@@ -28,7 +28,11 @@ def test_groups_and_their_options():
     a, b, c = leaf(), leaf(), leaf()
     opt = SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.1, momentum=0.9)
     opt.add_param_group({"params": (x for x in [c]), "momentum": 0.0})
-    assert [(g["lr"], g["momentum"], len(g["params"])) for g in opt.param_groups] == [(0.1, 0.9, 1), (0.5, 0.9, 1), (0.1, 0.0, 1)]
+    assert [(g["lr"], g["momentum"], len(g["params"])) for g in opt.param_groups] == [
+        (0.1, 0.9, 1),
+        (0.5, 0.9, 1),
+        (0.1, 0.0, 1),
+    ]
     assert "Parameter Group 2" in repr(opt) and repr(opt).startswith("SGD (")
 
 
@@ -256,7 +260,9 @@ def test_named_state_lists_every_difference():
     with pytest.raises(ValueError) as raised:
         other.load_state_dict(saved, strict=True)
     text = str(raised.value)
-    assert all(words in text for words in ("'c': not in", "'a': state 'exp_avg' has shape (3,)", "'b': state 'exp_avg_sq'"))
+    assert all(
+        words in text for words in ("'c': not in", "'a': state 'exp_avg' has shape (3,)", "'b': state 'exp_avg_sq'")
+    )
     assert not other.state and other.param_groups[0]["lr"] == 0.7
     with pytest.raises(ValueError, match="not a parameter of this optimizer"):
         Adam([("x", leaf(3))]).load_state_dict(saved)
@@ -275,7 +281,11 @@ def test_differentiable_steps(cls):
         w = lucid.tensor(np.asarray(start), requires_grad=True)
         lr = lucid.tensor(np.asarray(rate), requires_grad=True) if tensors else rate
         p = w * 1.0
-        opt = cls([p], lr=lr, differentiable=True) if cls is not SGD else cls([p], lr=lr, momentum=0.9, differentiable=True)
+        opt = (
+            cls([p], lr=lr, differentiable=True)
+            if cls is not SGD
+            else cls([p], lr=lr, momentum=0.9, differentiable=True)
+        )
         for _ in range(3):
             p.grad = lucid.autograd.grad((p**3).sum(), p, create_graph=True)[0]
             opt.step()
@@ -356,7 +366,9 @@ def third_party(base, L):
                 for p in filter(lambda p: p.grad is not None, group["params"]):
                     state = self.state[p]
                     if "ema" not in state:
-                        state["ema"] = L.zeros_like(p, memory_format=L.preserve_format) if L is torch else L.zeros_like(p)
+                        state["ema"] = (
+                            L.zeros_like(p, memory_format=L.preserve_format) if L is torch else L.zeros_like(p)
+                        )
                     state["ema"].lerp_(p.grad, 1 - group["beta"])
                     p.add_(state["ema"].sign(), alpha=-group["lr"])
                     p.sub_(p.grad * group["lr"] * 0.1)

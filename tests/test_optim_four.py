@@ -44,7 +44,9 @@ def test_asgd_is_its_formula():
     np.testing.assert_allclose(found, x, rtol=1e-12)
     state = opt.state[p]
     np.testing.assert_allclose(state["ax"].numpy(), ax, rtol=1e-12)
-    assert float(state["eta"]) == pytest.approx(eta, rel=1e-15) and float(state["mu"]) == mu and float(state["step"]) == 30
+    assert (
+        float(state["eta"]) == pytest.approx(eta, rel=1e-15) and float(state["mu"]) == mu and float(state["step"]) == 30
+    )
     assert list(state) == ["step", "eta", "mu", "ax"]
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from . import trace
+from . import compiled, trace
 
-BLOCK_BYTES = 65_536  # of each register: half a dozen of them fit a second-level cache
+BLOCK_BYTES = 65_536
 GATHER = 700  # elements per line of the program: a larger parameter costs more to copy than the calls that it saves
 F32 = np.dtype("float32")
 UFUNCS: dict[str, Callable] = {
@@ -124,7 +124,7 @@ def apply(
         if cache is not None:
             cache["layout"] = layout
             states = layout.states
-    layout.run(params, grads, layout.states, _constants(kernel, scalars, layout.dtype))
+    layout.run(params, grads, layout.states, scalars)
     return params, states
 
 
@@ -158,6 +158,10 @@ class Layout:
                 small.append(i)
                 filled += length
         self._close(small, params)
+        self.loop = None
+        self.flats: list[tuple] | None = None
+        if compiled.available() and not half and sum(p.size for p in params) >= compiled.WORTHWHILE:
+            self.loop = compiled.loop(kernel.program, self.dtype)
 
     def _close(self, rows: list[int], params: Sequence[Any]) -> None:
         if len(rows) == 1:
@@ -165,8 +169,14 @@ class Layout:
         elif rows:
             self.chunks.append(Chunk(rows, params, self.states, self.dtype))
 
-    def run(self, params: Sequence[Any], grads: Sequence[Any], states: list[list[Any]], constants: list[Any]) -> None:
+    def run(
+        self, params: Sequence[Any], grads: Sequence[Any], states: list[list[Any]], scalars: dict[str, Any]
+    ) -> None:
         kernel = self.kernel
+        if self.loop is not None:
+            self._run_compiled(self.loop, params, grads, states, scalars)
+            return
+        constants = _constants(kernel, scalars, self.dtype)
         if self.chunks:
             (p, g), work = _workspace(kernel, self.dtype, 2)
             for chunk in self.chunks:
@@ -178,6 +188,29 @@ class Layout:
                 self._cut([self._flat(a) for a in arrays], work, constants)
         for i in self.copied:
             self._copied([params[i], grads[i], *(column[i] for column in states)], constants)
+
+    def _run_compiled(
+        self,
+        loop: Callable,
+        params: Sequence[Any],
+        grads: Sequence[Any],
+        states: list[list[Any]],
+        scalars: dict[str, Any],
+    ) -> None:
+        """One call of the compiled loop for each parameter: it needs neither blocks nor gathering."""
+        numbers = np.array(self.kernel.program.numbers(scalars), self.dtype)
+        if self.flats is None:  # parameters and state are the same arrays as long as this layout lives
+            others = set(self.copied)
+            rows = [i for i in range(len(params)) if i not in others]
+            self.flats = [(i, self._flat(params[i]), [self._flat(column[i]) for column in states]) for i in rows]
+        dtype = self.dtype
+        for i, p, state in self.flats:
+            g = grads[i]
+            g = g.reshape(-1) if g.dtype == dtype and g.flags.c_contiguous else np.ascontiguousarray(self._flat(g))
+            loop(p, g, *state, numbers)
+        for i in self.copied:
+            arrays = [params[i], grads[i], *(column[i] for column in states)]
+            self._copied(arrays, _constants(self.kernel, scalars, self.dtype))
 
     def _flat(self, array: Any) -> Any:
         """The elements in a row, complex ones as pairs of reals."""

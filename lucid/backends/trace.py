@@ -121,6 +121,7 @@ class Program:
             home: trace.constant(r).index if not isinstance(r, Symbol) else r.index
             for home, r in zip(homes, results, strict=True)
         }
+        self.targets = targets
         self.lines = self._allocate({i: name for i, name in enumerate(self.arrays)}, targets)
 
     def _allocate(self, where: dict[int, str], targets: dict[str, int]) -> list[tuple[str, tuple[str, ...], str]]:
