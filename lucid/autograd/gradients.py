@@ -72,7 +72,7 @@ def grad(
             "grad: expected allow_unused to be True or not passed when materialize_grads=True, but got False"
         )
     if not wanted:
-        raise ValueError("grad requires non-empty inputs.")
+        raise RuntimeError("grad: `inputs` argument to `grad()` cannot be empty.")
     for t in wanted:
         if not isinstance(t, Tensor | GradientEdge):
             raise TypeError(f"grad: inputs must be Tensors, got {type(t).__name__}")

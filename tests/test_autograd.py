@@ -1,0 +1,673 @@
+"""backward, grad, Function, functional, forward_ad, checkpoint and gradcheck, against torch where torch has them."""
+
+import asyncio
+import threading
+
+import pytest
+
+import lucid
+from lucid.autograd import forward_ad
+from reference import needs_torch, torch
+
+X = [[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]]
+V = [[1.0, 0.5, -2.0], [0.2, -0.3, 0.9]]
+
+
+def leaf(m, data=None):
+    return m.tensor(X if data is None else data, dtype=m.float64, requires_grad=True)
+
+
+def close(a, b, tol=1e-9):
+    if isinstance(a, (tuple, list)):
+        assert len(a) == len(b)
+        for p, q in zip(a, b, strict=True):
+            close(p, q, tol)
+    elif a is None:
+        assert b is None
+    else:
+        assert tuple(a.shape) == tuple(b.shape)
+        assert torch.allclose(torch.tensor(a.tolist(), dtype=torch.float64), b.double(), rtol=tol, atol=tol)
+
+
+# ---- backward and grad ----
+
+
+def _twice(m):
+    x = leaf(m)
+    y = x * 2
+    ((y * y) + (y + y)).sum().backward()
+    return x.grad
+
+
+def _diamond(m):
+    x = leaf(m)
+    a, b = x.sin(), x.cos()
+    (a * b + a / (b + 3)).sum().backward()
+    return x.grad
+
+
+def _several_outputs(m):
+    x = leaf(m)
+    values, order = x.sort(1)
+    top = x.max(1)
+    (values * m.tensor([1.0, 2.0, 3.0], dtype=m.float64)).sum().backward(retain_graph=True)
+    (top.values**2).sum().backward()
+    return x.grad
+
+
+def _only_inputs(m):
+    x, y = leaf(m), leaf(m, V)
+    (x * y).sum().backward(inputs=[x])
+    return [x.grad, y.grad]
+
+
+def _input_not_leaf(m):
+    x = leaf(m)
+    y = x.exp()
+    z = (y * y).sum()
+    z.backward(inputs=[y])
+    return [y.grad, x.grad]
+
+
+def _grad_of_a_middle(m):
+    x = leaf(m)
+    y = x.exp()
+    z = (y * y).sum()
+    (first,) = m.autograd.grad(z, y)
+    (second,) = m.autograd.grad(y.sum(), x)  # what lies beyond y was not used up
+    return [first, second]
+
+
+def _several_roots(m):
+    x = leaf(m)
+    m.autograd.backward([x.sum(), (x * x).sum(), x.exp()], [None, None, m.ones_like(x)])
+    return x.grad
+
+
+def _accumulates(m):
+    x = leaf(m)
+    for _ in range(3):
+        (x * x).sum().backward()
+    return x.grad
+
+
+def _third_order(m):
+    x = leaf(m)
+    g = (x**4 * x.sin()).sum()
+    for _ in range(3):
+        (g,) = m.autograd.grad(g.sum(), x, create_graph=True)
+    return g.detach()
+
+
+def _unused(m):
+    x, y = leaf(m), leaf(m)
+    a = m.autograd.grad((x * 2).sum(), (x, y), allow_unused=True)
+    b = m.autograd.grad((x * 2).sum(), (x, y), materialize_grads=True)
+    return [*a, *b]
+
+
+def _batched_vectors(m):
+    x = leaf(m)
+    y = x.sin()[0] * x[1]
+    return m.autograd.grad(y, x, m.eye(3, dtype=m.float64), is_grads_batched=True)[0]
+
+
+def _base_written(m):
+    x = leaf(m)
+    y = x * 1
+    v = y[0]
+    y.mul_(2)
+    v.add_(1)
+    (y * y).sum().backward()
+    return x.grad
+
+
+def _retained(m):
+    x = leaf(m)
+    y = x * 2
+    y.retain_grad()
+    (y**3).sum().backward()
+    return [y.grad, x.grad]
+
+
+def _broadcast(m):
+    x, b = leaf(m), leaf(m, [1.0, 2.0, 3.0])
+    ((x + b) * b).sum().backward()
+    return [x.grad, b.grad]
+
+
+PROGRAMS = [
+    _twice, _diamond, _several_outputs, _only_inputs, _input_not_leaf, _grad_of_a_middle, _several_roots, _accumulates, _third_order, _unused,
+    _batched_vectors, _base_written, _retained, _broadcast,
+]  # fmt: skip
+
+
+@needs_torch
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__.strip("_"))
+def test_program_agrees_with_torch(program):
+    close(program(lucid), program(torch))
+
+
+ERRORS = {
+    "no scalar": (RuntimeError, lambda m: leaf(m).exp().backward()),
+    "nothing requires grad": (RuntimeError, lambda m: m.ones(1).backward()),
+    "twice": (RuntimeError, lambda m: _backward_twice(m)),
+    "gradient of another shape": (RuntimeError, lambda m: leaf(m).exp().backward(m.ones(3))),
+    "grad of what requires none": (RuntimeError, lambda m: m.autograd.grad(leaf(m).sum(), m.ones(2))),
+    "unused": (RuntimeError, lambda m: m.autograd.grad(leaf(m).sum(), leaf(m))),
+    "no inputs": (RuntimeError, lambda m: leaf(m).sum().backward(inputs=[])),
+    "grad without inputs": (RuntimeError, lambda m: m.autograd.grad(leaf(m).sum(), [])),
+    "materialize and not unused": (
+        ValueError,
+        lambda m: m.autograd.grad(leaf(m).sum(), leaf(m), allow_unused=False, materialize_grads=True),
+    ),
+    "integers": (RuntimeError, lambda m: m.ones(2, dtype=m.int64).requires_grad_()),
+    "written leaf": (RuntimeError, lambda m: leaf(m).add_(1)),
+    "overwritten value": (RuntimeError, lambda m: _overwritten(m)),
+    "hook of no gradient": (RuntimeError, lambda m: m.ones(1).register_hook(print)),
+    "post hook on no leaf": (RuntimeError, lambda m: leaf(m).exp().register_post_accumulate_grad_hook(print)),
+}
+
+
+def _backward_twice(m):
+    y = leaf(m).exp().sum()
+    y.backward()
+    y.backward()
+
+
+def _overwritten(m):
+    y = leaf(m).exp()
+    z = y * y
+    y.add_(1)
+    z.sum().backward()
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_of_torchs_types(case):
+    kind, call = ERRORS[case]
+    with pytest.raises(kind):
+        call(lucid)
+    if torch is not None:
+        with pytest.raises(kind):
+            call(torch)
+
+
+def test_gradients_never_share_memory():
+    x, y = leaf(lucid), leaf(lucid)
+    (x + y).backward(lucid.ones(2, 3, dtype=lucid.float64))
+    x.grad.add_(1)
+    assert y.grad.tolist() == [[1.0] * 3] * 2
+    a, b = lucid.autograd.grad((x + y).sum(), (x, y))
+    a.add_(1)
+    assert b.tolist() == [[1.0] * 3] * 2
+    v = lucid.ones(2, 3, dtype=lucid.float64)
+    (g,) = lucid.autograd.grad(x + 0, x, v)
+    g.add_(5)
+    assert v.tolist() == [[1.0] * 3] * 2
+
+
+def test_readable_graph():
+    x = leaf(lucid)
+    y = (x * 2).sum()
+    assert y.grad_fn.name() == "SumBackward0"
+    ((mul, _),) = y.grad_fn.next_functions
+    assert mul.name() == "MulBackward0"
+    (accumulate, _), (none, _) = mul.next_functions
+    assert accumulate.name() == "AccumulateGrad"
+    assert accumulate.variable is x
+    assert none is None
+    edge = lucid.autograd.get_gradient_edge(y)
+    (g,) = lucid.autograd.grad(edge, x)
+    assert g.tolist() == [[2.0] * 3] * 2
+
+
+# ---- modes ----
+
+
+def test_no_grad_is_per_thread_and_per_task():
+    seen = []
+    with lucid.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(lucid.is_grad_enabled()))
+        thread.start()
+        thread.join()
+        assert not lucid.is_grad_enabled()
+    assert seen == [True]
+
+    async def quiet():
+        with lucid.no_grad():
+            await asyncio.sleep(0.001)
+            return lucid.is_grad_enabled()
+
+    async def loud():
+        await asyncio.sleep(0)
+        return lucid.is_grad_enabled()
+
+    async def both():
+        return await asyncio.gather(quiet(), loud())
+
+    assert asyncio.run(both()) == [False, True]
+
+
+def test_modes_as_decorators_and_around_generators():
+    @lucid.no_grad()
+    def outer():
+        @lucid.enable_grad()
+        def inner():
+            return lucid.is_grad_enabled()
+
+        return lucid.is_grad_enabled(), inner(), lucid.is_grad_enabled()
+
+    assert outer() == (False, True, False)
+
+    @lucid.no_grad()
+    def steps():
+        yield lucid.is_grad_enabled()
+        yield lucid.is_grad_enabled()
+
+    found = []
+    for inside in steps():
+        found.append((inside, lucid.is_grad_enabled()))
+    assert found == [(False, True)] * 2
+    with pytest.raises(ValueError, match="on purpose"), lucid.no_grad():
+        raise ValueError("on purpose")
+    assert lucid.is_grad_enabled()
+
+
+def test_backward_in_many_threads_adds_up():
+    x = lucid.zeros(1000, requires_grad=True)
+    threads = [threading.Thread(target=lambda: [(x * 1.0).sum().backward() for _ in range(20)]) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert x.grad.unique().tolist() == [80.0]
+
+
+# ---- Function ----
+
+
+def scaled_exp(m, **more):
+    class ScaledExp(m.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x, n):
+            return x.exp() * n, x.sin()
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0], output[0])
+            ctx.save_for_forward(inputs[0], output[0])
+
+        @staticmethod
+        def backward(ctx, g, h):
+            x, out = ctx.saved_tensors
+            return g * out + h * x.cos(), None
+
+        @staticmethod
+        def jvp(ctx, t, _):
+            x, out = ctx.saved_tensors
+            return t * out, t * x.cos()
+
+    return ScaledExp
+
+
+def _function_backward(m):
+    x = leaf(m)
+    a, b = scaled_exp(m).apply(x, 3.0)
+    (a * b).sum().backward()
+    return x.grad
+
+
+def _function_second_order(m):
+    x = leaf(m)
+    a, b = scaled_exp(m).apply(x, 3.0)
+    (g,) = m.autograd.grad((a * b).sum(), x, create_graph=True)
+    return m.autograd.grad((g**2).sum(), x)[0]
+
+
+def _function_one_output_used(m):
+    x = leaf(m)
+    scaled_exp(m).apply(x, 3.0)[1].sum().backward()
+    return x.grad
+
+
+def _function_jvp(m):
+    x = leaf(m).detach()
+    return m.func.jvp(lambda t: scaled_exp(m).apply(t, 3.0)[0] * 2, (x,), (x,))[1]
+
+
+def _function_vmap_of_grad(m):
+    return m.func.vmap(m.func.grad(lambda t: scaled_exp(m).apply(t, 3.0)[0].sum()))(leaf(m).detach())
+
+
+def _function_grad_of_vmap(m):
+    return m.func.grad(lambda t: (m.func.vmap(lambda r: scaled_exp(m).apply(r, 3.0)[0])(t) ** 2).sum())(
+        leaf(m).detach()
+    )
+
+
+def _function_dirty(m):
+    class Double(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(2)
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g
+
+    x = leaf(m)
+    y = x * 3
+    z = Double.apply(y)
+    assert z is y
+    (z**2).sum().backward()
+    return x.grad
+
+
+def _function_non_differentiable(m):
+    class Order(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            values, order = x.sort(1)
+            rounded = values.round()
+            ctx.mark_non_differentiable(order, rounded)
+            ctx.save_for_backward(order)
+            return values, order, rounded
+
+        @staticmethod
+        def backward(ctx, g, _, __):
+            (order,) = ctx.saved_tensors
+            return m.zeros_like(g).scatter(1, order, g)
+
+    x = leaf(m)
+    values, order, rounded = Order.apply(x)
+    assert not order.requires_grad
+    assert not rounded.requires_grad
+    (values * m.tensor([1.0, 2.0, 3.0], dtype=m.float64)).sum().backward()
+    return x.grad
+
+
+def _function_needs_and_none(m):
+    seen = []
+
+    class Product(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y, n):
+            ctx.set_materialize_grads(False)
+            ctx.save_for_backward(x, y)
+            return x * y, x + n
+
+        @staticmethod
+        def backward(ctx, g, h):
+            seen.append((ctx.needs_input_grad, h is None))
+            x, y = ctx.saved_tensors
+            return g * y, None, None
+
+    x, y = leaf(m), leaf(m, V).detach()
+    Product.apply(x, y, 2)[0].sum().backward()
+    assert seen == [((True, False, False), True)]
+    return x.grad
+
+
+FUNCTIONS = [
+    _function_backward, _function_second_order, _function_one_output_used, _function_jvp, _function_vmap_of_grad, _function_grad_of_vmap,
+    _function_dirty, _function_non_differentiable, _function_needs_and_none,
+]  # fmt: skip
+
+
+@needs_torch
+@pytest.mark.parametrize("program", FUNCTIONS, ids=lambda f: f.__name__.strip("_"))
+def test_function_agrees_with_torch(program):
+    close(program(lucid), program(torch))
+
+
+def bad_function(backward):
+    class Bad(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, n=None):
+            return x * 2
+
+    Bad.backward = staticmethod(backward)
+    return Bad
+
+
+@pytest.mark.parametrize(
+    ("backward", "args", "message"),
+    [
+        (lambda ctx, g: (g, None, g), 1, "incorrect number of gradients"),
+        (lambda ctx, g: (), 1, "incorrect number of gradients"),
+        (lambda ctx, g: g[:, :2], 1, "invalid gradient at index 0"),
+        (lambda ctx, g: (g, g), 2, "different from None"),
+    ],
+)
+def test_function_errors(backward, args, message):
+    y = bad_function(backward).apply(leaf(lucid), *[3] * (args - 1))
+    with pytest.raises(RuntimeError, match=message):
+        y.sum().backward()
+
+
+def test_function_that_cannot_be_called_or_transformed():
+    cls = bad_function(lambda ctx, g: g)
+    with pytest.raises(RuntimeError, match="should not be instantiated"):
+        cls()
+    with pytest.raises(RuntimeError, match="vmap support"):
+        lucid.vmap(cls.apply)(lucid.ones(2))
+    with pytest.raises(RuntimeError, match="forward AD"):
+        lucid.func.jvp(cls.apply, (lucid.ones(2),), (lucid.ones(2),))
+
+
+def test_once_differentiable_refuses_the_second_derivative():
+    class Square(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @lucid.autograd.function.once_differentiable
+        def backward(ctx, g):
+            return 2 * g * ctx.saved_tensors[0]
+
+    x = leaf(lucid)
+    (g,) = lucid.autograd.grad((Square.apply(x) * x).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        g.sum().backward()
+
+
+def test_function_with_its_own_vmap():
+    class Plus(lucid.autograd.Function):
+        @staticmethod
+        def forward(x, y):
+            return x + y
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, g
+
+        @staticmethod
+        def vmap(info, in_dims, x, y):
+            assert info.batch_size == 3
+            assert in_dims == (0, None)
+            return Plus.apply(x, y), 0
+
+    out = lucid.vmap(Plus.apply, (1, None))(lucid.ones(2, 3), lucid.ones(2))
+    assert out.tolist() == [[2.0, 2.0]] * 3
+
+
+def test_a_saved_tensor_that_was_overwritten_is_an_error():
+    class Keep(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g * ctx.saved_tensors[0]
+
+    x = leaf(lucid) * 1
+    y = Keep.apply(x)
+    x.add_(1)
+    with pytest.raises(RuntimeError, match="inplace"):
+        y.sum().backward()
+
+
+# ---- functional, forward_ad, checkpoint, gradcheck ----
+
+
+def f2(x, y):
+    return (x * y).sin() @ y.T
+
+
+def s2(x, y):
+    return ((x * y).sin() * x).sum()
+
+
+@needs_torch
+@pytest.mark.parametrize("options", [{}, {"vectorize": True}, {"create_graph": True}], ids=str)
+@pytest.mark.parametrize("name", ["jacobian", "hessian"])
+def test_functional_jacobians(name, options):
+    def run(m):
+        F = m.autograd.functional
+        found = getattr(F, name)(f2 if name == "jacobian" else s2, (leaf(m).detach(), leaf(m, V).detach()), **options)
+        return [j.detach() for row in ([found] if name == "jacobian" else found) for j in row]
+
+    close(run(lucid), run(torch))
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["vjp", "jvp", "vhp", "hvp"])
+def test_functional_products(name):
+    def run(m):
+        x, y = leaf(m).detach(), leaf(m, V).detach()
+        v = (m.ones(2, 2, dtype=m.float64)) if name == "vjp" else (y, x)
+        out, product = getattr(m.autograd.functional, name)(s2 if "h" in name else f2, (x, y), v)
+        return [out, *(product if isinstance(product, tuple) else (product,))]
+
+    close(run(lucid), run(torch))
+
+
+def test_functional_strict_and_errors():
+    F = lucid.autograd.functional
+    x = lucid.ones(2)
+    with pytest.raises(RuntimeError, match="strict"):
+        F.vjp(lambda a: lucid.ones(2), x, lucid.ones(2), strict=True)
+    with pytest.raises(RuntimeError, match="single element"):
+        F.hessian(lambda a: a, x)
+    with pytest.raises(TypeError):
+        F.jacobian(lambda a: a, 3.0)
+    with pytest.raises(RuntimeError, match="size"):
+        F.jvp(lambda a: a, x, lucid.ones(3))
+
+
+@needs_torch
+def test_forward_ad():
+    def run(m, fw):
+        with fw.dual_level():
+            x = fw.make_dual(leaf(m).detach(), leaf(m, V).detach())
+            y = fw.unpack_dual((x.sin() @ x.T).exp())
+        return [y.primal, y.tangent]
+
+    import torch.autograd.forward_ad as other
+
+    close(run(lucid, forward_ad), run(torch, other))
+    with pytest.raises(RuntimeError, match="level"):
+        forward_ad.make_dual(lucid.ones(1), lucid.ones(1))
+
+
+@needs_torch
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpoint_agrees_with_torch(reentrant):
+    def run(m, checkpoint):
+        x, w = leaf(m), leaf(m, V)
+        y = checkpoint(lambda t: ((t * w).sin().exp() @ t.T).softmax(0), x, use_reentrant=reentrant)
+        (y**2).sum().backward()
+        return [x.grad, w.grad]
+
+    from torch.utils.checkpoint import checkpoint as other
+
+    from lucid.utils.checkpoint import checkpoint
+
+    close(run(lucid, checkpoint), run(torch, other))
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpoint_draws_the_same_numbers_again(reentrant):
+    from lucid.utils.checkpoint import checkpoint
+
+    drawn = []
+
+    def part(t):
+        drawn.append(lucid.rand(4))
+        return (t * drawn[-1]).exp()
+
+    lucid.manual_seed(0)
+    x = lucid.ones(4, requires_grad=True)
+    y = checkpoint(part, x, use_reentrant=reentrant)
+    after = lucid.rand(1)
+    y.sum().backward()
+    assert lucid.equal(drawn[0], drawn[1])
+    lucid.manual_seed(0)
+    lucid.rand(4)
+    assert lucid.equal(lucid.rand(1), after)
+    assert lucid.allclose(x.grad, drawn[0] * drawn[0].exp())
+
+
+def test_checkpoint_twice_second_order_and_changes():
+    from lucid.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential
+
+    x = leaf(lucid)
+    y = checkpoint(lambda t: t.sin().exp(), x)
+    (g,) = lucid.autograd.grad((y**2).sum(), x, create_graph=True)
+    z = x.sin().exp()
+    (h,) = lucid.autograd.grad((z**2).sum(), x, create_graph=True)
+    assert lucid.allclose(g, h)
+    assert lucid.allclose(lucid.autograd.grad((g**2).sum(), x)[0], lucid.autograd.grad((h**2).sum(), x)[0])
+    calls = []
+
+    def changing(t):
+        calls.append(1)
+        return (t.exp() if len(calls) == 1 else t.exp().exp()).sin() if len(calls) == 1 else t[:1].exp().sin()
+
+    y = checkpoint(changing, x)
+    with pytest.raises(CheckpointError):
+        y.sum().backward()
+    layers = [lucid.exp, lucid.sin, lucid.cos, lucid.tanh]
+    x.grad = None
+    checkpoint_sequential(layers, 2, x, use_reentrant=False).sum().backward()
+    g, x.grad = x.grad, None
+    x.exp().sin().cos().tanh().sum().backward()
+    assert lucid.allclose(g, x.grad)
+
+
+def test_gradcheck_finds_a_fault_of_one_in_a_thousand():
+    check, check2 = lucid.autograd.gradcheck, lucid.autograd.gradgradcheck
+    x, y = leaf(lucid), leaf(lucid, V)
+    assert check(f2, (x, y), check_forward_ad=True, check_batched_grad=True)
+    assert check2(f2, (x, y))
+    c = lucid.tensor([0.3 + 0.2j, -0.4 + 1j], dtype=lucid.complex128, requires_grad=True)
+    for f in (lambda z: z.exp() * z, lambda z: z.abs(), lambda z: z * z.conj(), lambda z: z.real * 2 + z.imag):
+        assert check(f, (c,), check_forward_ad=True)
+
+    class Wrong(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, t):
+            ctx.save_for_backward(t)
+            return t * t
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2.002 * g * ctx.saved_tensors[0]
+
+    assert not check(Wrong.apply, (x,), rtol=5e-4, raise_exception=False)
+    with pytest.raises(lucid.autograd.GradcheckError, match="Jacobian mismatch"):
+        check(Wrong.apply, (x,), rtol=5e-4)
+    with pytest.raises(ValueError, match="require"):
+        check(f2, (x.detach(), y.detach()))
