@@ -68,8 +68,16 @@ class Tensor:
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
         return object.__new__(cls)
 
-    def __init__(self, data: Any = (), *, dtype: Any = None, device: Any = None, requires_grad: bool = False):
-        made = as_tensor(data, dtype=dtype or (None if _has_dtype(data) else dtypes.get_default_dtype()), device=device)
+    def __init__(self, *data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False):
+        """``Tensor([1, 2])`` holds the data in the default dtype; ``Tensor(2, 3)`` has sizes and arbitrary contents."""
+        if data and all(type(n) is int or isinstance(n, Size) for n in data):
+            sizes = data[0] if isinstance(data[0], Size) else data
+            backend, index = backend_for(device)
+            made = wrap(backend.table.empty(tuple(sizes), dtypes.as_dtype(dtype or dtypes.get_default_dtype()), index))
+        else:
+            contents = data[0] if data else ()
+            default = None if _has_dtype(contents) else dtypes.get_default_dtype()
+            made = as_tensor(contents, dtype=dtype or default, device=device)
         self.value = made.value
         self.node = None
         self.grad = None
