@@ -25,6 +25,7 @@ MULTIPLY_ADDS: dict[str, Callable[[list, tuple], int]] = {
     "linear": _product,
     "matmul": _product,
     "conv": lambda shapes, out: math.prod(out) * math.prod(shapes[1][1:]),
+    "conv_bias": lambda shapes, out: math.prod(out) * math.prod(shapes[1][1:]),
     "conv_input_grad": lambda shapes, out: math.prod(shapes[0]) * math.prod(shapes[1][1:]),  # transposed convolution
     "attention": lambda shapes, out: math.prod(shapes[0][:-1]) * shapes[1][-2] * (shapes[0][-1] + shapes[2][-1]),
 }

@@ -1,0 +1,141 @@
+"""lucid.summary: counts as published, a tree, and a table up to the layer that fails."""
+
+import pytest
+
+import lucid
+from lucid import nn
+
+
+def lenet5():
+    """LeCun et al., 1998, with full connections in C3: 61,706 parameters."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+class Block(nn.Module):
+    def __init__(self, c_in, c_out, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.relu = nn.ReLU()
+        self.downsample = None
+        if stride != 1 or c_in != c_out:
+            self.downsample = nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out))
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+def resnet18():
+    sizes = [(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)]
+    stages = [nn.Sequential(Block(a, b, s), Block(b, b, 1)) for a, b, s in sizes]
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1), *stages,
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000),
+    )  # fmt: skip
+
+
+class GPT2Layer(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.ln_1, self.c_attn, self.c_proj = nn.LayerNorm(n), nn.Linear(n, 3 * n), nn.Linear(n, n)
+        self.ln_2, self.fc, self.proj = nn.LayerNorm(n), nn.Linear(n, 4 * n), nn.Linear(4 * n, n)
+
+
+def gpt2_small():
+    """50,257 tokens, 1,024 positions, 12 layers of 768; the head shares the token table."""
+    m = nn.Module()
+    m.wte, m.wpe = nn.Embedding(50257, 768), nn.Embedding(1024, 768)
+    m.h = nn.ModuleList(GPT2Layer(768) for _ in range(12))
+    m.ln_f, m.lm_head = nn.LayerNorm(768), nn.Linear(768, 50257, bias=False)
+    m.lm_head.weight = m.wte.weight
+    return m
+
+
+def bert_base():
+    m = nn.Module()
+    m.word, m.position, m.kind, m.norm = nn.Embedding(30522, 768), nn.Embedding(512, 768), nn.Embedding(2, 768), nn.LayerNorm(768)
+    m.layers = nn.ModuleList(nn.TransformerEncoderLayer(768, 12, 3072) for _ in range(12))
+    m.pooler = nn.Linear(768, 768)
+    return m
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_published_parameter_counts():
+    from lucid.nn import init
+
+    with init.skipped():  # only sizes matter here
+        assert count(resnet18()) == 11_689_512  # He et al., 2015, as in torchvision
+        assert count(gpt2_small()) == 124_439_808  # Radford et al., 2019
+        assert count(bert_base()) == 109_482_240  # Devlin et al., 2018
+
+
+def test_lenet():
+    s = lucid.summary(lenet5(), (1, 1, 28, 28))
+    assert s.total_params == s.trainable_params == 61_706
+    products = 6 * 25 * 28 * 28 + 16 * 150 * 100 + 400 * 120 + 120 * 84 + 84 * 10
+    assert s.total_multiply_adds == products
+    assert [r.output for r in s.rows[:3]] == ["[1, 10]", "[1, 6, 28, 28]", "[1, 6, 28, 28]"]
+    assert s.rows[0].multiply_adds == products and s.rows[1].params == 156 and s.input_bytes == 28 * 28 * 4
+    floats = 2 * 6 * 28 * 28 + 6 * 14 * 14 + 2 * 16 * 100 + 400 + 400 + 2 * 120 + 2 * 84 + 10
+    assert s.activation_bytes == 4 * floats
+    text = str(s)
+    assert "├─ 0: Conv2d" in text and "└─ 11: Linear" in text and "61,706" in text
+
+
+def test_resnet_multiply_adds():
+    from lucid.nn import init
+
+    with init.skipped():
+        model = resnet18()
+    s = lucid.summary(model, (1, 3, 224, 224), depth=1)
+    assert s.total_multiply_adds == 1_814_073_344  # 1.8 billion, He et al., 2015, table 1
+    assert max(r.depth for r in s.rows) == 1
+
+
+def test_the_model_is_as_before():
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5)).train()
+    model[1].eval()
+    s = lucid.summary(model, (4, 3))
+    assert model.training and model[0].training and not model[1].training
+    assert not model[0]._forward_hooks and not model[0]._forward_pre_hooks and int(model[0].num_batches_tracked) == 0
+    assert s.buffers_bytes == 3 * 4 * 2 + 8 and lucid.is_grad_enabled()
+
+
+def test_table_up_to_the_failing_layer():
+    model = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.ReLU(), nn.Linear(9, 3)), nn.Linear(3, 1))
+    s = lucid.summary(model, (2, 4))
+    assert [r.failed for r in s.rows] == [True, False, True, False, True]
+    assert isinstance(s.error, RuntimeError) and "1.1 (Linear 9 -> 3)" in str(s) and "failed" in str(s)
+    assert s.total_params == 40 + 30 + 4
+    assert lucid.is_grad_enabled() and not model[0]._forward_hooks
+
+
+def test_inputs():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Embedding(5, 3)
+            self.again = nn.Linear(3, 3)
+
+        def forward(self, tokens, x, scale=None):
+            return {"out": self.again(self.again(self.table(tokens) + x))}
+
+    s = lucid.summary(Pair(), [(2,), (2, 3)], dtypes=[lucid.int64, None])
+    assert [r.repeated for r in s.rows] == [False, False, False, True] and s.rows[0].output == "[2, 3]"
+    s = lucid.summary(Pair(), inputs=(lucid.tensor([1, 2]), lucid.ones(2, 3)), scale=lucid.ones(1))
+    assert s.rows[0].input == "[2], [2, 3], [1]" and s.error is None
+    lazy = nn.Sequential(nn.LazyLinear(3))
+    assert lucid.summary(lazy, (1, 4)).rows[1].kind == "Linear"
+    with pytest.raises(TypeError, match=r"nn\.Module"):
+        lucid.summary(3, (1,))
+    with pytest.raises(ValueError, match="either"):
+        lucid.summary(lazy)
