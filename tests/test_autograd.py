@@ -48,7 +48,7 @@ def _diamond(m):
 
 def _several_outputs(m):
     x = leaf(m)
-    values, order = x.sort(1)
+    values, _ = x.sort(1)
     top = x.max(1)
     (values * m.tensor([1.0, 2.0, 3.0], dtype=m.float64)).sum().backward(retain_graph=True)
     (top.values**2).sum().backward()
@@ -403,7 +403,7 @@ def _function_needs_and_none(m):
         @staticmethod
         def backward(ctx, g, h):
             seen.append((ctx.needs_input_grad, h is None))
-            x, y = ctx.saved_tensors
+            _x, y = ctx.saved_tensors
             return g * y, None, None
 
     x, y = leaf(m), leaf(m, V).detach()

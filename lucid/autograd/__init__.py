@@ -26,10 +26,10 @@ __all__ = [
 
 # Loaded when first asked for: they stand on lucid.func, or few programs want them.
 _LAZY = {
-    "checkpoint": ("checkpoint", "checkpoint"), "forward_ad": ("forward_ad", None), "functional": ("functional", None),
-    "gradcheck": ("gradcheck", "gradcheck"), "gradgradcheck": ("gradcheck", "gradgradcheck"), "hessian": ("functional", "hessian"),
+    "checkpoint": ("recompute", "checkpoint"), "forward_ad": ("forward_ad", None), "functional": ("functional", None),
+    "gradcheck": ("finite_differences", "gradcheck"), "gradgradcheck": ("finite_differences", "gradgradcheck"), "hessian": ("functional", "hessian"),
     "jacobian": ("functional", "jacobian"), "jvp": ("functional", "jvp"), "vjp": ("functional", "vjp"), "hvp": ("functional", "hvp"),
-    "vhp": ("functional", "vhp"), "GradcheckError": ("gradcheck", "GradcheckError"),
+    "vhp": ("functional", "vhp"), "GradcheckError": ("finite_differences", "GradcheckError"),
 }  # fmt: skip
 
 

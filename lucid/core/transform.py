@@ -113,6 +113,10 @@ def _reflected(f: Callable) -> Callable:
     return call
 
 
+def _unary(f: Callable) -> Callable:
+    return lambda a: unwrap(f(wrap(a)))
+
+
 def _tensor(x: Any) -> Any:
     """A raw array as a Tensor; numbers as they are."""
     return wrap(x) if hasattr(x, "shape") and not isinstance(x, Tensor) else x
@@ -125,7 +129,7 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Lifted, f"__{_name}__", _forward(getattr(operator, _name)))
 for _name in ("neg", "pos", "abs", "invert"):
-    setattr(Lifted, f"__{_name}__", lambda a, f=getattr(operator, _name): unwrap(f(wrap(a))))
+    setattr(Lifted, f"__{_name}__", _unary(getattr(operator, _name)))
 
 
 class Table:

@@ -53,7 +53,7 @@ def _differentiable(name: str, tree: Any) -> tuple[list[Tensor], Structure, list
 
 def starts_graph(v: Tensor) -> bool:
     """Whether the alias of ``v`` had to start a graph: ``v`` has no node at the current level."""
-    return v.node is None or bool(frames()) and level_of(v) < frames()[-1].level
+    return v.node is None or (bool(frames()) and level_of(v) < frames()[-1].level)
 
 
 def detach_own(t: Tensor, own: set[Node], keep: bool = True) -> Tensor:

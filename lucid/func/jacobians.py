@@ -115,7 +115,7 @@ def jacfwd(
                     replaced[n] = v
                 return func(*replaced, **kwargs)
 
-            out, tangent, *aux = jvp(partial, tuple(inputs), tangents, has_aux=has_aux)
+            _, tangent, *aux = jvp(partial, tuple(inputs), tangents, has_aux=has_aux)
             leaves, out_structure = flatten(tangent)
             seen[:] = [out_structure, *aux]
             return (tuple(leaves), aux[0]) if has_aux else tuple(leaves)

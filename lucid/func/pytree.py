@@ -10,7 +10,7 @@ from typing import Any
 class Structure:
     """The shape of a tree without its leaves."""
 
-    __slots__ = ("children", "kind", "keys")
+    __slots__ = ("children", "keys", "kind")
 
     def __init__(self, kind: Any, keys: Any = None, children: tuple[Structure, ...] = ()):
         self.kind, self.keys, self.children = kind, keys, children
@@ -55,7 +55,7 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
 def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> Structure:
     if is_leaf is None or not is_leaf(tree):
         kind = type(tree)
-        if kind in (tuple, list) or isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        if kind in (tuple, list) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
             return Structure(kind, None, tuple(_flatten(v, leaves, is_leaf) for v in tree))
         if kind in (dict, OrderedDict, defaultdict):
             children = tuple(_flatten(v, leaves, is_leaf) for v in tree.values())

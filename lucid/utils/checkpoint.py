@@ -1,5 +1,5 @@
 """Checkpointing, where PyTorch has it; see ``lucid.autograd.checkpoint``."""
 
-from ..autograd.checkpoint import CheckpointError, checkpoint, checkpoint_sequential
+from ..autograd.recompute import CheckpointError, checkpoint, checkpoint_sequential
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]
