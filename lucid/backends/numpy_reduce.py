@@ -23,6 +23,8 @@ def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
     if not x.flags.c_contiguous:
         return _channel_sum(x, keepdims) if x.ndim > 2 and axis == (0, *range(2, x.ndim)) else None
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    if min(axes) < 0:
+        axes = [a % x.ndim for a in axes]
     first = x.ndim - len(axes)
     if min(axes) < first:
         return _leading_sum(x, axes, keepdims) if max(axes) < len(axes) else None
