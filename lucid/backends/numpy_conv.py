@@ -6,6 +6,7 @@ keep that order, so a network stays in it and only the first layer pays for a re
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import Any
@@ -80,40 +81,43 @@ def _turned(w: Any, groups: int) -> ndarray:
     return split.swapaxes(1, 2).reshape(-1, split.shape[1], *w.shape[2:])
 
 
-def _phases(g: ndarray, w: ndarray, out: ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
-    """The input gradient: for each residue of the input's position modulo the stride, a convolution with flipped taps.
+@functools.lru_cache(1024)
+def _residues(sizes: tuple, places: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> list:
+    """For each residue of the input's position modulo the stride: which inputs, which taps (flipped), what padding.
 
     In one dimension, input i = rest + s u meets output u + shift - m with tap first + s m, for m = 0 .. taps - 1.
     """
-    ranges = [range(s) for s in stride]
-    for rests in itertools.product(*ranges):
+    plans = []
+    for rests in itertools.product(*(range(s) for s in stride)):
         taps, target, pads = [], [], []
-        for rest, n, m, k, s, (low, _), d in zip(
-            rests, out.shape[1:-1], g.shape[1:-1], w.shape[2:], stride, padding, dilation, strict=True
-        ):
+        for rest, n, m, k, s, (low, _), d in zip(rests, sizes, places, kernel, stride, padding, dilation, strict=True):
             first = (rest + low) % s
             shift = (rest + low - first) // s
             chosen = range(first, k, s)
-            taps.append(
-                slice(chosen[-1], None if (first == 0 and s == 1) or chosen[0] - s < 0 else chosen[0] - s, -s)
-                if len(chosen)
-                else slice(0, 0)
-            )
+            before = chosen[0] - s if len(chosen) else -1
+            taps.append(slice(chosen[-1], None if before < 0 else before, -s) if len(chosen) else slice(0, 0))
             target.append(slice(rest, None, s))
             count, span = len(range(rest, n, s)), d * (len(chosen) - 1)
             pads.append((span - shift, count - m + shift))
+        plans.append((tuple(target), tuple(taps), tuple(pads)))
+    return plans
+
+
+def _phases(g: ndarray, w: ndarray, out: ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
+    """The input gradient as a convolution with flipped taps, one for each residue modulo the stride."""
+    ones = (1,) * len(stride)
+    for target, taps, pads in _residues(out.shape[1:-1], g.shape[1:-1], w.shape[2:], stride, padding, dilation):
         part = out[:, *target]
         if not part.size:
             continue
         filters = w[:, :, *taps]
         if not filters.size:
             part[...] = 0
-            continue
-        if part.flags.c_contiguous:
-            _forward(g, filters, None, part, (1,) * len(stride), tuple(pads), dilation, groups)
+        elif part.flags.c_contiguous:
+            _forward(g, filters, None, part, ones, pads, dilation, groups)
         else:
             fresh = np.empty(part.shape, out.dtype)
-            _forward(g, filters, None, fresh, (1,) * len(stride), tuple(pads), dilation, groups)
+            _forward(g, filters, None, fresh, ones, pads, dilation, groups)
             part[...] = fresh
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,11 +71,11 @@ def _tensors(name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None) -> No
         )
 
 
-def _bias(name: str, w: Tensor, bias: Tensor | None, count: int) -> None:
-    if bias is not None and (bias.ndim != 1 or bias.shape[0] != count):
+def _bias(name: str, weight: Sequence[int], bias: Sequence[int] | None, count: int) -> None:
+    if bias is not None and tuple(bias) != (count,):
         raise ShapeError(
-            f"{name}: Given weight of size {list(w.shape)}, expected bias to be 1-dimensional with {count} elements, "
-            f"but got bias of size {list(bias.shape)} instead"
+            f"{name}: Given weight of size {list(weight)}, expected bias to be 1-dimensional with {count} elements, "
+            f"but got bias of size {list(bias)} instead"
         )
 
 
@@ -83,42 +84,54 @@ def _conv(
 ) -> Tensor:
     x, w = tensor_arg(input, name), tensor_arg(weight, name, "weight")
     b = None if bias is None else tensor_arg(bias, name, "bias")
-    stride, padding, dilation = _geometry(name, n, stride, padding, dilation, groups)
+    stride, padding, dilation = (tuple(v) if isinstance(v, list) else v for v in (stride, padding, dilation))
     _tensors(name, n, x, w, b)
-    shape, batched = tuple(w.shape), x.ndim == n + 2
+    shapes = x.value.shape, w.value.shape, None if b is None else b.value.shape
+    try:
+        geometry = _plan(name, n, shapes, stride, padding, dilation, groups)
+    except TypeError as unhashable:
+        if "unhashable" not in str(unhashable):
+            raise
+        geometry = _plan.__wrapped__(name, n, shapes, stride, padding, dilation, groups)
+    batched = x.value.ndim == n + 2
+    if not batched:
+        x = ops.reshape(x, (1, *x.shape))
+    out = ops.conv(x, w, *geometry) if b is None else ops.conv_bias(x, w, b, *geometry)
+    return out if batched else ops.reshape(out, tuple(out.shape[1:]))
+
+
+@functools.lru_cache(1024, typed=True)  # 1.0 is no int
+def _plan(name: str, n: int, shapes: tuple, stride: Any, padding: Any, dilation: Any, groups: int) -> tuple:
+    """The checked geometry: stride, a pair of paddings per dimension, dilation, groups. Kept, since layers repeat."""
+    x, shape, bias = shapes
+    stride, padding, dilation = _geometry(name, n, stride, padding, dilation, groups)
     if shape[0] < groups or shape[0] % groups:
         wrong = "at least" if shape[0] < groups else "divisible by"
         raise ShapeError(
-            f"{name}: Given groups={groups}, expected weight to be {wrong} {groups} at dimension 0, but got weight of size {list(shape)} instead"
+            f"{name}: Given groups={groups}, expected weight to be {wrong} {groups} at dimension 0, "
+            f"but got weight of size {list(shape)} instead"
         )
-    channels = x.shape[-n - 1]
-    if channels != shape[1] * groups:
+    if x[-n - 1] != shape[1] * groups:
         raise ShapeError(
-            f"{name}: Given groups={groups}, weight of size {list(shape)}, expected input{list(x.shape)} to have {shape[1] * groups} "
-            f"channels, but got {channels} channels instead"
+            f"{name}: Given groups={groups}, weight of size {list(shape)}, expected input{list(x)} to have "
+            f"{shape[1] * groups} channels, but got {x[-n - 1]} channels instead"
         )
-    _bias(name, w, b, shape[0])
+    _bias(name, shape, bias, shape[0])
     spans = tuple(d * (k - 1) + 1 for d, k in zip(dilation, shape[2:], strict=True))
     if padding is None:  # "same": what cannot be split evenly goes to the end
         pairs = tuple(((span - 1) // 2, span - 1 - (span - 1) // 2) for span in spans)
     else:
         pairs = tuple((p, p) for p in padding)
-    padded = tuple(size + low + high for size, (low, high) in zip(x.shape[-n:], pairs, strict=True))
+    padded = tuple(size + low + high for size, (low, high) in zip(x[-n:], pairs, strict=True))
     if any(k == 0 for k in shape[2:]):
         raise ShapeError(f"{name}: kernel sizes must be positive, but got weight of size {list(shape)}")
     if any(span > size for span, size in zip(spans, padded, strict=True)):
         raise ShapeError(
             f"{name}: Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel size: "
-            f"({' x '.join(map(str, spans))}). Kernel size can't be greater than actual input size (input {list(x.shape)}, weight {list(shape)})"
+            f"({' x '.join(map(str, spans))}). Kernel size can't be greater than actual input size "
+            f"(input {list(x)}, weight {list(shape)})"
         )
-    if not batched:
-        x = ops.reshape(x, (1, *x.shape))
-    out = (
-        ops.conv(x, w, stride, pairs, dilation, groups)
-        if b is None
-        else ops.conv_bias(x, w, b, stride, pairs, dilation, groups)
-    )
-    return out if batched else ops.reshape(out, tuple(out.shape[1:]))
+    return stride, pairs, dilation, int(groups)
 
 
 def conv1d(
@@ -221,7 +234,7 @@ def _transposed(
             f"{name}: Given transposed=1, weight of size {list(shape)}, expected input{list(x.shape)} to have {shape[0]} channels "
             f"(divisible by groups={groups}), but got {channels} channels instead"
         )
-    _bias(name, w, b, shape[1] * groups)
+    _bias(name, shape, None if b is None else b.value.shape, shape[1] * groups)
     sizes = transposed_sizes(x.shape[-n:], shape[2:], stride, padding, extra, dilation)
     if any(size <= 0 for size in sizes) or 0 in shape[2:]:
         raise ShapeError(

@@ -21,10 +21,10 @@ __all__ = [
 
 class _LazyConv(LazyModuleMixin):
     def _begin(self: Any, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
-        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        self.register_parameter("weight", UninitializedParameter(device=device, dtype=dtype))
         self.out_channels = out_channels
         if bias:
-            self.bias = UninitializedParameter(device=device, dtype=dtype)
+            self.register_parameter("bias", UninitializedParameter(device=device, dtype=dtype))
 
     def reset_parameters(self: Any) -> None:
         if self.in_channels and not self.has_uninitialized_params():
