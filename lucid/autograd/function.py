@@ -75,18 +75,18 @@ class FunctionCtx:
 class _Saved:
     """One saved tensor, held without making a cycle: an output is remembered by its number."""
 
-    __slots__ = ("held", "output", "restore", "version", "where")
+    __slots__ = ("held", "output", "restore", "version")
 
     def __init__(self, t: Tensor | None, outputs: Sequence[Any], pack: Any):
         self.output = next((k for k, o in enumerate(outputs) if o is t), None) if t is not None else None
         self.restore = None
+        self.held: tuple[Tensor | None, Any, Node | None] | None = None
         if t is None:
-            self.held, self.where, self.version = None, None, 0
+            self.version = 0
             return
         is_view_or_owner = t.root if type(t) is View else t
         self.version = is_view_or_owner._version
         self.held = (None, t.value, None) if self.output is not None else (is_view_or_owner, t.value, t.node)
-        self.where = None
         if pack is not None:
             self.restore = pack((t.value,), (t,))
             self.held = (self.held[0], None, self.held[2])
@@ -115,7 +115,7 @@ class FunctionOp:
     holomorphic = False
     kind = "other"
 
-    def __init__(self, cls: type, specs: list, arg_positions: tuple[int, ...], count: int):
+    def __init__(self, cls: type[Function], specs: list, arg_positions: tuple[int, ...], count: int):
         self.cls, self.specs, self.positions, self.count = cls, specs, arg_positions, count
         self.name = cls.__name__
         self.node_name = f"{cls.__name__}Backward"

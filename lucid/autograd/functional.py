@@ -248,7 +248,8 @@ def hessian(
 
     def gradient(*inner: Tensor) -> Any:
         def scalar(*values: Tensor) -> Tensor:
-            return _scalar(*reversed(_call(func, values, "hessian")), "hessian")  # type: ignore[arg-type]
+            out_tuple, outs = _call(func, values, "hessian")
+            return _scalar(outs, out_tuple, "hessian")
 
         if outer_jacobian_strategy == "forward-mode" or vectorize:
             from ..func import grad as func_grad

@@ -152,7 +152,8 @@ class _Pass:
     """What one backward has brought so far."""
 
     def __init__(self, run: Any, count: int, expected: int):
-        self.run, self.grads, self.missing, self.count = run, [None] * count, expected, 0
+        self.run, self.missing, self.count = run, expected, 0
+        self.grads: list[Tensor | None] = [None] * count
 
 
 def current_pass() -> Any:

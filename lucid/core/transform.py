@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 
 from ..backends import Backend, backend_of
 from . import dtypes
@@ -24,7 +24,7 @@ class Frame:
     level: int
     alive = True
 
-    def __enter__(self) -> Frame:
+    def __enter__(self) -> Self:
         outer = _stack.get()
         self.level = len(outer) + 1
         self._token = _stack.set((*outer, self))

@@ -36,7 +36,8 @@ def alias(x: Tensor) -> tuple[Tensor, Node]:
 def _differentiable(name: str, tree: Any) -> tuple[list[Tensor], Structure, list[Node]]:
     """A tree with its tensors replaced by aliases; the leaves that are ours alone."""
     leaves, structure = flatten(tree)
-    found, own = [], []
+    found: list[Tensor] = []
+    own: list[Node] = []
     for v in leaves:
         if not isinstance(v, Tensor):
             raise RuntimeError(f"{name}: expected tensors as differentiated arguments, got {type(v).__name__}")
