@@ -70,7 +70,7 @@ def _shifted(axis: Any, n: int) -> Any:
 
 
 @rule(
-    "softmax", "log_softmax", "cumulative_sum", "cumulative_prod", "flip", "argsort", "roll", "logcumsumexp", "cumulative_max",
+    "topk_indices", "kth_index", "mode_index", "softmax", "log_softmax", "cumulative_sum", "cumulative_prod", "flip", "argsort", "roll", "logcumsumexp", "cumulative_max",
     "cumulative_min", "sort", "log_cumsum_exp", "cumulative_logsumexp",
 )  # fmt: skip
 def _along(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
@@ -86,6 +86,22 @@ def _along(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], param
         out = apply(op, [ops.reshape(x, (size, 1))], (*params[:at], _same_kind(axis, 1), *params[at + 1 :]))
         return tuple(ops.reshape(o, (size,)) for o in out) if isinstance(out, tuple) else ops.reshape(out, (size,))
     return apply(op, [x], (*params[:at], _shifted(axis, n), *params[at + 1 :]))
+
+
+@rule("var", "standardize", "standardize_grad", "diagonal", "diagonal_place", "diagonal_put")
+def _shifted_axes(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    """Every input has the batch in front, and all axes move by one."""
+    everything = [full(x, f, size) for x, f in zip(xs, flags, strict=True)]
+    named = dict(zip(op.params, params, strict=True))
+    n = len(named["shape"]) if "shape" in named else everything[0].ndim - 1
+    if n == 0 or ("axis" in named and named["axis"] is None):
+        return NotImplemented
+    for name in ("axis", "axis1", "axis2"):
+        if name in named:
+            named[name] = _shifted(named[name], n)
+    if "shape" in named:
+        named["shape"] = (size, *named["shape"])
+    return apply(op, everything, tuple(named.values()))
 
 
 @rule("take_along_axis", "scatter_add", "put_along_axis")
@@ -313,7 +329,7 @@ def _conv(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params
     return _out_of_channels(apply(op, [_in_channels(x), _joined(y)], grouped), size)
 
 
-@rule("max_pool", "max_pool_grad", "max_pool_take", "max_pool_indices", "adaptive_max_indices", "avg_pool", "avg_pool_grad",
+@rule("cross_entropy", "cross_entropy_grad", "max_pool", "max_pool_grad", "max_pool_take", "max_pool_indices", "adaptive_max_indices", "avg_pool", "avg_pool_grad",
       "im2col", "col2im")  # fmt: skip
 def _pool(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     out = apply(op, [_joined(full(x, f, size)) for x, f in zip(xs, flags, strict=True)], params)
