@@ -351,7 +351,7 @@ def _as_tensors(node: Node, saved: tuple) -> tuple:
         return saved  # an op with a vjp of its own (autograd.Function) keeps what it likes
     n = len(node.parents)
     values = [wrap(v, p) if keep and v is not None else v for v, p, keep in zip(saved, node.parents, op.keep_all(n), strict=False)]
-    if op.keep_out:
+    if op.keep_out and saved[n] is not None:
         out = saved[n]
         if type(out) is tuple:
             values.append(tuple(wrap(v, select(node, k, len(out), v.shape)) for k, v in enumerate(out)))

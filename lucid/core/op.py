@@ -45,7 +45,7 @@ class Op:
 
     __slots__ = (
         "arity", "call", "complex_form", "derivatives", "fast", "holomorphic", "joint", "jvp", "keep", "keep_out",
-        "keeps_values", "kernels", "kind", "name", "node_name", "params", "promote", "promote_from", "put", "rules", "wants_shapes",
+        "keeps_values", "kernels", "kind", "masks", "name", "node_name", "params", "promote", "promote_from", "put", "rules", "wants_shapes",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +72,7 @@ class Op:
         names = {n for rule_names in wanted for n in rule_names}
         self.keep = tuple(n in names or "xs" in names for n in INPUTS)
         self.keep_out = "out" in names
+        self.masks = None if joint is not None else tuple((tuple(n in w for n in INPUTS), "out" in w) for w in wanted)
         self.wants_shapes = "shapes" in names or any(n.endswith("_shape") and n[0] in INPUTS for n in names)
         self.keeps_values = self.keep_out or any(self.keep)
         self.rules = None if joint is not None else tuple(self._bind(r, n) for r, n in zip(derivatives, wanted, strict=True))
@@ -86,6 +87,13 @@ class Op:
     def keep_all(self, count: int) -> tuple[bool, ...]:
         """Which of ``count`` inputs are saved (an op of any number of inputs saves all or none)."""
         return self.keep[:count] if count <= len(self.keep) else (self.keep[0],) * count
+
+    def kept(self, parents: Sequence[Node | None]) -> tuple[Sequence[bool], bool]:
+        """Which inputs are saved, and whether the output is: what the rules of the inputs that require grad ask for."""
+        if self.masks is None or len(parents) == 1:
+            return self.keep_all(len(parents)), self.keep_out
+        asked = [m for m, p in zip(self.masks, parents, strict=False) if p is not None]
+        return [any(m[0][i] for m in asked) for i in range(len(parents))], any(m[1] for m in asked)
 
     def _source(self, name: str) -> str:
         """Where a rule's argument comes from: ``s`` is the node's saved tuple, ``p`` its static parameters."""
@@ -288,8 +296,8 @@ def _record(op: Op, tensors: Sequence[Tensor], values: list, out: Any, params: t
             return None
         if category == dtypes.COMPLEX and op.holomorphic:
             op = op.conjugated()
-    n = len(values)
-    saved: Any = (*(v if k else None for v, k in zip(values, op.keep_all(n), strict=True)), out if op.keep_out else None)
+    keep, keep_out = op.kept(parents)
+    saved: Any = (*(v if k else None for v, k in zip(values, keep, strict=True)), out if keep_out else None)
     if op.wants_shapes:
         saved = (*saved, tuple(tuple(v.shape) for v in values))
     if mode is not None and mode.pack is not None and op.keeps_values:
@@ -400,6 +408,8 @@ def _two_inputs(op: Op) -> Callable:
     keep_x, keep_y, keep_out = op.keep[0], op.keep[1], op.keep_out
     saves, fast, kernels = op.keeps_values, op.fast, op.kernels
     keep_both = keep_x and keep_y and not keep_out
+    (x_keeps_x, x_keeps_y), x_keeps_out = op.kept((Ellipsis, None))  # type: ignore[arg-type]  # only x requires grad
+    (y_keeps_x, y_keeps_y), y_keeps_out = op.kept((None, Ellipsis))  # type: ignore[arg-type]
     records = op.kind != "none"
 
     def call(x, y):  # type: ignore[no-untyped-def]
@@ -441,12 +451,16 @@ def _two_inputs(op: Op) -> Callable:
                 node = Node()
                 node.op = op
                 node.parents = (x_parent, y_parent)
-                if keep_both:
-                    node.saved = (xv, yv, None)
-                elif saves:
-                    node.saved = (xv if keep_x else None, yv if keep_y else None, out if keep_out else None)
-                else:
+                if not saves:
                     node.saved = ()
+                elif y_parent is None:
+                    node.saved = (xv if x_keeps_x else None, yv if x_keeps_y else None, out if x_keeps_out else None)
+                elif x_parent is None:
+                    node.saved = (xv if y_keeps_x else None, yv if y_keeps_y else None, out if y_keeps_out else None)
+                elif keep_both:
+                    node.saved = (xv, yv, None)
+                else:
+                    node.saved = (xv if keep_x else None, yv if keep_y else None, out if keep_out else None)
                 node.params = ()
                 node.shape = out.shape
                 node.seq = next_seq()

@@ -239,6 +239,8 @@ def reshaped_in_place(target: Tensor, change: Callable[[Tensor], Tensor]) -> Ten
     A view cannot know that its source has changed shape, so the change is written down, with its date, in the source;
     a view that was last refreshed before that date looks through the source as it was (see ``View._refresh``).
     """
+    if type(target) is View and target.tracks and is_grad_enabled() and type(target.stem.node) is Leaf:
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if type(target) is View:
         before: Tensor = new_view(target.value, target.node, target.source, target.op, target.params, target.tracks)
     else:
@@ -250,8 +252,13 @@ def reshaped_in_place(target: Tensor, change: Callable[[Tensor], Tensor]) -> Ten
     back = _undone(tuple(before.shape), after)
     if type(target) is View and type(after) is View:
         target.source, target.op, target.params = after.source, after.op, after.params
+        target.stem, target.tracks = after.stem, after.tracks
     target._version += 1
-    target.value, target.node = after.value, after.node
+    target.value = after.value
+    if type(target.node) is Leaf:  # under no_grad: it stays a leaf
+        target.node.shape = after.value.shape
+    else:
+        target.node = after.node
     if type(target) is View:
         target._seen = target.root._version
     target.__dict__.setdefault("_changes", []).append((target._version, back))

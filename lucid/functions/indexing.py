@@ -142,7 +142,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     """``x[key] = value``: writes into the memory of ``x`` and is differentiated."""
     check_leaf(x, "__setitem__")
     if not isinstance(value, Tensor):
-        value = as_tensor(value, device=x.device) if not isinstance(value, int | float | complex) else as_tensor(value, dtype=None, like=x)
+        value = as_tensor(value, device=x.device) if not isinstance(value, int | float | complex) else as_tensor(value, dtype=x.dtype if not isinstance(value, complex) else None, like=x)
     elif value.device != x.device and value.ndim == 0:
         value = value.to(x.device)
     if value.dtype is not x.dtype:
@@ -266,7 +266,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
-    value = value.to(input.dtype) if isinstance(value, Tensor) else as_tensor(value, like=input).to(input.dtype)
+    value = value.to(input.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=input.dtype, like=input)
     return ops.where(mask, value, input)
 
 

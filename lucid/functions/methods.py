@@ -219,7 +219,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite every element with one value; returns itself."""
     check_leaf(self, "fill_")
-    v = value if isinstance(value, Tensor) else as_tensor(value, like=self)
+    v = value if isinstance(value, Tensor) else as_tensor(value, dtype=self.dtype if not isinstance(value, complex) else None, like=self)
     if v.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {v.ndim} dimensions.")
     v = v if v.dtype is self.dtype else OPS["cast"].call(v, self.dtype, v.dtype)

@@ -65,9 +65,13 @@ def _constant(x: Tensor, pairs: list[tuple[int, int, int]], value: Any) -> Tenso
     if tuple(x.shape) == tuple(shape):
         return x.clone()
     if isinstance(value, Tensor) or value != 0:
-        start = as_tensor(value, like=x).to(x.dtype).expand(*shape)  # type: ignore[attr-defined]
+        start = _value(value, x).expand(*shape)  # type: ignore[attr-defined]
         return ops.setitem(start, x, tuple(inner))
     return ops.place(x, tuple(shape), tuple(inner))
+
+
+def _value(value: Any, x: Tensor) -> Tensor:
+    return value.to(x.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
 
 
 def _part(x: Tensor, d: int, start: int, stop: int) -> Tensor:

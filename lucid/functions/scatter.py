@@ -23,6 +23,11 @@ def _source(input: Tensor, src: Any, name: str) -> Tensor:
     return src
 
 
+def _number(value: Any, x: Tensor) -> Tensor:
+    """A number (or 0-d tensor) in the dtype of ``x``, rounded once."""
+    return value.to(x.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
+
+
 def _fits(index: Tensor, src: Tensor, name: str) -> None:
     if index.ndim != src.ndim or any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
         raise ShapeError(f"{name}(): Expected index {list(index.shape)} to be no larger than src {list(src.shape)} size in every dimension")
@@ -48,7 +53,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
         _fits(index, src, "scatter")
         src = corner(src, index)
     else:
-        src = expand((src if isinstance(src, Tensor) else as_tensor(src, like=input)).to(input.dtype), *index.shape)
+        src = expand(_number(src, input), *index.shape)
     if reduce is None:
         return ops.put_along_axis(input, index, src, d)
     if reduce == "add":
@@ -131,7 +136,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
     x = input if input.ndim else ops.reshape(input, (1,))
-    value = (value if isinstance(value, Tensor) else as_tensor(value, like=x)).to(x.dtype)
+    value = _number(value, x)
     _, arrays = parse(x, (FULL,) * d + (index,))
     return ops.reshape(index_ops.index_put(x, value, index_arrays(arrays)), tuple(input.shape))
 

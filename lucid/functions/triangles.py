@@ -91,7 +91,7 @@ def fill_diagonal(input: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     step = sum(_strides(tuple(input.shape)))
     total = input.shape.numel()
     stop = total if wrap and input.ndim == 2 else min(total, step * min(input.shape))
-    flat, value = ops.reshape(input, (total,)), as_tensor(fill_value, like=input).to(input.dtype)
+    flat, value = ops.reshape(input, (total,)), as_tensor(fill_value, dtype=input.dtype, like=input)
     return ops.reshape(ops.setitem(flat, value, (slice(0, stop, step),)), tuple(input.shape))
 
 
