@@ -19,7 +19,7 @@ WORTHWHILE = 200_000  # elements: below, a step takes less than what compiling c
 TEMPLATES = {
     "add": "{0} + {1}", "subtract": "{0} - {1}", "multiply": "{0} * {1}", "divide": "{0} / {1}", "negative": "-{0}",
     "sqrt": "np.sqrt({0})", "abs": "abs({0})", "square": "{0} * {0}", "copy": "{0}",
-    "sign": "(ONE if {0} > ZERO else (-ONE if {0} < ZERO else {0} * ZERO))",
+    "sign": "(ONE if {0} > ZERO else (-ONE if {0} < ZERO else ZERO))",
     "maximum": "({0} if ({0} >= {1} or {0} != {0}) else {1})", "minimum": "({0} if ({0} <= {1} or {0} != {0}) else {1})",
     "less": "{0} < {1}", "less_equal": "{0} <= {1}", "greater": "{0} > {1}", "greater_equal": "{0} >= {1}",
     "equal": "{0} == {1}", "not_equal": "{0} != {1}", "logical_and": "({0} and {1})", "logical_or": "({0} or {1})",
