@@ -93,8 +93,18 @@ def draw(found: dict[str, tuple[float, list[float]]], path: Path) -> None:
     figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
     for name, (lr, losses) in found.items():
         bold = name in ("GSGD", "Lion")
-        ax.semilogy(range(1, len(losses) + 1), losses, lw=2.6 if bold else 1.4, ls="-" if bold else "--", label=f"{name} (lr {lr:g})")
-    ax.set(xlabel="epoch", ylabel="training loss (1,797 digits)", title="The same ReLU network, the same batches, lr falling like 1/sqrt(epoch)")
+        ax.semilogy(
+            range(1, len(losses) + 1),
+            losses,
+            lw=2.6 if bold else 1.4,
+            ls="-" if bold else "--",
+            label=f"{name} (lr {lr:g})",
+        )
+    ax.set(
+        xlabel="epoch",
+        ylabel="training loss (1,797 digits)",
+        title="The same ReLU network, the same batches, lr falling like 1/sqrt(epoch)",
+    )
     ax.grid(alpha=0.3)
     ax.legend()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
 
 import lucid
 from lucid.optim import lr_scheduler
+from reference import needs_torch, torch
 
 SCHEDULES = {
     "LambdaLR": lambda s, o: s.LambdaLR(o, lambda n: 0.95**n),

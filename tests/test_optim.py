@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
 
 import lucid
+from reference import needs_torch, torch
 
 SHAPES = ((4, 3), (5,), (1,), (2, 3, 2), (40, 260))
 # Optimizer, its base settings, the flags to try alone and in pairs (with their settings).
@@ -43,7 +43,7 @@ def settings():
 
 def gradient(rng_gradients, step, i, course):
     if (course == "frozen first" and i == 0) or (
-        course == "comes and goes" and (i == 1 and step % 3 == 1 or i == 0 and step < 5)
+        course == "comes and goes" and ((i == 1 and step % 3 == 1) or (i == 0 and step < 5))
     ):
         return None
     return rng_gradients[step][i]

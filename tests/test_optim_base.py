@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
 
 import lucid
 from lucid.optim import SGD, Adam, AdamW, Optimizer
+from reference import needs_torch, torch
 
 
 def leaf(*shape, value=1.0):
@@ -227,7 +227,7 @@ def test_checkpoints_cross_over(name, config):
     (lambda s: s["state"].update({0: {"momentum_buffer": lucid.ones(3)}}), ValueError, "'exp_avg' is missing"),
 ])  # fmt: skip
 def test_a_state_dict_that_does_not_fit_changes_nothing(change, error, words):
-    opt, params = trained()
+    opt, _ = trained()
     before = copy.deepcopy(opt.state_dict())
     bad = copy.deepcopy(before)
     bad["param_groups"][0]["lr"] = 77.0
@@ -240,7 +240,7 @@ def test_a_state_dict_that_does_not_fit_changes_nothing(change, error, words):
 
 
 def test_named_state_survives_reordering_freezing_and_adding():
-    opt, (a, b) = trained(names=("a", "b"))
+    opt, (_, b) = trained(names=("a", "b"))
     saved = copy.deepcopy(opt.state_dict(named=True))
     assert list(saved["state"]) == ["a", "b"] and saved["param_groups"][0]["params"] == ["a", "b"]
     new_a, new_b, c = leaf(3), leaf(3), leaf(5)

@@ -9,9 +9,9 @@ import importlib
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
 
 import lucid
+from reference import needs_torch, torch
 
 START = [np.array([[0.5, -1.0, 2.0], [0.3, 0.1, -0.7]]), np.array([1.5, -0.4, 0.2])]
 STEPS = 25

@@ -90,7 +90,9 @@ def draw(kind: str) -> None:
     x, y = np.meshgrid(np.linspace(x0, x1, 200), np.linspace(y0, y1, 200))
     levels = np.geomspace(0.05, surface(x, y).max(), 22)
     columns = 5
-    figure, axes = plt.subplots(-(-len(OPTIONS) // columns), columns, figsize=(15, 24), sharex=True, sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        -(-len(OPTIONS) // columns), columns, figsize=(15, 24), sharex=True, sharey=True, layout="constrained"
+    )
     for ax in axes.flat[len(OPTIONS) :]:
         ax.axis("off")
     for ax, name in zip(axes.flat, OPTIONS, strict=False):
@@ -101,7 +103,10 @@ def draw(kind: str) -> None:
         ax.plot(*goal, "*", color="tab:red", ms=11)
         ax.set(xlim=(x0, x1), ylim=(y0, y1))
         ax.set_title(f"{name}, lr {lr:g}: {float(surface(*points[-1])):.1e}", fontsize=10)
-    figure.suptitle(f"{kind.capitalize()}, {STEPS} steps from the orange point; the star is the minimum, the number the final value", fontsize=13)
+    figure.suptitle(
+        f"{kind.capitalize()}, {STEPS} steps from the orange point; the star is the minimum, the number the final value",
+        fontsize=13,
+    )
     IMAGES.mkdir(parents=True, exist_ok=True)
     figure.savefig(IMAGES / f"optim-{kind}.png", dpi=60)
     plt.close(figure)

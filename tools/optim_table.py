@@ -17,11 +17,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from test_optim import TABLE as AGAINST_TORCH
-from test_optim_all import CONFIGS
-from test_optim_others import REFERENCES
-
-import lucid
+import lucid  # noqa: E402
+from test_optim import TABLE as AGAINST_TORCH  # noqa: E402
+from test_optim_all import CONFIGS  # noqa: E402
+from test_optim_others import REFERENCES  # noqa: E402
 
 try:
     import torch

@@ -122,7 +122,7 @@ class Program:
             for home, r in zip(homes, results, strict=True)
         }
         self.targets = targets
-        self.lines = self._allocate({i: name for i, name in enumerate(self.arrays)}, targets)
+        self.lines = self._allocate(dict(enumerate(self.arrays)), targets)
 
     def _allocate(self, where: dict[int, str], targets: dict[str, int]) -> list[tuple[str, tuple[str, ...], str]]:
         """Give each result a register: the array that it replaces if that is read no more, else workspace."""
