@@ -28,6 +28,7 @@ class Backend:
     native: dict[str, Any]
     writes_in_place: bool = True  # whether arrays are memory that can be written, and slices alias it
     caps: SimpleNamespace
+    random: Any  # a namespace of samplers: uniform(generator, shape, dtype) and so on
 
     def __init__(self) -> None:
         self._names = {native: name for name, native in self.native.items()}

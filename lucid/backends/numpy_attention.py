@@ -13,8 +13,8 @@ LARGEST = 1 << 20  # elements of a block of scores: what stays in the cache, and
 def attention(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
     """Softmax(q k^T scale + mask) v, a block of heads and rows at a time."""
     if q.dtype.itemsize == 2:
-        wide = [a.astype(np.float32) for a in (q, k, v, mask)]
-        return attention(*wide, scale).astype(q.dtype)
+        q32, k32, v32, mask32 = (a.astype(np.float32) for a in (q, k, v, mask))
+        return attention(q32, k32, v32, mask32, scale).astype(q.dtype)
     length, source = q.shape[-2], k.shape[-2]
     lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2], mask.shape[:-2])
     if math.prod(lead) * length * source <= LARGEST:

@@ -20,6 +20,9 @@ class device:
 
     __slots__ = ("_tokens", "index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: Any, index: int | None = None):
         if isinstance(type, device):
             type, index = type.type, type.index if index is None else index

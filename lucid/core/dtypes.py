@@ -169,9 +169,7 @@ def result_type(*operands: tuple[dtype, int]) -> dtype:
         held = best[priority]
         best[priority] = d if held is None else promote_types(held, d)
     result: dtype | None = None
-    for d in (best[2], best[1], best[0]):
-        if d is None:
-            continue
+    for d in filter(None, (best[2], best[1], best[0])):
         if result is None:
             result = d
         elif d.category > result.category:

@@ -283,7 +283,7 @@ def run_backward(
                         _accumulate(node, g, create_graph, id(g) in shared)
                     continue
                 if op is SELECT:
-                    (parent,) = node.parents
+                    parent: Any = node.parents[0]
                     outputs = grads.get(parent)
                     if outputs is None:
                         outputs = grads[parent] = [None] * node.params[1]

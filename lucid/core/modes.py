@@ -120,7 +120,7 @@ def _scope(name: str, doc: str, changes: Callable[[bool], dict]) -> type:
     def __new__(cls: type, function: Any = None, *, mode: bool = True) -> Any:
         if isinstance(function, bool):
             function, mode = None, function
-        scope = object.__new__(cls)
+        scope: Any = object.__new__(cls)
         Scope.__init__(scope, **changes(mode))
         return scope if function is None else scope(function)
 

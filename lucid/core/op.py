@@ -613,7 +613,7 @@ def declare(name: str, kind: str, rules: tuple[Rule, ...], *, variadic: bool = F
         n = op.arity
         op.call = lambda *args: apply(op, args[:n], args[n:])
     op.call.__name__ = op.call.__qualname__ = name
-    op.call.op = op  # type: ignore[attr-defined]
+    op.call.op = op  # type: ignore[attr-defined, union-attr]
     OPS[name] = op
     return op.call
 

@@ -285,7 +285,7 @@ def _has_dtype(data: Any) -> bool:
 
 def _rebuild(kind: type, host: Any, dtype: str, device: str, requires_grad: bool, state: dict) -> Tensor:
     made = as_tensor(host, dtype=dtypes.by_name(dtype), device=device)
-    result = new_tensor(kind)
+    result: Any = new_tensor(kind)
     result.value, result.node, result.grad, result._version = made.value, None, None, 0
     result.__dict__.update(state)
     if requires_grad:
@@ -462,7 +462,7 @@ def start_gradients(tensors: Sequence[Tensor], gradients: Sequence[Any] | None, 
                 start = start.to(t.dtype)  # type: ignore[attr-defined]
         nodes.append(t.node)
         starts.append(start)
-    lead = max((v.value for v in (*tensors, *starts)), key=lambda v: getattr(v, "level", 0), default=None)
+    lead: Any = max((v.value for v in (*tensors, *starts)), key=lambda v: getattr(v, "level", 0), default=None)
     if hasattr(lead, "level"):  # inside jvp or vmap: backward computes at the highest level of all
         starts = lead.adopt(starts)
     return nodes, starts if create_graph else [s.value for s in starts]

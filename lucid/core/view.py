@@ -169,7 +169,7 @@ def _store(root: Tensor, chain: tuple, old: Any, new: Any) -> Any:
         mutation.note(old)
         return old
     mutation.note(root.value)  # the old array lives on in the graph, but PyTorch would call it overwritten
-    root.value = put_through(backend.table, root.value, new, chain)
+    root.value = backend.array(put_through(backend.table, root.value, new, chain))
     return new
 
 

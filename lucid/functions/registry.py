@@ -167,17 +167,14 @@ def dims_arg(dim: Any, ndim: int, name: str) -> tuple[int, ...] | None:
     if dim is None:
         return None
     if isinstance(dim, int) or not isinstance(dim, Sequence):
-        return (dim_arg(dim, ndim, name),) if ndim else _check_scalar(dim, name)
+        found = dim_arg(dim, ndim, name)
+        return (found,) if ndim else None
     if not dim:
         return None
     dims = tuple(dim_arg(d, ndim, name) for d in dim)
     if len(set(dims)) != len(dims):
         raise RuntimeError(f"{name}: dim {dims} appears multiple times in the list of dims")
     return dims if ndim else None
-
-
-def _check_scalar(dim: Any, name: str) -> None:
-    dim_arg(dim, 0, name)
 
 
 def shape_arg(sizes: tuple, name: str) -> tuple[int, ...]:

@@ -134,7 +134,7 @@ class _Reader:
         if "tensor" in x:
             return self._tensor(x)
         if "dict" in x or "ordered" in x:
-            pairs = [(self.decode(k), self.decode(v)) for k, v in x.get("dict", x.get("ordered"))]
+            pairs = [(self.decode(k), self.decode(v)) for k, v in (x["dict"] if "dict" in x else x["ordered"])]
             made: Any = dict(pairs) if "dict" in x else OrderedDict(pairs)
             for k, v in x.get("attributes", {}).items():
                 setattr(made, k, self.decode(v))

@@ -246,6 +246,7 @@ def _check_second_order(c: Case, inputs: list[Tensor]) -> None:
 
     where = _differentiable(c, inputs)
     wanted, found = _gradients(c, inputs, create_graph=True)
+    second: Any
     weights = _directions(wanted, seed=5)
     projected: Any = sum((g * w).sum() for g, w in zip(found, weights, strict=True))
     if projected.requires_grad:
@@ -300,7 +301,7 @@ def _check_shared(c: Case, inputs: list[Tensor]) -> None:
     if c.distinct:
         return  # the op is not differentiable where its operands are equal
     x = inputs[where[0]].detach().clone().requires_grad_()
-    (found,) = grad(shared(x), [x])
+    found: Any = grad(shared(x), [x])[0]
     direction = _directions([x])
     numeric = directional_derivative(shared, [x.detach()], direction)
     _close(c, "gradient of a shared operand", as_tensor(_dot([found], direction), dtype=dtypes.float64), numeric, c.tolerance)

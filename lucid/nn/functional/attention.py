@@ -142,8 +142,10 @@ def multi_head_attention_forward(
         weights = in_proj_weight.chunk(3)  # type: ignore[attr-defined]
     biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)  # type: ignore[attr-defined]
     if not use_separate_proj_weight and query is key and key is value:
+        assert in_proj_weight is not None
         q, k, v = linear(query, in_proj_weight, in_proj_bias).chunk(3, dim=-1)  # type: ignore[attr-defined]
     else:
+        assert all(w is not None for w in weights)
         q, k, v = (linear(t, w, b) for t, w, b in zip((query, key, value), weights, biases, strict=True))
 
     padding = None if key_padding_mask is None else _to_add(key_padding_mask, q.dtype).reshape(batch, 1, 1, source)  # type: ignore[attr-defined]

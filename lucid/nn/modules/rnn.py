@@ -116,7 +116,7 @@ class RNNBase(Module):
         for layer in range(num_layers):
             for suffix in self._suffixes(layer):
                 width = input_size if layer == 0 else out_size * (2 if bidirectional else 1)
-                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, out_size)}
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, out_size)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 if proj_size:
@@ -204,13 +204,15 @@ class RNNBase(Module):
         for layer in range(self.num_layers):
             directions = []
             for d, suffix in enumerate(self._suffixes(layer)):
-                get = lambda name, s=suffix: getattr(self, name + s, None)  # noqa: E731
+                w_ih, b_ih, w_hh, b_hh, w_hr = (
+                    getattr(self, name + suffix, None) for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh", "weight_hr")
+                )
+                assert w_ih is not None
                 # One large product for the inputs of all steps; only the recurrence goes step by step.
-                gates = F.linear(data, get("weight_ih"), get("bias_ih"))
+                gates = F.linear(data, w_ih, b_ih)
                 parts = list(gates.split(alive)) if packed else list(gates.unbind(0))  # type: ignore[attr-defined]
                 first = tuple(s[layer * (2 if self.bidirectional else 1) + d] for s in states)  # type: ignore[index]
-                weights = (get("weight_hh"), get("bias_hh"), get("weight_hr"))
-                outputs, final = _run(step, parts, alive, first, weights, backwards=d == 1)
+                outputs, final = _run(step, parts, alive, first, (w_hh, b_hh, w_hr), backwards=d == 1)
                 directions.append(cat(outputs) if packed else stack(outputs))
                 last.append(final)
             data = directions[0] if len(directions) == 1 else cat(directions, -1)

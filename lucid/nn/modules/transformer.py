@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ... import functions
 from ...core import dtypes
 from ...core.tensor import Tensor
+from ...functions.creation import full
 from .. import functional as F
 from .. import init
 from ..module import Module
@@ -294,4 +294,4 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: dtypes.dtype | None = None) -> Tensor:
         """A (sz, sz) mask to add: 0 on and below the diagonal, -inf above."""
-        return functions.full((sz, sz), -math.inf, dtype=dtype or dtypes.get_default_dtype(), device=device).triu(1)
+        return full((sz, sz), -math.inf, dtype=dtype or dtypes.get_default_dtype(), device=device).triu(1)

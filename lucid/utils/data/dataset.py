@@ -130,7 +130,7 @@ class ChainDataset(IterableDataset):
         return itertools.chain.from_iterable(self.datasets)
 
     def __len__(self) -> int:
-        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type]
+        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type, misc]
 
 
 class Subset(Dataset[T]):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from ... import functions as F
+from ...functions.distributions import multinomial
+from ...functions.random import randint, randperm
 from ...core.tensor import as_tensor
 
 T = TypeVar("T", covariant=True)
@@ -51,11 +52,11 @@ class RandomSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         n = len(self.data_source)
         if self.replacement:
-            yield from F.randint(0, n, (self.num_samples,), generator=self.generator).tolist()
+            yield from randint(0, n, (self.num_samples,), generator=self.generator).tolist()
             return
         left = self.num_samples
         while left > 0:
-            yield from F.randperm(n, generator=self.generator).tolist()[:left]
+            yield from randperm(n, generator=self.generator).tolist()[:left]
             left -= n
 
     def __len__(self) -> int:
@@ -69,7 +70,7 @@ class SubsetRandomSampler(Sampler[int]):
         self.indices, self.generator = indices, generator
 
     def __iter__(self) -> Iterator[int]:
-        return (self.indices[i] for i in F.randperm(len(self.indices), generator=self.generator).tolist())
+        return (self.indices[i] for i in randperm(len(self.indices), generator=self.generator).tolist())
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -87,7 +88,7 @@ class WeightedRandomSampler(Sampler[int]):
         self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
 
     def __iter__(self) -> Iterator[int]:
-        return iter(F.multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator).tolist())
+        return iter(multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator).tolist())
 
     def __len__(self) -> int:
         return self.num_samples
