@@ -59,7 +59,7 @@ for _short, _name in {
     "and": "logical_and", "or": "logical_or",
 }.items():  # fmt: skip
     setattr(Symbol, f"__{_short}__", _binary(_name, False))
-Symbol.__neg__ = lambda self: self.trace.emit("negative", self)  # type: ignore[attr-defined]
+Symbol.__neg__ = lambda self: self.trace.emit("negative", self)  # type: ignore[attr-defined, operator]
 Symbol.__abs__ = lambda self: self.trace.emit("abs", self)  # type: ignore[attr-defined]
 
 
@@ -143,7 +143,7 @@ class Program:
         free: dict[str, list[str]] = {ARRAY: [], MASK: []}
         lines = []
         for n, (name, operands, out) in enumerate(trace.steps):
-            home = wanted.get(out)
+            home: str | None = wanted.get(out)
             places = tuple(where[i] for i in operands)
             dying = [i for i in set(operands) if last[i] == n and i not in final and where[i][0] in "tm"]
             if name != "where":  # `where` writes its result in two goes, so it must not overwrite an operand
@@ -167,7 +167,7 @@ class Program:
                 for i in dying:
                     free[trace.kinds[i]].append(where[i])
             lines.append((name, places, where[out]))
-        copies = [("copy", (where[i],), home) for home, i in targets.items() if where[i] != home]
+        copies = [("copy", (where[i],), target) for target, i in targets.items() if where[i] != target]
         return lines + sorted(
             copies, key=lambda line: line[1][0][0] in "tmc"
         )  # arrays are read before they are written

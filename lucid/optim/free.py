@@ -93,7 +93,7 @@ class Prodigy(_Estimating):
                 names = ("exp_avg", "exp_avg_sq", "s")
                 grow = d / d0 * (d if group["safeguard_warmup"] else rate)
                 state = [entry[name].value for name in names]
-                *new, above, below = rules.prodigy_gather(
+                *new, above, below = rules.prodigy_gather(  # type: ignore[misc]
                     xp, p.value, g, *state, entry["p0"].value, b1=b1, b2=b2, b3=b3, d=d, grow=grow
                 )
                 for name, value in zip(names, new, strict=True):

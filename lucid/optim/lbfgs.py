@@ -39,7 +39,7 @@ class LBFGS(Optimizer):
     ...     return loss
     >>> opt.step(closure).item()
     13.0
-    >>> w.detach()
+    >>> w.detach().round(decimals=4)
     tensor([1., 1.])
     """
 

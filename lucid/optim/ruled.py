@@ -76,7 +76,7 @@ class RuleOptimizer(Optimizer):
         plans = self.__dict__.get("_plans")
         if plans is None:
             plans = self.__dict__["_plans"] = {}
-        ready = []
+        ready: list[tuple[Any, dict[str, Any], Any]] = []
         for group in self.param_groups:
             if group.get("differentiable"):
                 ready.append((None, group, None))

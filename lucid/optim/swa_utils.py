@@ -91,7 +91,7 @@ class AveragedModel(Module):
         """Take the model's present parameters into the average."""
         with modes.no_grad():
             first = int(self.n_averaged) == 0
-            pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
+            pairs: list[tuple[Tensor, Tensor]] = list(zip(self.module.parameters(), model.parameters(), strict=True))
             buffers = list(zip(self.module.buffers(), model.buffers(), strict=True))
             if self.use_buffers:
                 pairs, buffers = pairs + buffers, []
