@@ -183,7 +183,9 @@ def register(bench: Bench) -> None:
     bench.section("Networks, forward, loss and backward")
     for name, (make, shape) in NETWORKS.items():
         for batch in BATCHES:
-            bench.row(f"{name}, batch {batch}", training(make, (batch, *shape)))
+            # One ReLU that rounds to the other side of 0 is 3e-3 here; over ten seeds it happens to torch (against
+            # float64) as often as to lucid, whose median error is half of torch's otherwise.
+            bench.row(f"{name}, batch {batch}", training(make, (batch, *shape)), tolerance=1e-2)
 
 
 if __name__ == "__main__":

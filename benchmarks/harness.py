@@ -127,11 +127,13 @@ class Bench:
         numpy: Run | None = None,
         variants: dict[str, Build] | None = None,
         compare: bool = True,
+        tolerance: float = 1e-3,
     ) -> None:
         """Times `build(library)()` for every library, a NumPy function beside it, and further builds of torch.
 
         What the built function returns (a tensor, a tuple of tensors, or None) is compared between lucid and torch
-        before any clock starts: a fast wrong answer is worth nothing. `per` divides the time of one call.
+        before any clock starts, to `tolerance` of the largest element: a fast wrong answer is worth nothing. `per`
+        divides the time of one call.
         """
         if not self.wants(name):
             return
@@ -151,7 +153,7 @@ class Bench:
         if "lucid" in runs:
             self._count_garbage(row, runs["lucid"])
         if compare and "lucid" in answers and "torch" in answers:
-            self._compare(row, answers["lucid"], answers["torch"])
+            self._compare(row, answers["lucid"], answers["torch"], tolerance)
         samples = self._measure(row, runs)
         for key, (loops, times) in samples.items():
             times = [t / per for t in times]
@@ -230,9 +232,9 @@ class Bench:
         if found:
             row.note += f"{found} objects in reference cycles per call; "
 
-    def _compare(self, row: Row, ours: list[Any], theirs: list[Any]) -> None:
+    def _compare(self, row: Row, ours: list[Any], theirs: list[Any], tolerance: float) -> None:
         worst = max((difference(a, b) for a, b in zip(ours, theirs, strict=True)), default=0.0)
-        if worst > 1e-3:
+        if worst > tolerance:
             row.note += f"lucid's answer differs from torch's by {worst:.1e}; "
             self.failures.append(f"{row.section} / {row.name}: answers differ by {worst:.1e}")
 
