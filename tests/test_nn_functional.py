@@ -47,6 +47,10 @@ FUSED = [
     case("scale_shift", lambda x, y, z: x * y + z, (3, 4), (3, 4), (3, 4)),
     case("standardize", lambda x: hat(x, 1, 0.1), (3, 5), params=((1,), 0.1)),
     case("standardize", lambda x: hat(x, 0, 0.1), (4, 3), params=((0,), 0.1)),
+    case("hardtanh", lambda x: np.clip(x, -0.6, 0.9), (3, 4), params=(-0.6, 0.9)),
+    case("hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6, (3, 4), low=-5.0, high=5.0, distinct=True),
+    case("normalize", lambda x, w, b: (hat(x, 1, 0.1)[0] * w + b, *hat(x, 1, 0.1)[1:]), (3, 5), (5,), (5,), params=((1,), 0.1)),
+    case("normalize", lambda x, w, b: (hat(x, 0, 0.1)[0] * w + b, *hat(x, 0, 0.1)[1:]), (4, 3), (1, 3), (1, 3), params=((0,), 0.1)),
     case("standardize_grad", lambda g, y, z: project(g, y, z, 1), (3, 5), (3, 5), (3, 1), params=((1,),), low=0.2, high=1.5),
 ]
 
@@ -70,11 +74,15 @@ def test_kernels_agree_with_their_compositions(dtype):
     x, y = RNG.standard_normal((6, 5)).astype(dtype), RNG.uniform(0.1, 0.9, (6, 5)).astype(dtype)
     z = RNG.standard_normal((3, 4, 5, 5)).astype(dtype)
     last = np.ascontiguousarray(z.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    t = RNG.integers(0, 5, 6)
+    t, c = RNG.integers(0, 5, 6), z[:1, :, :1, :1]
     calls = [
         ("cross_entropy", x, t), ("cross_entropy_grad", y[:, 0], x, y[:, 1], t), ("binary_cross_entropy", y, y),
         ("leaky_relu", x, 0.1), ("leaky_relu", x, 1.5), ("elu", x, 1.6, 1.05, 0.7), ("silu", x), ("gelu", x, "none"), ("gelu", x, "tanh"),
-        ("log_sigmoid", x), ("scale_shift", x, y, y[0]),
+        ("log_sigmoid", x), ("scale_shift", x, y, y[0]), ("hardtanh", x, -0.5, 0.7), ("hardswish", x * 4),
+        ("leaky_relu_grad", y, x, 0.1), ("elu_grad", y, x, 1.6, 1.05, 0.7), ("silu_grad", y, x), ("gelu_grad", y, x, "none"),
+        ("gelu_grad", y, x, "tanh"), ("hardtanh_grad", y, x, -0.5, 0.7), ("hardswish_grad", y, x * 4),
+        *(("normalize", a, w, w + 1, axis, 1e-5) for a, w, axis in ((x, y[0], (1,)), (x, y[:1], (0,)), (z, c, (0, 2, 3)), (last, c, (0, 2, 3)), (z[:, :, ::2], c, (0, 2, 3)), (z, c[0], (2, 3)))),
+        *(("normalize_grad", a * 0.5, a, w, s, s + 2, axis) for a, w, s, axis in ((x, y[0], y[:, :1], (1,)), (x, y[:1], y[:1], (0,)), (z, c, c, (0, 2, 3)), (last, c, c, (0, 2, 3)), (z[:, :, ::2], c, c, (0, 2, 3)))),
         *(("standardize", a, axis, 1e-5) for a, axis in ((x, (1,)), (x, (0,)), (z, (0, 2, 3)), (last, (0, 2, 3)), (z, (2, 3)), (z, (1, 2, 3)))),
         *(("standardize_grad", a, a * 0.5, s, axis) for a, s, axis in ((x, y[:, :1], (1,)), (x, y[:1], (0,)), (z, z[:1, :, :1, :1], (0, 2, 3)), (last, z[:1, :, :1, :1], (0, 2, 3)), (z, z[:, :, :1, :1], (2, 3)))),
     ]  # fmt: skip
@@ -277,7 +285,7 @@ def test_in_place_forms_overwrite():
         x = lucid.tensor([-1.0, 2.0])
         memory = x.numpy()
         assert getattr(F, name)(x) is x
-        assert np.array_equal(memory, x.numpy()) and memory[0] != -1 or name == "hardtanh_"
+        assert np.array_equal(memory, x.numpy()) and (memory[0] != -1 or name == "hardtanh_")
     x = lucid.ones(3, requires_grad=True)
     y = x * -2
     F.leaky_relu(y, 0.5, inplace=True).sum().backward()

@@ -117,7 +117,7 @@ def test_traversal(lib):
     m.shared = m[0]
     assert [n for n, _ in m.named_modules()] == ["", "0", "1", "2", "2.0", "2.1"]
     assert "shared" in [n for n, _ in m.named_modules(remove_duplicate=False)]
-    assert [n for n, _ in m.named_parameters(prefix="net", recurse=True)][0] == "net.0.weight"
+    assert next(n for n, _ in m.named_parameters(prefix="net", recurse=True)) == "net.0.weight"
     assert len(list(m.named_parameters(remove_duplicate=False))) == 8
     assert list(m[2].named_parameters(recurse=False)) == []
     assert m.get_submodule("2.1") is m[2][1] and m.get_parameter("2.0.weight") is m[2][0].weight

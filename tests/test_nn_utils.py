@@ -1,6 +1,7 @@
 """nn.init and nn.utils, against torch where it is there."""
 
 import copy
+import importlib
 import pickle
 
 import numpy as np
@@ -241,7 +242,7 @@ def test_removing_old_norms():
 @needs_torch
 @pytest.mark.filterwarnings("ignore")
 def test_pruning():
-    from torch.nn.utils import prune as _  # torch does not import it by itself
+    importlib.import_module("torch.nn.utils.prune")  # torch does not import it by itself
 
     ours, theirs = twins(mlp)
     for lib, m in ((lucid, ours), (torch, theirs)):

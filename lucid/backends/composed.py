@@ -1,4 +1,8 @@
-"""Kernels made of other kernels: what a backend's table lacks of the fused ops, it gets from here."""
+"""Kernels made of other kernels: what a backend's table lacks of the fused ops, it gets from here.
+
+The ``*_grad`` functions serve derivative rules. On NumPy they have fused kernels; where a derivative shall itself be
+differentiable, ``lucid.ops`` has the compositions below, on Tensors, so they need no rules of their own.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,22 @@ def cross_entropy_grad(xp: Any, g: Any, x: Any, log_sum: Any, target: Any) -> An
     where = xp.reshape(target, (x.shape[0], 1))
     p = xp.scatter_add(p, where, -xp.ones_like(xp.take_along_axis(p, where, 1)), 1)
     return p * xp.reshape(g, (x.shape[0], 1))
+
+
+def softmax_grad(xp: Any, g: Any, out: Any, axis: int) -> Any:
+    return out * (g - xp.sum(g * out, axis=axis, keepdims=True))
+
+
+def log_softmax_grad(xp: Any, g: Any, out: Any, axis: int) -> Any:
+    return g - xp.exp(out) * xp.sum(g, axis=axis, keepdims=True)
+
+
+def sigmoid_grad(xp: Any, g: Any, out: Any) -> Any:
+    return g * out * (1 - out)
+
+
+def tanh_grad(xp: Any, g: Any, out: Any) -> Any:
+    return g * (1 - out * out)
 
 
 def standardize(xp: Any, x: Any, axis: Any, eps: float) -> tuple:
@@ -90,7 +110,72 @@ def gru_cell(xp: Any, x: Any, h_gates: Any, h: Any) -> tuple:
     return n + u * (h - n), xp.concat(r, u, n, 1)
 
 
-COMPOSED = {name: f for name, f in globals().items() if callable(f) and getattr(f, "__module__", "") == __name__}
+def normalize(xp: Any, x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
+    hat, mean, var = xp.standardize(x, axis, eps)
+    return hat * w + b, mean, var
+
+
+# ---- derivatives ----
+
+
+def normalize_grad(xp: Any, g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> tuple:
+    """Of ``(x - mean) * scale * w + b``: the gradients of x, w and b; w has the input's shape at its end, or 1s."""
+    hat = (x - mean) * scale
+    shape = tuple(w.shape)
+    return xp.standardize_grad(g * w, hat, scale, axis), _summed(xp, g * hat, shape), _summed(xp, g, shape)
+
+
+def _summed(xp: Any, g: Any, shape: tuple) -> Any:
+    """Sum over the axes along which ``shape`` was broadcast."""
+    lead = len(g.shape) - len(shape)
+    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1)
+    return xp.reshape(xp.sum(g, axis=axes, keepdims=True), shape) if axes else g
+
+
+def leaky_relu_grad(xp: Any, g: Any, x: Any, slope: float) -> Any:
+    return xp.where(x > 0, g, g * slope)
+
+
+def elu_grad(xp: Any, g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
+    below = xp.exp(xp.where(x > 0, 0.0, x) * input_scale) * (alpha * scale * input_scale)
+    return g * xp.where(x > 0, scale, below)
+
+
+def silu_grad(xp: Any, g: Any, x: Any) -> Any:
+    s = xp.sigmoid(x)
+    return g * (s * (1 + x * (1 - s)))
+
+
+def gelu_grad(xp: Any, g: Any, x: Any, approximate: str) -> Any:
+    """Of ``x * cdf(x)``: ``cdf(x) + x * density(x)``; the tanh form replaces the normal's cdf by a logistic curve."""
+    if approximate == "tanh":
+        scale, cube = math.sqrt(2 / math.pi), 0.044715
+        t = xp.tanh((x + x * x * x * cube) * scale)
+        return g * (0.5 * (1 + t) + x * (1 - t * t) * (1 + x * x * (3 * cube)) * (0.5 * scale))
+    return g * (0.5 * (1 + xp.erf(x * math.sqrt(0.5))) + x * xp.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
+
+
+def hardtanh(xp: Any, x: Any, low: float, high: float) -> Any:
+    return xp.where(x <= low, low, xp.where(x >= high, high, x))
+
+
+def hardtanh_grad(xp: Any, g: Any, x: Any, low: float, high: float) -> Any:
+    return xp.where(xp.logical_or(x <= low, x >= high), 0.0, g)
+
+
+def hardswish(xp: Any, x: Any) -> Any:
+    return x * xp.minimum(xp.maximum(x + 3, 0.0), 6.0) * (1 / 6)
+
+
+def hardswish_grad(xp: Any, g: Any, x: Any) -> Any:
+    return xp.where(x <= -3, 0.0, xp.where(x >= 3, g, g * (x * (1 / 3) + 0.5)))
+
+
+COMPOSED = {name: f for name, f in globals().items() if callable(f) and not name.startswith("_") and getattr(f, "__module__", "") == __name__}
+
+DERIVATIVES = (
+    "elu_grad", "gelu_grad", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad",
+)  # fmt: skip
 
 
 def complete(table: SimpleNamespace) -> None:

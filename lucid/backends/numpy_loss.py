@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,43 +38,172 @@ def binary_cross_entropy(x: Any, y: Any) -> Any:
     return (y - 1) * np.maximum(np.log1p(-x), -100) - y * np.maximum(np.log(x), -100)
 
 
+# ---- activations, block by block: each pass finds its data in the cache ----
+
+BLOCK = 32_768  # elements
+
+
+def _blocked(f: Callable, *arrays: Any) -> Any:
+    """``f(*parts, out)`` on blocks of arrays of one shape; small or scattered ones in one piece."""
+    first = arrays[0]
+    if is_half(first):
+        return _blocked(f, *(a.astype(F32) for a in arrays)).astype(first.dtype)
+    if not first.ndim:  # NumPy's 0-d results are scalars, which cannot be written to
+        return _blocked(f, *(a.reshape(1) for a in arrays)).reshape(())
+    out = np.empty_like(first) if first.dtype.kind == "f" else np.empty_like(first, F32)
+    if first.size <= BLOCK or not all(a.flags.c_contiguous and a.shape == first.shape for a in arrays):
+        f(*arrays, out)
+        return out
+    flat = [a.reshape(-1) for a in (*arrays, out)]
+    for start in range(0, first.size, BLOCK):
+        f(*(a[start : start + BLOCK] for a in flat))
+    return out
+
+
 def leaky_relu(x: Any, slope: float) -> Any:
-    return np.where(x > 0, x, x * slope) if not 0 <= slope <= 1 else np.maximum(x, x * slope)
+    return np.maximum(x, x * slope) if 0 <= slope <= 1 else np.where(x > 0, x, x * slope)
+
+
+def leaky_relu_grad(g: Any, x: Any, slope: float) -> Any:
+    def part(g: Any, x: Any, out: Any) -> None:
+        np.multiply(g, (x > 0) * x.dtype.type(1 - slope) + x.dtype.type(slope), out)
+
+    return _blocked(part, g, x)
 
 
 def elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
-    below = np.minimum(x, 0)
-    below *= input_scale
-    np.expm1(below, below)
-    below *= alpha * scale
-    return np.where(x > 0, x * scale, below)
+    def part(x: Any, out: Any) -> None:
+        np.minimum(x, 0, out)
+        out *= 0.5 * input_scale
+        np.tanh(out, out)  # expm1(z) = 2 t / (1 - t) with t = tanh(z / 2): as accurate, and NumPy's tanh is fast
+        out /= 1 - out
+        out *= 2 * alpha * scale
+        above = np.maximum(x, 0)
+        above *= scale
+        out += above
+
+    return _blocked(part, x)
+
+
+def elu_grad(g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
+    def part(g: Any, x: Any, out: Any) -> None:
+        np.minimum(x, 0, out)
+        out *= input_scale
+        np.exp(out, out)
+        out *= alpha * scale * input_scale
+        out += (x > 0) * x.dtype.type(scale - alpha * scale * input_scale)  # the exponential is 1 there
+        out *= g
+
+    return _blocked(part, g, x)
 
 
 def silu(x: Any) -> Any:
-    if is_half(x):
-        return silu(x.astype(F32)).astype(x.dtype)
-    with np.errstate(all="ignore"):
-        return x / (2 + np.expm1(-x))  # x / (1 + exp(-x)); large negative x divide by infinity
+    def part(x: Any, out: Any) -> None:
+        np.negative(x, out)
+        np.exp(out, out)
+        out += 1
+        np.divide(x, out, out)
+
+    return _blocked(part, x)
+
+
+def silu_grad(g: Any, x: Any) -> Any:
+    def part(g: Any, x: Any, out: Any) -> None:
+        s = np.negative(x)
+        np.exp(s, s)
+        s += 1
+        np.divide(1, s, s)
+        np.subtract(1, s, out)
+        out *= x
+        out += 1
+        out *= s
+        out *= g
+
+    return _blocked(part, g, x)
+
+
+def _tanh_of_gelu(x: Any) -> Any:
+    t = x * x
+    t *= 0.044715
+    t += 1
+    t *= x
+    t *= math.sqrt(2 / math.pi)
+    return np.tanh(t, t)
 
 
 def gelu(x: Any, approximate: str) -> Any:
-    if is_half(x):
-        return gelu(x.astype(F32), approximate).astype(x.dtype)
-    if approximate == "tanh":
-        out = x * x
-        out *= 0.044715
-        out += 1
-        out *= x
-        out *= math.sqrt(2 / math.pi)
-        np.tanh(out, out)
-    else:
-        from .numpy_special import erf
+    from .numpy_special import erf
 
-        out = erf(x * math.sqrt(0.5))
-    out += 1
-    out *= x
-    out *= 0.5
-    return out
+    def part(x: Any, out: Any) -> None:
+        np.add(_tanh_of_gelu(x) if approximate == "tanh" else erf(x * math.sqrt(0.5)), 1, out)
+        out *= x
+        out *= 0.5
+
+    return _blocked(part, x)
+
+
+def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
+    from .numpy_special import erf
+
+    def tanh_form(g: Any, x: Any, out: Any) -> None:
+        t = _tanh_of_gelu(x)
+        slope = x * x
+        slope *= 3 * 0.044715
+        slope += 1
+        slope *= x
+        slope *= 0.5 * math.sqrt(2 / math.pi)
+        np.multiply(t, t, out)
+        np.subtract(1, out, out)
+        out *= slope
+        t += 1
+        t *= 0.5
+        out += t
+        out *= g
+
+    def exact(g: Any, x: Any, out: Any) -> None:
+        cdf = erf(x * math.sqrt(0.5))
+        cdf += 1
+        cdf *= 0.5
+        np.multiply(x, x, out)
+        out *= -0.5
+        np.exp(out, out)
+        out *= x
+        out *= 1 / math.sqrt(2 * math.pi)
+        out += cdf
+        out *= g
+
+    return _blocked(tanh_form if approximate == "tanh" else exact, g, x)
+
+
+def hardtanh(x: Any, low: float, high: float) -> Any:
+    return np.clip(x, low, high)
+
+
+def hardtanh_grad(g: Any, x: Any, low: float, high: float) -> Any:
+    return g * ((x > low) & (x < high))
+
+
+def hardswish(x: Any) -> Any:
+    def part(x: Any, out: Any) -> None:
+        np.add(x, 3, out)
+        np.clip(out, 0, 6, out)
+        out *= x
+        out *= 1 / 6
+
+    return _blocked(part, x)
+
+
+def hardswish_grad(g: Any, x: Any) -> Any:
+    def part(g: Any, x: Any, out: Any) -> None:
+        np.clip(x, -3, 3, out)
+        out *= 1 / 3
+        out -= 0.5
+        out *= x < 3
+        out += 1
+        out *= x > -3
+        out *= g
+
+    return _blocked(part, g, x)
 
 
 def log_sigmoid(x: Any) -> Any:

@@ -1,150 +1,257 @@
-"""Standardisation on NumPy, in blocks of rows that stay in the cache: each pass over a block costs a fraction of one over memory."""
+"""Normalisation on NumPy, in blocks that stay in the cache: each pass over a block costs a fraction of one over memory.
+
+Three layouts cover what matters. Rows: the last axes are reduced (layer norm). Columns: all axes but the channels are,
+and the channels lie next to each other in memory. Planes: the same with the channels outside (N, C, ...). Sums along
+contiguous axes go through BLAS. Anything else takes the plain formula.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .numpy_ import F32, is_half
 
-BLOCK = 65_536  # elements: 256 kB of float32, within the second-level cache
-RUN = 64  # rows summed one after the other
+BLOCK = 65_536  # elements: 256 kB of float32, so that three blocks fit the second-level cache
+ndarray = np.ndarray
+
+
+def _layout(x: ndarray, axis: tuple) -> str:
+    if x.size and x.dtype.kind == "f":
+        if x.flags.c_contiguous and axis == tuple(range(x.ndim - len(axis), x.ndim)):
+            return "rows"
+        if x.ndim >= 2 and axis == (0, *range(2, x.ndim)):
+            if x.transpose((0, *range(2, x.ndim), 1)).flags.c_contiguous:
+                return "columns"
+            if x.flags.c_contiguous:
+                return "planes"
+    return "plain"
+
+
+def _as_rows(x: ndarray) -> ndarray:
+    """(N, C, ...), channels last in memory, as (pixels, C)."""
+    return x.transpose((0, *range(2, x.ndim), 1)).reshape(-1, x.shape[1])
+
+
+def _from_rows(rows: ndarray, like: ndarray) -> ndarray:
+    n, c, *spatial = like.shape
+    return rows.reshape(n, *spatial, c).transpose(0, like.ndim - 1, *range(1, like.ndim - 1))
+
+
+def _blocks(count: int, width: int) -> Iterator[slice]:
+    step = max(1, BLOCK // max(width, 1))
+    for start in range(0, count, step):
+        yield slice(start, start + step)
 
 
 def standardize(x: Any, axis: Any, eps: float) -> tuple:
     """``(x - mean) / sqrt(var + eps)`` over ``axis``, the mean and the (biased) variance, these with sizes 1."""
+    return _normalized(x, None, None, axis, eps)
+
+
+def normalize(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
+    """``standardize`` times ``w`` plus ``b``, and the mean and variance."""
+    return _normalized(x, w, b, axis, eps)
+
+
+def _normalized(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     if is_half(x):
-        return tuple(a.astype(x.dtype) for a in standardize(x.astype(F32), axis, eps))
-    if not x.size:
-        return _plain(x, axis, eps)
-    if _trailing(x, axis):
-        return _rows(x, axis, eps)
-    order = _channels_last(x, axis)
-    if order is not None:
-        return _columns(x, order, eps)
-    return _plain(x, axis, eps)
+        w, b = (None if v is None else v.astype(F32) for v in (w, b))
+        return tuple(a.astype(x.dtype) for a in _normalized(x.astype(F32), w, b, axis, eps))
+    axis = tuple(axis)
+    layout = _layout(x, axis)
+    if layout == "plain" or (layout == "rows" and w is not None and w.size != math.prod(x.shape[a] for a in axis)):
+        return _plain(x, w, b, axis, eps)
+    small = tuple(1 if i in axis else n for i, n in enumerate(x.shape))
+    if layout == "rows":
+        out, mean, var = _rows(x.reshape(-1, math.prod(x.shape[a] for a in axis)), w, b, eps)
+        out = out.reshape(x.shape)
+    elif layout == "columns":
+        out, mean, var = _columns(_as_rows(x), w, b, eps)
+        out = _from_rows(out, x)
+    else:
+        out, mean, var = _planes(x.reshape(*x.shape[:2], -1), w, b, eps)
+        out = out.reshape(x.shape)
+    return out, mean.reshape(small), var.reshape(small)
 
 
-def _trailing(x: Any, axis: Any) -> bool:
-    return x.flags.c_contiguous and tuple(axis) == tuple(range(x.ndim - len(axis), x.ndim))
-
-
-def _channels_last(x: Any, axis: Any) -> tuple | None:
-    """All axes but 1 are reduced and the channels lie next to each other in memory: the order that shows it."""
-    if x.ndim < 2 or tuple(axis) != (0, *range(2, x.ndim)):
-        return None
-    order = (0, *range(2, x.ndim), 1)
-    return order if x.transpose(order).flags.c_contiguous else None
-
-
-def _rows(x: Any, axis: Any, eps: float) -> tuple:
-    n = math.prod(x.shape[a] for a in axis)
-    rows = x.reshape(-1, n)
-    out = np.empty_like(rows)
-    mean, var = np.empty((2, len(rows), 1), x.dtype)
-    step = max(1, BLOCK // n)
-    for start in range(0, len(rows), step):
-        part, hat = rows[start : start + step], out[start : start + step]
-        m, v = mean[start : start + step], var[start : start + step]
-        np.add.reduce(part, 1, None, m, True)
-        m /= n
-        np.subtract(part, m, hat)
-        np.einsum("ij,ij->i", hat, hat, out=v[:, 0])
-        v /= n
-        hat *= 1 / np.sqrt(v + eps)
-    small = x.shape[: x.ndim - len(axis)] + (1,) * len(axis)
-    return out.reshape(x.shape), mean.reshape(small), var.reshape(small)
-
-
-def _column_products(x: Any, y: Any) -> Any:
-    """The sum of ``x * y`` over rows, in short runs: one long sum in float32 has twenty times the error."""
-    whole = len(x) - len(x) % RUN
-    parts = [a[:whole].reshape(-1, RUN, a.shape[1]) for a in (x, y)]
-    total = np.add.reduce(np.einsum("kij,kij->kj", *parts), 0)
-    if whole != len(x):
-        total += np.einsum("ij,ij->j", x[whole:], y[whole:])
-    return total
-
-
-def _columns(x: Any, order: tuple, eps: float) -> tuple:
-    channels = x.shape[1]
-    rows = x.transpose(order).reshape(-1, channels)
-    n, step = len(rows), max(1, BLOCK // channels)
-    blocks = [slice(start, start + step) for start in range(0, n, step)]
-    ones = np.ones(step, x.dtype)
-    mean = np.add.reduce([np.dot(ones[: len(rows[b])], rows[b]) for b in blocks], 0)
-    mean /= n
-    out = np.empty_like(rows)
-    var = np.zeros(channels, x.dtype)
-    for b in blocks:
-        np.subtract(rows[b], mean, out[b])
-        var += _column_products(out[b], out[b])
-    var /= n
-    scale = 1 / np.sqrt(var + eps)
-    for b in blocks:
-        out[b] *= scale
-    back = (0, x.ndim - 1, *range(1, x.ndim - 1))
-    small = (1, channels) + (1,) * (x.ndim - 2)
-    shape = tuple(x.shape[a] for a in order)
-    return out.reshape(shape).transpose(back), mean.reshape(small), var.reshape(small)
-
-
-def _plain(x: Any, axis: Any, eps: float) -> tuple:
-    n = math.prod(x.shape[a] for a in axis)
-    mean = np.add.reduce(x, tuple(axis), None, None, True) / x.dtype.type(n)
+def _plain(x: Any, w: Any, b: Any, axis: tuple, eps: float) -> tuple:
+    n = x.dtype.type(math.prod(x.shape[a] for a in axis))
+    mean = np.add.reduce(x, axis, None, None, True) / n
     out = x - mean
-    var = np.add.reduce(out * out, tuple(axis), None, None, True) / x.dtype.type(n)
+    var = np.add.reduce(out * out, axis, None, None, True) / n
     out *= 1 / np.sqrt(var + eps)
+    return out if w is None else out * w + b, mean, var
+
+
+def _rows(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
+    count, n = x.shape
+    out = np.empty_like(x)
+    mean, var = np.empty((2, count, 1), x.dtype)
+    ones = np.ones(n, x.dtype)
+    w, b = (None if v is None else v.reshape(n) for v in (w, b))
+    for at in _blocks(count, n):
+        part, y, m, v = x[at], out[at], mean[at], var[at]
+        np.divide(np.dot(part, ones)[:, None], n, m)
+        np.subtract(part, m, y)
+        np.divide(np.vecdot(y, y)[:, None], n, v)
+        y *= 1 / np.sqrt(v + eps)
+        if w is not None:
+            y *= w
+            y += b
     return out, mean, var
+
+
+def _coefficients(mean: ndarray, var: ndarray, w: Any, b: Any, eps: float) -> tuple:
+    """``a, c`` with ``(x - mean) / std * w + b = x * a + c``; c as (x - mean) * a would round it."""
+    a = 1 / np.sqrt(var + eps)
+    if w is not None:
+        a *= w.reshape(a.shape)
+    return a, np.zeros_like(a) if b is None else b.reshape(a.shape)
+
+
+def _columns(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
+    count, c = x.shape
+    total = np.zeros(c, x.dtype)
+    for at in _blocks(count, c):
+        total += np.dot(np.ones(len(x[at]), x.dtype), x[at])
+    mean, var = total / count, np.zeros(c, x.dtype)
+    out = np.empty_like(x)
+    for at in _blocks(count, c):
+        y = np.subtract(x[at], mean, out[at])
+        var += np.einsum("ij,ij->j", y, y)
+    var /= count
+    a, shift = _coefficients(mean, var, w, b, eps)
+    for at in _blocks(count, c):
+        y = out[at]
+        y *= a
+        if b is not None:
+            y += shift
+    return out, mean, var
+
+
+def _planes(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
+    n, c, s = x.shape
+    ones = np.ones(s, x.dtype)
+    mean = np.add.reduce(np.dot(x.reshape(-1, s), ones).reshape(n, c), 0) / (n * s)
+    var = np.zeros(c, x.dtype)
+    out = np.empty_like(x)
+    for part, y in zip(x, out, strict=True):
+        for at in _blocks(c, s):
+            np.subtract(part[at], mean[at, None], y[at])
+            var[at] += np.vecdot(y[at], y[at])
+    var /= n * s
+    a, shift = _coefficients(mean, var, w, b, eps)
+    for y in out:
+        for at in _blocks(c, s):
+            z = y[at]
+            z *= a[at, None]
+            if b is not None:
+                z += shift[at, None]
+    return out, mean, var
+
+
+# ---- derivatives ----
 
 
 def standardize_grad(g: Any, hat: Any, scale: Any, axis: Any) -> Any:
     """``scale * (g - mean(g) - hat * mean(g * hat))``."""
     if is_half(hat):
         return standardize_grad(g.astype(F32), hat.astype(F32), scale.astype(F32), axis).astype(hat.dtype)
-    n = math.prod(hat.shape[a] for a in axis)
-    if hat.size and _trailing(hat, axis):
-        return _rows_grad(g.reshape(-1, n), hat.reshape(-1, n), scale.reshape(-1, 1), n).reshape(hat.shape)
-    order = _channels_last(hat, axis) if hat.size else None
-    if order is not None:
-        shape = tuple(hat.shape[a] for a in order)
-        rows = [a.transpose(order).reshape(-1, hat.shape[1]) for a in (g, hat)]
-        back = (0, hat.ndim - 1, *range(1, hat.ndim - 1))
-        return _columns_grad(*rows, scale.reshape(-1)).reshape(shape).transpose(back)
     axis = tuple(axis)
+    n = math.prod(hat.shape[a] for a in axis)
+    if _layout(hat, axis) == "rows" and scale.size * n == hat.size:
+        x = hat.reshape(-1, n)
+        return _rows_grad(g.reshape(-1, n), x, None, None, scale.reshape(-1, 1))[0].reshape(hat.shape)
     out = g - hat * (np.add.reduce(g * hat, axis, None, None, True) / n)
     out -= np.add.reduce(g, axis, None, None, True) / n
     out *= scale
     return out
 
 
-def _rows_grad(g: Any, hat: Any, scale: Any, n: int) -> Any:
-    out = np.empty_like(hat)
-    step = max(1, BLOCK // n)
-    for start in range(0, len(hat), step):
-        part, h, o = g[start : start + step], hat[start : start + step], out[start : start + step]
-        along = np.einsum("ij,ij->i", part, h)[:, None]
-        along /= n
-        np.multiply(h, along, o)
-        np.subtract(part, o, o)
-        o -= np.add.reduce(part, 1, None, None, True) / n
-        o *= scale[start : start + step]
-    return out
+def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> tuple:
+    """The gradients of x, w and b of ``(x - mean) * scale * w + b``, mean and scale being functions of x."""
+    if is_half(x):
+        found = normalize_grad(*(a.astype(F32) for a in (g, x, w, mean, scale)), axis)
+        return tuple(a.astype(x.dtype) for a in found)
+    axis = tuple(axis)
+    layout = _layout(x, axis)
+    n = math.prod(x.shape[a] for a in axis)
+    if layout == "rows" and w.size == n:
+        found = _rows_grad(g.reshape(-1, n), x.reshape(-1, n), w.reshape(n), mean.reshape(-1, 1), scale.reshape(-1, 1))
+        return found[0].reshape(x.shape), found[1].reshape(w.shape), found[2].reshape(w.shape)
+    if layout == "columns":
+        found = _columns_grad(_as_rows(g), _as_rows(x), w.reshape(-1), mean.reshape(-1), scale.reshape(-1))
+        return _from_rows(found[0], x), found[1].reshape(w.shape), found[2].reshape(w.shape)
+    if layout == "planes":
+        shape = (*x.shape[:2], -1)
+        found = _planes_grad(g.reshape(shape), x.reshape(shape), w.reshape(-1), mean.reshape(-1), scale.reshape(-1))
+        return found[0].reshape(x.shape), found[1].reshape(w.shape), found[2].reshape(w.shape)
+    from .base import load
+    from .composed import COMPOSED
+
+    return COMPOSED["normalize_grad"](load("cpu").table, g, x, w, mean, scale, axis)
 
 
-def _columns_grad(g: Any, hat: Any, scale: Any) -> Any:
-    n, channels = hat.shape
-    step = max(1, BLOCK // channels)
-    blocks = [slice(start, start + step) for start in range(0, n, step)]
-    ones = np.ones(step, hat.dtype)
-    mean = np.add.reduce([np.dot(ones[: len(g[b])], g[b]) for b in blocks], 0) / n
-    along = np.add.reduce([_column_products(g[b], hat[b]) for b in blocks], 0) / n
-    out = np.empty_like(hat)
-    for b in blocks:
-        np.multiply(hat[b], along, out[b])
-        np.subtract(g[b], out[b], out[b])
-        out[b] -= mean
-        out[b] *= scale
-    return out
+def _rows_grad(g: ndarray, x: ndarray, w: Any, mean: Any, scale: ndarray) -> tuple:
+    """Without ``mean``, ``x`` is standardized already (and there is no w)."""
+    count, n = x.shape
+    out = np.empty_like(x)
+    ones = np.ones(n, x.dtype)
+    to_w, to_b = np.zeros((2, n), x.dtype)
+    for at in _blocks(count, n):
+        part, r, o = g[at], scale[at], out[at]
+        if mean is None:
+            hat, t = x[at], part
+        else:
+            hat = np.subtract(x[at], mean[at])
+            hat *= r
+            to_w += np.einsum("ij,ij->j", part, hat)
+            to_b += np.dot(ones[: len(part)] if len(part) <= n else np.ones(len(part), x.dtype), part)
+            t = part * w
+        np.multiply(hat, np.vecdot(t, hat)[:, None] / n, o)
+        np.subtract(t, o, o)
+        o -= np.dot(t, ones)[:, None] / n
+        o *= r
+    return out, to_w, to_b
+
+
+def _columns_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray) -> tuple:
+    count, c = x.shape
+    to_w, to_b = np.zeros((2, c), x.dtype)
+    for at in _blocks(count, c):
+        hat = x[at] - mean
+        to_w += np.einsum("ij,ij->j", g[at], hat)
+        to_b += np.dot(np.ones(len(hat), x.dtype), g[at])
+    to_w *= scale
+    out = np.empty_like(x)
+    a, along, shift = scale * w, scale * scale * w * to_w / count, scale * w * to_b / count
+    for at in _blocks(count, c):
+        o = np.subtract(x[at], mean, out[at])
+        o *= along
+        np.subtract(g[at] * a, o, o)
+        o -= shift
+    return out, to_w, to_b
+
+
+def _planes_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray) -> tuple:
+    n, c, s = x.shape
+    to_w, ones = np.zeros(c, x.dtype), np.ones(s, x.dtype)
+    to_b = np.add.reduce(np.dot(g.reshape(-1, s), ones).reshape(n, c), 0)
+    for part, gp in zip(x, g, strict=True):
+        for at in _blocks(c, s):
+            to_w[at] += np.vecdot(gp[at], part[at] - mean[at, None])
+    to_w *= scale
+    out = np.empty_like(x)
+    a = scale * w
+    along, shift = a * scale * to_w / (n * s), a * to_b / (n * s)
+    for part, gp, op in zip(x, g, out, strict=True):
+        for at in _blocks(c, s):
+            o = np.subtract(part[at], mean[at, None], op[at])
+            o *= along[at, None]
+            np.subtract(gp[at] * a[at, None], o, o)
+            o -= shift[at, None]
+    return out, to_w, to_b

@@ -225,7 +225,7 @@ class StateDict:
         finally:
             _plan.reset(token)
         hooked = bool(Registry.load_post) or any(m._load_state_dict_post_hooks for m in visited)
-        failed = bool(errors) or strict and any(keys)
+        failed = bool(errors) or (strict and any(keys))
         if failed and hooked and not errors:
             _run_post_hooks(visited, keys)  # a hook may take names off the lists
             hooked, failed = False, any(keys)

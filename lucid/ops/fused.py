@@ -4,7 +4,7 @@ import math
 
 from ..core.op import other
 
-__all__ = ["cross_entropy", "cross_entropy_grad", "linear", "log_softmax", "softmax", "standardize", "standardize_grad"]
+__all__ = ["cross_entropy", "cross_entropy_grad", "linear", "log_softmax", "normalize", "softmax", "standardize", "standardize_grad"]
 
 
 def _linear_jvp(xp, tangents, primals, out):
@@ -31,13 +31,13 @@ linear = other(
 
 softmax = other(
     "softmax",
-    lambda xp, g, out, axis: out * (g - xp.sum(g * out, axis=axis, keepdims=True)),
+    lambda xp, g, out, axis: xp.softmax_grad(g, out, axis),
     params=("axis",),
     promote="float",
 )
 log_softmax = other(
     "log_softmax",
-    lambda xp, g, out, axis: g - xp.exp(out) * xp.sum(g, axis=axis, keepdims=True),
+    lambda xp, g, out, axis: xp.log_softmax_grad(g, out, axis),
     params=("axis",),
     promote="float",
 )
@@ -125,4 +125,33 @@ standardize_grad = other(
     lambda xp, g, x, y, axis: xp.sum(g * xp.standardize_grad(x, y, xp.ones_like(_mean(xp, y, axis)), axis), axis=axis, keepdims=True),
     params=("axis",),
     promote=None,
+)
+
+
+# ---- the same with weight and bias, in one sweep forward and one backward: layer norm, batch norm -----------------------
+
+
+def _normalize_back(xp, g, x, y, x_shape, y_shape, out, axis, eps):
+    to_out, to_mean, to_var = g
+    _, mean, var = out
+    count = math.prod(x_shape[a] for a in axis)
+    parts = [None, None, None]
+    if to_out is not None:
+        parts = list(xp.normalize_grad(to_out, x, y, mean, xp.rsqrt(var + eps), axis))
+    for more in (
+        None if to_mean is None else xp.broadcast_to(to_mean * (1.0 / count), x_shape),
+        None if to_var is None else to_var * (x - mean) * (2.0 / count),
+    ):
+        if more is not None:
+            parts[0] = more if parts[0] is None else parts[0] + more
+    return parts
+
+
+normalize = other(
+    "normalize",
+    joint=_normalize_back,
+    arity=3,
+    params=("axis", "eps"),
+    promote="float",
+    node_name="NativeNormBackward0",
 )

@@ -1,6 +1,7 @@
 """The dialect as rules call it, on Tensors: thin functions over the ops where the call is not the op itself."""
 
 from ..backends import backend_of
+from ..backends.composed import COMPOSED, DERIVATIVES
 from ..core.op import OPS
 from ..core.tensor import wrap
 from . import indexing, reduce, shape
@@ -66,6 +67,25 @@ def cast(x, dtype, source=None):
     return x if x.dtype is dtype else op(x, dtype, x.dtype)
 
 
+# ---- derivatives with fused kernels: on Tensors compositions of ops, so that they can be differentiated again ----
+
+
+def softmax_grad(g, out, axis):
+    return out * (g - sum(g * out, axis, True))
+
+
+def log_softmax_grad(g, out, axis):
+    return g - OPS["exp"].call(out) * sum(g, axis, True)
+
+
+def sigmoid_grad(g, out):
+    return g * out * (1 - out)
+
+
+def tanh_grad(g, out):
+    return g * (1 - out * out)
+
+
 # ---- positions: raw integer arrays, which index ops take among their parameters ----
 
 
@@ -75,3 +95,20 @@ def strided_positions(x, size, stride, offset):
 
 def repeat_positions(x, n, repeats):
     return backend_of(x.value).table.repeat_positions(x.value, n, repeats)
+
+
+# ---- derivatives with fused kernels in the tables: here as compositions, so that they can be differentiated again ----
+
+
+def _composed(name):
+    def compose(*args):
+        from .. import ops
+
+        return COMPOSED[name](ops, *args)
+
+    compose.__name__ = compose.__qualname__ = name
+    compose.__doc__ = f"See ``lucid.backends.composed.{name}``."
+    return compose
+
+
+globals().update({name: _composed(name) for name in DERIVATIVES})

@@ -59,8 +59,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """``x`` limited to ``[min_val, max_val]``. Raises ValueError if the bounds are in the wrong order."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    out = ops.where(input <= min_val, min_val, ops.where(input >= max_val, max_val, input))  # type: ignore[operator]
-    return _finish(input, out, inplace)
+    return _finish(input, ops.hardtanh(input, min_val, max_val), inplace)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -175,8 +174,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * relu6(x + 3) / 6``. Howard et al., 2019."""
-    inner = input * (input + 3) / 6  # type: ignore[operator]
-    return _finish(input, ops.where(input <= -3, 0.0, ops.where(input >= 3, input, inner)), inplace)  # type: ignore[operator]
+    return _finish(input, ops.hardswish(input), inplace)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -278,14 +276,16 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     return one_hot - soft.detach() + soft
 
 
-def _inplace(name: str, f: Callable) -> None:
+def _inplace(f: Callable) -> Callable:
+    """The form with an underscore, which overwrites its input."""
+
     def overwrite(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return f(input, *args, inplace=True, **kwargs)
 
-    overwrite.__name__ = overwrite.__qualname__ = name
-    overwrite.__doc__ = f"In-place form of ``{name[:-1]}``."
-    globals()[name] = overwrite
+    overwrite.__name__ = overwrite.__qualname__ = f.__name__ + "_"
+    overwrite.__doc__ = f"In-place form of ``{f.__name__}``."
+    return overwrite
 
 
-for _f in (relu, threshold, hardtanh, elu, selu, celu, leaky_relu, rrelu):
-    _inplace(_f.__name__ + "_", _f)
+relu_, threshold_, hardtanh_, elu_ = _inplace(relu), _inplace(threshold), _inplace(hardtanh), _inplace(elu)
+selu_, celu_, leaky_relu_, rrelu_ = _inplace(selu), _inplace(celu), _inplace(leaky_relu), _inplace(rrelu)

@@ -14,8 +14,8 @@ __all__ = ["cross_entropy", "nll_loss"]
 
 
 def _concrete(t: Tensor) -> bool:
-    """Whether values can be looked at for free: on the CPU and outside of jvp and vmap."""
-    return t.device.type == "cpu" and not hasattr(t.value, "level")
+    """Whether values can be looked at: not inside jvp and vmap, nor on CUDA (it waits); MLX must (it would read foreign memory)."""
+    return t.device.type != "cuda" and not hasattr(t.value, "level")
 
 
 def _class_axis(name: str, input: Tensor, target: Tensor) -> int:
@@ -42,7 +42,7 @@ def _check_targets(name: str, target: Tensor, classes: int, ignore_index: int) -
         return True
     if not target.shape.numel():
         return False
-    low, high = int(target.min()), int(target.max())  # type: ignore[attr-defined]
+    low, high = int(target.value.min()), int(target.value.max())  # on the array itself: this is on every step's path
     if low >= 0 and high < classes and not 0 <= ignore_index < classes:
         return False
     for t in (low, high):

@@ -80,11 +80,16 @@ def batch_norm(
     count = math.prod(shape) // max(channels, 1)
     if count <= 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
-    out, mean, var = ops.standardize(input, (0, *range(2, len(shape))), eps)
+    axes = (0, *range(2, len(shape)))
+    fused = weight is not None and bias is not None
+    if fused:
+        out, mean, var = ops.normalize(input, weight.reshape(laid), bias.reshape(laid), axes, eps)  # type: ignore[union-attr, attr-defined]
+    else:
+        out, mean, var = ops.standardize(input, axes, eps)
     if running_mean is not None or running_var is not None:
         _track(running_mean, mean.detach(), momentum)
         _track(running_var, var.detach() * (count / (count - 1)), momentum)
-    return _affine(out, weight, bias, laid)
+    return out if fused else _affine(out, weight, bias, laid)
 
 
 def instance_norm(
@@ -146,6 +151,8 @@ def layer_norm(
     tensor([-1.0000,  1.0000])
     """
     axes = _normalized_axes("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    if weight is not None and bias is not None:
+        return ops.normalize(input, weight, bias, axes, eps)[0]
     return _affine(ops.standardize(input, axes, eps)[0], weight, bias)
 
 

@@ -101,7 +101,7 @@ def _nearest(x: Tensor, axis: int, n: int, mode: str, scale: float | None) -> Te
     offset = 0.5 if mode == "nearest-exact" else 0.0
     from ... import tensor
 
-    rows = [min(int(math.floor((i + offset) * _float32(step))), old - 1) for i in range(n)]
+    rows = [min(math.floor((i + offset) * _float32(step)), old - 1) for i in range(n)]
     return x.index_select(axis, tensor(rows, device=x.device))  # type: ignore[attr-defined]
 
 

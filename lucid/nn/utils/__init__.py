@@ -2,12 +2,21 @@
 
 from . import parametrizations, parametrize, prune, rnn, stateless
 from .clip_grad import (
-    clip_grad_norm, clip_grad_norm_, clip_grad_value, clip_grad_value_, clip_grads_with_norm_, get_total_norm, grad_norm,
+    clip_grad_norm,
+    clip_grad_norm_,
+    clip_grad_value,
+    clip_grad_value_,
+    clip_grads_with_norm_,
+    get_total_norm,
+    grad_norm,
 )  # fmt: skip
 from .convert import copy_parameters_and_buffers, parameters_to_vector, vector_to_parameters
 from .fusion import fuse_conv_bn_eval, fuse_conv_bn_weights, fuse_linear_bn_eval, fuse_linear_bn_weights
 from .helpers import (
-    apply_chunking_to_forward, get_activation_from_name, get_activation_module_from_name, skip_init,
+    apply_chunking_to_forward,
+    get_activation_from_name,
+    get_activation_module_from_name,
+    skip_init,
 )  # fmt: skip
 from .old_norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from .rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence

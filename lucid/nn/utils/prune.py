@@ -22,7 +22,7 @@ def _count(amount: float, size: int) -> int:
     """How many of ``size`` an amount means: a share if a float, a number if an int."""
     if not isinstance(amount, int | float) or isinstance(amount, bool):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-    if amount < 0 or isinstance(amount, float) and amount > 1:
+    if amount < 0 or (isinstance(amount, float) and amount > 1):
         raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
     count = amount if isinstance(amount, int) else round(amount * size)
     if count > size:
