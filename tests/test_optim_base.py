@@ -121,6 +121,27 @@ def test_state_dict_hooks():
     assert seen == [1, 2]
 
 
+def test_accumulated_steps_are_those_of_the_whole_batch():
+    data = lucid.tensor(np.arange(12.0).reshape(6, 2))
+    found = []
+    for parts in (1, 3):
+        p = lucid.tensor(np.array([1.0, 2.0]), requires_grad=True)
+        many = lucid.optim.Accumulation(SGD([p], lr=0.01), parts)
+        stepped = []
+        for _ in range(2):
+            for rows in data.reshape(parts, -1, 2):
+                many.backward(((rows @ p) ** 2).mean())
+                stepped.append(many.step())
+        assert stepped == ([False] * (parts - 1) + [True]) * 2 and p.grad is None
+        found.append(p.detach().numpy())
+    np.testing.assert_allclose(*found, rtol=1e-12)
+    with pytest.raises(ValueError):
+        lucid.optim.Accumulation(SGD([p], lr=0.1), 0)
+    rest = lucid.optim.Accumulation(SGD([p], lr=0.1), 4)
+    rest.backward((p * p).sum())
+    assert not rest.step() and rest.flush() and not rest.flush()
+
+
 # ---- state edited by the user ----
 
 

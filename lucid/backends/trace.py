@@ -131,8 +131,8 @@ class Program:
         for n, (_, operands, _) in enumerate(trace.steps):
             last.update(dict.fromkeys(operands, n))
         wanted: dict[int, str] = {}
-        for home, index in targets.items():
-            wanted.setdefault(index, home)
+        for target, index in targets.items():
+            wanted.setdefault(index, target)
         original = {name: i for i, name in where.items()}
         final = set(targets.values())
         self.numbers_used = sorted({i for _, operands, _ in trace.steps for i in operands if trace.kinds[i] == NUMBER}
@@ -143,7 +143,7 @@ class Program:
         free: dict[str, list[str]] = {ARRAY: [], MASK: []}
         lines = []
         for n, (name, operands, out) in enumerate(trace.steps):
-            home: str | None = wanted.get(out)
+            home = wanted.get(out)
             places = tuple(where[i] for i in operands)
             dying = [i for i in set(operands) if last[i] == n and i not in final and where[i][0] in "tm"]
             if name != "where":  # `where` writes its result in two goes, so it must not overwrite an operand

@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from . import lr_scheduler, maps, rules
+from .accumulation import Accumulation
 from .adam import Adam, Adamax, AdamW, NAdam, RAdam, SparseAdam
 from .adaptive import Adadelta, Adafactor, Adagrad, RMSprop, Rprop
 from .free import DAdaptAdam, DAdaptSGD, Prodigy
@@ -37,7 +38,7 @@ from .sgd import ASGD, LARS, SGD, SignSGD, Signum, Tiger
 from .wrappers import SAM, SGLD, Lookahead
 
 __all__ = [
-    "ASGD", "GSGD", "LAMB", "LARS", "LBFGS", "SAM", "SGD", "SGLD", "SOAP", "WSDLR", "AdEMAMix", "AdaBelief",
+    "ASGD", "Accumulation", "GSGD", "LAMB", "LARS", "LBFGS", "SAM", "SGD", "SGLD", "SOAP", "WSDLR", "AdEMAMix", "AdaBelief",
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "AdamWScheduleFree", "Adamax", "Adan",
     "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR",
     "DAdaptAdam", "DAdaptSGD", "ExponentialLR", "InverseSqrtLR", "LRScheduler", "LambdaLR", "LinearLR",
