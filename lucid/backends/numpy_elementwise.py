@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,27 @@ from .numpy_ import F32, is_half
 
 ndarray = np.ndarray
 _SIGNED = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+
+
+_BLOCK = 65_536  # elements: 256 kB of float32, so that the next pass over a block finds it in the cache
+
+
+def _in_blocks(f: Callable, *arrays: Any) -> Any:
+    """``f(out, *parts)`` of several passes, block by block where the arrays are contiguous; half types in float32."""
+    first = arrays[0]
+    if is_half(first):
+        return _in_blocks(f, *(a.astype(F32) for a in arrays)).astype(first.dtype)
+    if any(a.shape != first.shape for a in arrays[1:]):
+        arrays = np.broadcast_arrays(*arrays)
+    out = np.empty_like(arrays[-1])
+    with np.errstate(all="ignore"):
+        if out.size <= _BLOCK or not all(a.flags.c_contiguous for a in arrays):
+            f(out, *arrays)
+            return out
+        flat = [a.reshape(-1) for a in (out, *arrays)]
+        for i in range(0, out.size, _BLOCK):
+            f(*[a[i : i + _BLOCK] for a in flat])
+    return out
 
 
 def relu(x: Any) -> Any:
@@ -34,17 +56,37 @@ def relu_grad(g: Any, x: Any) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)): accurate to the last bits on both sides, which (1 + tanh(x / 2)) / 2 is not for negative x."""
-    if is_half(x):
-        return sigmoid(x.astype(F32)).astype(x.dtype)
-    if x.dtype.kind == "c":
-        return 1 / (1 + np.exp(-x))
-    with np.errstate(over="ignore"):
-        e = np.negative(x)
-        if not x.ndim:
-            return 1 / (2 + np.expm1(e))
-        np.expm1(e, e)  # 1 + exp(-x) as 2 + expm1(-x): NumPy's expm1 is the faster of the two
-        e += 2
-        return np.reciprocal(e, e)
+    return _in_blocks(_sigmoid, x) if x.dtype.kind != "c" else 1 / (1 + np.exp(-x))
+
+
+def _sigmoid(out: Any, x: Any) -> None:
+    """1 + exp(-x) as 2 + expm1(-x), since NumPy's expm1 is faster than its exp, as ``1 / x`` is than ``reciprocal``."""
+    np.negative(x, out)
+    np.expm1(out, out)
+    np.add(out, 2, out)
+    np.divide(1, out, out)
+
+
+def sigmoid_grad(g: Any, y: Any) -> Any:
+    """``g * y * (1 - y)``."""
+    return _in_blocks(_sigmoid_grad, g, y)
+
+
+def _sigmoid_grad(out: Any, g: Any, y: Any) -> None:
+    np.subtract(1, y, out)
+    np.multiply(out, y, out)
+    np.multiply(out, g, out)
+
+
+def tanh_grad(g: Any, y: Any) -> Any:
+    """``g * (1 - y * y)``."""
+    return _in_blocks(_tanh_grad, g, y)
+
+
+def _tanh_grad(out: Any, g: Any, y: Any) -> None:
+    np.multiply(y, y, out)
+    np.subtract(1, out, out)
+    np.multiply(out, g, out)
 
 
 def rsqrt(x: Any) -> Any:

@@ -71,7 +71,7 @@ acos = elementwise("acos", lambda xp, g, x: -(g * xp.rsqrt(1 - x * x)), promote=
 atan = elementwise("atan", lambda xp, g, x: g / (1 + x * x), promote="float")
 sinh = elementwise("sinh", lambda xp, g, x: g * xp.cosh(x), promote="float")
 cosh = elementwise("cosh", lambda xp, g, x: g * xp.sinh(x), promote="float")
-tanh = elementwise("tanh", lambda xp, g, out: g * (1 - out * out), promote="float")
+tanh = elementwise("tanh", lambda xp, g, out: xp.tanh_grad(g, out), promote="float")
 asinh = elementwise("asinh", lambda xp, g, x: g * xp.rsqrt(x * x + 1), promote="float")
 acosh = elementwise("acosh", lambda xp, g, x: g * xp.rsqrt(x - 1) * xp.rsqrt(x + 1), promote="float")
 atanh = elementwise("atanh", lambda xp, g, x: g / (1 - x * x), promote="float")
@@ -136,7 +136,7 @@ def smaller_off(xp, g, x, y):
 # ---- activations that earn a kernel of their own ----
 relu = elementwise("relu", lambda xp, g, out: xp.relu_grad(g, out))
 relu_grad = elementwise("relu_grad", lambda xp, g, y: xp.relu_grad(g, y), lambda xp, g: None)
-sigmoid = elementwise("sigmoid", lambda xp, g, out: g * out * (1 - out), promote="float")
+sigmoid = elementwise("sigmoid", lambda xp, g, out: xp.sigmoid_grad(g, out), promote="float")
 
 # ---- choice ----
 where = elementwise(
