@@ -39,7 +39,7 @@ _LAZY = {
     "load": "serialization:load",
     "set_num_threads": "threads:set_num_threads",
     "get_num_threads": "threads:get_num_threads",
-    "summary": "summary:summary",
+    "summary": "model_summary:summary",
     "vmap": "func:vmap",
     "default_generator": "random:default_generator",
 }

@@ -127,8 +127,7 @@ def two_hot(values: Tensor, bins: Tensor) -> Tensor:
     below = ((bins <= v).to(bins.dtype).sum(-1, keepdim=True) - 1).clamp(0, bins.shape[0] - 2).long()  # type: ignore[operator]
     low, high = bins[below], bins[below + 1]  # type: ignore[index]
     share = (v - low) / (high - low)
-    empty = (v - bins) * 0.0  # (*, B) of zeros
-    return empty.scatter_add(-1, below, 1 - share).scatter_add(-1, below + 1, share)
+    return ops.zeros_like(v - bins).scatter_add(-1, below, 1 - share).scatter_add(-1, below + 1, share)
 
 
 def nearest_codebook(input: Tensor, codebook: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class LayerNorm(Module):
 
     >>> import lucid
     >>> lucid.nn.LayerNorm(2)(lucid.tensor([[1.0, 3.0]]))
-    tensor([[-1.0000,  1.0000]], grad_fn=<ScaleShiftBackward0>)
+    tensor([[-1.0000,  1.0000]], grad_fn=<NativeNormBackward0>)
     """
 
     def __init__(
