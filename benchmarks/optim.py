@@ -29,6 +29,10 @@ OPTIMIZERS: list[tuple[str, dict[str, Any], tuple[str, dict[str, Any]] | None]] 
     ("ASGD", {"lr": 1e-2}, None),
     ("Adagrad", {"lr": 1e-2}, None),
     ("RMSprop", {"lr": 1e-3}, None),
+    ("NAdam", {"lr": 1e-3}, None),
+    ("RAdam", {"lr": 1e-3}, None),
+    ("Adadelta", {"lr": 1.0}, None),
+    ("LAMB", {"lr": 1e-3}, ("AdamW", {"lr": 1e-3})),
 ]
 
 

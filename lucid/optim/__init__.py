@@ -38,7 +38,7 @@ from .sgd import ASGD, LARS, SGD, SignSGD, Signum, Tiger
 from .wrappers import SAM, SGLD, Lookahead
 
 __all__ = [
-    "ASGD", "Accumulation", "GSGD", "LAMB", "LARS", "LBFGS", "SAM", "SGD", "SGLD", "SOAP", "WSDLR", "AdEMAMix", "AdaBelief",
+    "ASGD", "GSGD", "LAMB", "LARS", "LBFGS", "SAM", "SGD", "SGLD", "SOAP", "WSDLR", "Accumulation", "AdEMAMix", "AdaBelief",
     "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "AdamWScheduleFree", "Adamax", "Adan",
     "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR",
     "DAdaptAdam", "DAdaptSGD", "ExponentialLR", "InverseSqrtLR", "LRScheduler", "LambdaLR", "LinearLR",
