@@ -167,6 +167,13 @@ def test_parametrize():
     assert not nn.utils.parametrize.is_parametrized(m)
 
 
+def test_transferring_parametrizations():
+    a, b = nn.Linear(3, 3), nn.Linear(3, 3)
+    nn.utils.parametrize.register_parametrization(a, "weight", Symmetric())
+    nn.utils.parametrize.transfer_parametrizations_and_params(a, b)
+    assert b.weight.equal(a.weight) and nn.utils.parametrize.type_before_parametrizations(b) is nn.Linear
+
+
 def test_bad_parametrizations():
     register = nn.utils.parametrize.register_parametrization
     with pytest.raises(ValueError, match="does not have a parameter"):

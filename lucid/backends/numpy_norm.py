@@ -190,10 +190,10 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
         shape = (*x.shape[:2], -1)
         found = _planes_grad(g.reshape(shape), x.reshape(shape), w.reshape(-1), mean.reshape(-1), scale.reshape(-1))
         return found[0].reshape(x.shape), found[1].reshape(w.shape), found[2].reshape(w.shape)
+    from . import composed
     from .base import load
-    from .composed import COMPOSED
 
-    return COMPOSED["normalize_grad"](load("cpu").table, g, x, w, mean, scale, axis)
+    return composed.normalize_grad(load("cpu").table, g, x, w, mean, scale, axis)
 
 
 def _rows_grad(g: ndarray, x: ndarray, w: Any, mean: Any, scale: ndarray) -> tuple:

@@ -13,7 +13,7 @@ __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter
 
 def _same_memory(kind: type, data: Any) -> Any:
     """A tensor of class ``kind`` on the memory of ``data``, outside the graph."""
-    t = new_tensor(kind)
+    t: Any = new_tensor(kind)
     t.value = as_tensor(() if data is None else data).value
     t.node = None
     t.grad = None
@@ -102,7 +102,7 @@ class _Uninitialized:
         return f"<{type(self).__name__}>"
 
 
-class UninitializedParameter(_Uninitialized, Parameter):
+class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc]
     """A Parameter whose shape the first forward will tell (lazy modules)."""
 
     __slots__ = ()
@@ -122,7 +122,7 @@ class UninitializedParameter(_Uninitialized, Parameter):
         return type(self), (self.requires_grad, self.device, self.dtype)
 
 
-class UninitializedBuffer(_Uninitialized, Tensor):
+class UninitializedBuffer(_Uninitialized, Tensor):  # type: ignore[misc]
     """A buffer whose shape the first forward will tell (lazy modules)."""
 
     __slots__ = ()

@@ -114,7 +114,7 @@ def nll_loss(
     _check_weight("nll_loss", weight, classes)
     shape, rows = tuple(target.shape), _rows(input, axis)
     target = target.reshape(-1)  # type: ignore[attr-defined]
-    mask = (target != ignore_index) if ignoring else None
+    mask: Any = (target != ignore_index) if ignoring else None
     if mask is not None:
         target = ops.where(mask, target, 0)
     loss = -rows.gather(1, target.unsqueeze(1).long()).squeeze(1)  # type: ignore[attr-defined]
@@ -153,7 +153,7 @@ def cross_entropy(
     shape, rows = tuple(target.shape), _rows(input, axis)
     if target.ndim != 1:
         target = target.reshape(-1)  # type: ignore[attr-defined]
-    mask = (target != ignore_index) if ignoring else None
+    mask: Any = (target != ignore_index) if ignoring else None
     if mask is not None:
         target = ops.where(mask, target, 0)
     if target.dtype is not dtypes.int64:

@@ -154,7 +154,7 @@ def _made(base: type, names: tuple[str, ...], owner: Any = None) -> type:
         if isinstance(computed, property):
             computed.__set__(self, value)
         else:
-            base.__setattr__(self, name, value)
+            base.__setattr__(self, name, value)  # type: ignore[call-arg]
 
     body: dict[str, Any] = {"__setattr__": set_attribute, "__reduce_ex__": _reduced, "__module__": base.__module__, "_unparametrized": base}
     return type(f"Parametrized{base.__name__}", (base,), body | {name: _property(name) for name in names})
@@ -265,7 +265,7 @@ def transfer_parametrizations_and_params(from_module: Module, to_module: Module,
     for name in [tensor_name] if tensor_name is not None else list(from_module.parametrizations):
         chain = from_module.parametrizations[name]
         if not hasattr(to_module, name):
-            _register(to_module, name, getattr(chain, "original", None) if chain.is_tensor else copy.deepcopy(from_module)._buffers.get(name))
+            setattr(to_module, name, Parameter(getattr(from_module, name).detach().clone()))
         for parametrization in chain:
             register_parametrization(to_module, name, copy.deepcopy(parametrization), unsafe=True)
         target = to_module.parametrizations[name]
