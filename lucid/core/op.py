@@ -45,7 +45,7 @@ class Op:
 
     __slots__ = (
         "arity", "call", "complex_form", "derivatives", "fast", "holomorphic", "joint", "jvp", "keep", "keep_out",
-        "keeps_values", "kernels", "kind", "masks", "name", "node_name", "params", "promote", "promote_from", "put", "rules", "wants_shapes",
+        "keeps_values", "kernels", "kind", "masks", "name", "node_name", "params", "private_out", "promote", "promote_from", "put", "rules", "wants_shapes",
     )  # fmt: skip
 
     def __init__(
@@ -63,9 +63,11 @@ class Op:
         jvp: Rule | None = None,
         put: Callable | None = None,
         node_name: str | None = None,
+        private_out: bool = False,
     ):
         self.name, self.kind, self.derivatives, self.joint, self.params = name, kind, derivatives, joint, params
         self.promote, self.promote_from, self.holomorphic, self.jvp, self.put = promote, promote_from, holomorphic, jvp, put
+        self.private_out = private_out  # PyTorch keeps other things here: writing over the output must stay possible
         self.arity = arity if arity is not None else len(derivatives)
         self.node_name = node_name or "".join(w.capitalize() for w in name.split("_")) + "Backward0"
         wanted = [_wanted(rule) for rule in (derivatives if joint is None else (joint,))]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends import backend_of
 from . import mutation
-from .graph import Leaf, Node, make_node, next_seq
+from .graph import SELECT, Leaf, Node, make_node, next_seq
 from .modes import is_grad_enabled, set_grad_enabled
 from .tensor import Tensor, new_tensor, wrap
 
@@ -127,6 +127,8 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     if target.is_inference() and not _in_inference():
         raise RuntimeError(f"{name}: an inference tensor cannot be modified in place outside inference_mode; clone() it")
     old_node, new_node = (target.node, source.node) if recording else (None, None)
+    if stem.node is not None:
+        _keep_own_output(stem.node, mutation.owner(target.value))
     if since is not None and new_node is not None:
         _keep_old_contents(new_node, mutation.owner(target.value), since)
     chain = _chain(target)
@@ -197,6 +199,24 @@ def look_through(xp: Any, x: Any, chain: tuple) -> Any:
     for op, params in chain:
         x = getattr(xp, op.name)(x, *params)
     return x
+
+
+def _keep_own_output(node: Node, memory: Any) -> None:
+    """Copy the output that the op behind this tensor saved for itself, where PyTorch's op saves other things.
+
+    ``bn(x)`` followed by an in-place relu is everyday code; that our rule looks at the result is our own matter.
+    """
+    if node.op is SELECT:
+        node = node.parents[0]  # type: ignore[assignment]
+    if not getattr(node.op, "private_out", False) or type(node.saved) is not tuple:
+        return
+
+    def kept(v: Any) -> Any:
+        if type(v) is tuple:
+            return tuple(kept(part) for part in v)
+        return backend_of(v).copy(v) if hasattr(v, "shape") and mutation.owner(v) is memory else v
+
+    node.saved = tuple(kept(v) for v in node.saved)
 
 
 def _keep_old_contents(node: Node, memory: Any, since: int) -> None:

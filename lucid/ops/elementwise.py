@@ -9,7 +9,7 @@ add = elementwise("add", lambda xp, g: g, lambda xp, g: g, node_name="AddBackwar
 subtract = elementwise("subtract", lambda xp, g: g, lambda xp, g: -g, node_name="SubBackward0")
 multiply = elementwise("multiply", lambda xp, g, y: g * y, lambda xp, g, x: g * x, node_name="MulBackward0")
 divide = elementwise(
-    "divide", lambda xp, g, y: g / y, lambda xp, g, y, out: -(g * out / y), promote="float", node_name="DivBackward0"
+    "divide", lambda xp, g, y: g / y, lambda xp, g, x, y: -(g * (x / y) / y), promote="float", node_name="DivBackward0"
 )
 pow = elementwise(
     "pow",

@@ -75,6 +75,7 @@ cross_entropy = other(
     arity=2,
     promote=None,
     node_name="NllLossBackward0",
+    private_out=True,
 )
 cross_entropy_grad = other(  # of g (rows), logits, log-sums and targets: g * (softmax - one_hot)
     "cross_entropy_grad",
@@ -110,6 +111,7 @@ standardize = other(
     params=("axis", "eps"),
     promote="float",
     node_name="NativeNormBackward0",
+    private_out=True,
 )
 
 
@@ -154,4 +156,5 @@ normalize = other(
     params=("axis", "eps"),
     promote="float",
     node_name="NativeNormBackward0",
+    private_out=True,
 )

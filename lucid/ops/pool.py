@@ -20,6 +20,7 @@ max_pool = other(
     params=WINDOW,
     promote=None,
     node_name="MaxPoolBackward0",
+    private_out=True,
 )
 max_pool_grad = linear(  # x: the output's gradient, y: the pooled input, z: the maxima; the first of equals gets it all
     "max_pool_grad",

@@ -34,7 +34,7 @@ def _lstm_backward(xp, g, y, out):
     return [inputs, to_c * f]
 
 
-lstm_cell = other("lstm_cell", joint=_lstm_backward, arity=2, node_name="LstmCellBackward0")
+lstm_cell = other("lstm_cell", joint=_lstm_backward, arity=2, node_name="LstmCellBackward0", private_out=True)
 
 
 def _gru_backward(xp, g, y, z, out):
@@ -52,4 +52,4 @@ def _gru_backward(xp, g, y, z, out):
     return [xp.concat(to_r, to_u, to_n, 1), xp.concat(to_r, to_u, to_n * r, 1), to_h * u]
 
 
-gru_cell = other("gru_cell", joint=_gru_backward, arity=3, node_name="GruCellBackward0")
+gru_cell = other("gru_cell", joint=_gru_backward, arity=3, node_name="GruCellBackward0", private_out=True)
