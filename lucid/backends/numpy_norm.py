@@ -175,8 +175,9 @@ def standardize_grad(g: Any, hat: Any, scale: Any, axis: Any) -> Any:
 def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> tuple:
     """The gradients of x, w and b of ``(x - mean) * scale * w + b``, mean and scale being functions of x."""
     if is_half(x):
-        found = normalize_grad(*(a.astype(F32) for a in (g, x, w, mean, scale)), axis)
-        return tuple(a.astype(x.dtype) for a in found)
+        half = x.dtype
+        g, x, w, mean, scale = (a.astype(F32) for a in (g, x, w, mean, scale))
+        return tuple(a.astype(half) for a in normalize_grad(g, x, w, mean, scale, axis))
     axis = tuple(axis)
     layout = _layout(x, axis)
     n = math.prod(x.shape[a] for a in axis)
