@@ -115,6 +115,10 @@ def normalize(xp: Any, x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     return hat * w + b, mean, var
 
 
+def module_boundary(xp: Any, *arrays: Any) -> tuple:
+    return arrays
+
+
 # ---- derivatives ----
 
 

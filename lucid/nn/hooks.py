@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..core.graph import RemovableHandle
-from ..core.op import OPS, linear
+from ..core.op import linear
 from ..core.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -177,16 +177,6 @@ def _after_failure(module: Module, args: tuple, kwargs: dict, done: set[int]) ->
 boundary = linear(
     "module_boundary", joint=lambda xp, g: list(g), variadic=True, node_name="BackwardHookFunctionBackward"
 )
-
-
-class _Identity(dict):
-    """The kernel of ``module_boundary``, the same on every backend."""
-
-    def get(self, array_type: type, default: Any = None) -> Callable:
-        return lambda *arrays: arrays
-
-
-OPS["module_boundary"].kernels = _Identity()
 
 
 class _Boundary:
