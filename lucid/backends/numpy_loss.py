@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .numpy_ import F32, is_half
+from .numpy_elementwise import _SIGNED
+from .numpy_special import _ERF32, erf
 
 
 def cross_entropy(x: Any, target: Any) -> tuple:
@@ -40,7 +43,20 @@ def binary_cross_entropy(x: Any, y: Any) -> Any:
 
 # ---- activations, block by block: each pass finds its data in the cache ----
 
-BLOCK = 32_768  # elements
+BLOCK = 65_536  # elements
+_rooms = threading.local()
+
+
+def _room(x: Any, number: int) -> Any:
+    """Memory for a temporary of a block, kept per thread: the system hands out fresh arrays of this size page by page."""
+    if x.size > BLOCK or x.ndim != 1:
+        return np.empty_like(x)
+    key = f"{x.dtype.name}{number}"
+    room = getattr(_rooms, key, None)
+    if room is None or room.size < BLOCK:
+        room = np.empty(BLOCK, x.dtype)
+        setattr(_rooms, key, room)
+    return room[: x.size]
 
 
 def _blocked(f: Callable, *arrays: Any) -> Any:
@@ -51,7 +67,7 @@ def _blocked(f: Callable, *arrays: Any) -> Any:
     if not first.ndim:  # NumPy's 0-d results are scalars, which cannot be written to
         return _blocked(f, *(a.reshape(1) for a in arrays)).reshape(())
     out = np.empty_like(first) if first.dtype.kind == "f" else np.empty_like(first, F32)
-    if first.size <= BLOCK or not all(a.flags.c_contiguous and a.shape == first.shape for a in arrays):
+    if first.size <= 4096 or not all(a.flags.c_contiguous and a.shape == first.shape for a in arrays):
         f(*arrays, out)
         return out
     flat = [a.reshape(-1) for a in (*arrays, out)]
@@ -65,8 +81,15 @@ def leaky_relu(x: Any, slope: float) -> Any:
 
 
 def leaky_relu_grad(g: Any, x: Any, slope: float) -> Any:
+    """``g`` where x > 0, else ``g * slope``; the factor is put together from its bits: ``where`` is slow on random masks."""
+
     def part(g: Any, x: Any, out: Any) -> None:
-        np.multiply(g, (x > 0) * x.dtype.type(1 - slope) + x.dtype.type(slope), out)
+        whole = _SIGNED[x.dtype.itemsize]
+        low, one = np.array([slope, 1], x.dtype).view(whole)
+        bits = np.subtract(0, (x > 0).view(np.int8)).astype(whole)  # all ones, or 0
+        bits &= one ^ low
+        bits ^= low
+        np.multiply(g, bits.view(x.dtype), out)
 
     return _blocked(part, g, x)
 
@@ -109,7 +132,7 @@ def silu(x: Any) -> Any:
 
 def silu_grad(g: Any, x: Any) -> Any:
     def part(g: Any, x: Any, out: Any) -> None:
-        s = np.negative(x)
+        s = np.negative(x, _room(x, 0))
         np.exp(s, s)
         s += 1
         np.divide(1, s, s)
@@ -123,7 +146,7 @@ def silu_grad(g: Any, x: Any) -> Any:
 
 
 def _tanh_of_gelu(x: Any) -> Any:
-    t = x * x
+    t = np.multiply(x, x, _room(x, 1))
     t *= 0.044715
     t += 1
     t *= x
@@ -131,11 +154,26 @@ def _tanh_of_gelu(x: Any) -> Any:
     return np.tanh(t, t)
 
 
-def gelu(x: Any, approximate: str) -> Any:
-    from .numpy_special import erf
+# erf(x / sqrt 2) = tanh(x p(x^2)), with the p of numpy_special's erf, scaled.
+_ERF_ROOT_HALF = [float(a) * math.sqrt(0.5) * 0.5 ** (len(_ERF32) - 1 - i) for i, a in enumerate(_ERF32)]
 
+
+def _erf_of_gelu(x: Any) -> Any:
+    if x.dtype != F32:
+        return erf(x * math.sqrt(0.5))
+    square = np.multiply(x, x, _room(x, 0))
+    t = np.multiply(square, _ERF_ROOT_HALF[0], _room(x, 1))
+    for a in _ERF_ROOT_HALF[1:-1]:
+        t += a
+        t *= square
+    t += _ERF_ROOT_HALF[-1]
+    t *= x
+    return np.tanh(t, t)
+
+
+def gelu(x: Any, approximate: str) -> Any:
     def part(x: Any, out: Any) -> None:
-        np.add(_tanh_of_gelu(x) if approximate == "tanh" else erf(x * math.sqrt(0.5)), 1, out)
+        np.add(_tanh_of_gelu(x) if approximate == "tanh" else _erf_of_gelu(x), 1, out)
         out *= x
         out *= 0.5
 
@@ -143,11 +181,9 @@ def gelu(x: Any, approximate: str) -> Any:
 
 
 def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
-    from .numpy_special import erf
-
     def tanh_form(g: Any, x: Any, out: Any) -> None:
         t = _tanh_of_gelu(x)
-        slope = x * x
+        slope = np.multiply(x, x, _room(x, 0))
         slope *= 3 * 0.044715
         slope += 1
         slope *= x
@@ -161,7 +197,7 @@ def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
         out *= g
 
     def exact(g: Any, x: Any, out: Any) -> None:
-        cdf = erf(x * math.sqrt(0.5))
+        cdf = _erf_of_gelu(x)
         cdf += 1
         cdf *= 0.5
         np.multiply(x, x, out)
