@@ -58,7 +58,7 @@ class _Format:
         if finite:
             low, high = min(finite), max(finite)
             self.integral = all(v == math.ceil(v) for v in finite)
-            self.scientific = high / low > 1000.0 and not self.integral or high > 1e8 or (low < 1e-4 and not self.integral)
+            self.scientific = high / low > 1000.0 or high > 1e8 or (low < 1e-4 and not self.integral)
         if _Options.sci_mode is not None:
             self.scientific = _Options.sci_mode
         if not finite:
