@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +26,9 @@ except ImportError:
     raise ImportError("the 'mlx' device needs MLX: pip install lucid[mlx]") from None
 
 ON_GPU = mx.metal.is_available() and mx.default_device().type == mx.DeviceType.gpu
-TWO_STAGES = 1 << 17  # elements: MLX's CPU sums float32 naively, so longer sums are made of sums
+STAGE = (
+    256  # MLX's CPU sums float32 one by one, so that long sums lose digits: sums of more than STAGE^2 are made of sums
+)
 NATIVE = {
     "bool": mx.bool_, "uint8": mx.uint8, "uint16": mx.uint16, "uint32": mx.uint32, "uint64": mx.uint64, "int8": mx.int8,
     "int16": mx.int16, "int32": mx.int32, "int64": mx.int64, "float16": mx.float16, "bfloat16": mx.bfloat16,
@@ -170,13 +174,22 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> 
         x = x.astype(native(dtype))
     elif x.dtype in INTEGERS:
         x = x.astype(mx.int64)
-    count = math.prod(x.shape[a] for a in _axes(x, axis))
-    if x.dtype == mx.float32 and count >= TWO_STAGES and not ON_GPU and len(_axes(x, axis)) == x.ndim:
-        flat = x.reshape(-1)
-        rest = flat.size % 1024
-        total = mx.sum(mx.sum(flat[: flat.size - rest].reshape(1024, -1), 1)) + mx.sum(flat[flat.size - rest :])
-        return total.reshape((1,) * x.ndim) if keepdims else total
+    axes = _axes(x, axis)
+    if x.dtype == mx.float32 and not ON_GPU and math.prod(x.shape[a] for a in axes) > STAGE * STAGE:
+        return _sum_in_stages(x, tuple(a % x.ndim for a in axes), keepdims)
     return mx.sum(x, axis, keepdims=keepdims)
+
+
+def _sum_in_stages(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """A long sum as sums of short ones."""
+    kept = [i for i in range(x.ndim) if i not in axes]
+    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes)
+    x = mx.transpose(x, (*kept, *axes)).reshape(*(x.shape[i] for i in kept), -1)
+    while x.shape[-1] > STAGE:
+        whole = x.shape[-1] // STAGE * STAGE
+        parts = mx.sum(x[..., :whole].reshape(*x.shape[:-1], -1, STAGE), -1)
+        x = parts if whole == x.shape[-1] else mx.concatenate([parts, x[..., whole:]], -1)
+    return mx.sum(x, -1).reshape(shape)
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -239,7 +252,28 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return mx.logsumexp(x, axis, keepdims=keepdims)
 
 
-# ---- shape and index; bounds were checked by lucid.functions, since MLX reads foreign memory ----
+# ---- shape and index ----
+# lucid.functions raises IndexError for what is out of range, except inside vmap and jvp, where it cannot look. MLX would
+# then read and write foreign memory, so every index is clamped too.
+
+
+def _inside(indices: Any, n: int) -> Any:
+    return mx.clip(indices, -n, n - 1) if n else indices
+
+
+def _safe(shape: Any, index: Any) -> tuple:
+    """An index for an array of this shape, with its index arrays (one for each dimension) clamped."""
+    index = index if isinstance(index, tuple) else (index,)
+    if Ellipsis in [k for k in index if not isinstance(k, mx.array)]:
+        return index
+    safe, d = [], 0
+    for k in index:
+        if k is None:
+            safe.append(k)
+            continue
+        safe.append(_inside(k, shape[d]) if isinstance(k, mx.array) and k.dtype != mx.bool_ else k)
+        d += k.ndim if isinstance(k, mx.array) and k.dtype == mx.bool_ else 1
+    return tuple(safe)
 
 
 def reshape(x: Any, shape: Any) -> Any:
@@ -277,7 +311,7 @@ def getitem(x: Any, index: tuple) -> Any:
 
 def setitem(x: Any, new: Any, index: tuple) -> Any:
     out = mx.array(x)
-    out[index if index else ...] = new
+    out[_safe(x.shape, index) if index else ...] = new
     return out
 
 
@@ -290,11 +324,11 @@ def index_put(x: Any, value: Any, index: tuple) -> Any:
 
 
 def index_put_add(x: Any, value: Any, index: tuple) -> Any:
-    return x.at[index].add(value)
+    return x.at[_safe(x.shape, index)].add(value)
 
 
 def place_add(g: Any, shape: Any, index: tuple) -> Any:
-    return mx.zeros(shape, g.dtype).at[index].add(g)
+    return mx.zeros(shape, g.dtype).at[_safe(shape, index)].add(g)
 
 
 def _corner(x: Any, indices: Any, axis: int) -> Any:
@@ -303,7 +337,7 @@ def _corner(x: Any, indices: Any, axis: int) -> Any:
 
 
 def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
-    return mx.take_along_axis(_corner(x, indices, axis), indices, axis) if x.ndim else x
+    return mx.take_along_axis(_corner(x, indices, axis), _inside(indices, x.shape[axis]), axis) if x.ndim else x
 
 
 def _grids(indices: Any, axis: int) -> tuple:
@@ -316,7 +350,7 @@ def _grids(indices: Any, axis: int) -> tuple:
 def scatter_add(x: Any, indices: Any, source: Any, axis: int) -> Any:
     if not x.ndim:
         return x + mx.sum(source)
-    return x.at[_grids(indices, axis)].add(source) if indices.size else x
+    return x.at[_grids(_inside(indices, x.shape[axis]), axis)].add(source) if indices.size else x
 
 
 # ---- products ----
@@ -381,7 +415,7 @@ def _table() -> SimpleNamespace:
            "broadcast_to concat take_slice flip getitem setitem place index_put index_put_add place_add take_along_axis "
            "scatter_add linear channel_sum").split()  # fmt: skip
     table.update({name: globals()[name] for name in own})
-    table["index"] = lambda x, index: x[index]
+    table["index"] = lambda x, index: x[_safe(x.shape, index)]
     table["positive"] = table["copy"] = mx.array
     table["empty"] = zeros
     for name in ("arange", "linspace", "eye"):
@@ -424,7 +458,9 @@ def _through_numpy(name: str) -> Callable:
 
     def run(g: Key, *args: Any) -> Any:
         seed = int(mx.random.bits(key=g.next()).item())
-        return from_host(np.asarray(getattr(numpy_random, name)(numpy_random.generator(seed), *(_down(a) for a in args))))
+        return from_host(
+            np.asarray(getattr(numpy_random, name)(numpy_random.generator(seed), *(_down(a) for a in args)))
+        )
 
     return run
 
@@ -441,6 +477,32 @@ RANDOM = SimpleNamespace(
 )
 
 
+class Pending(threading.local):
+    """What this thread has computed and nobody has asked for yet.
+
+    MLX records ops and computes when a value is looked at. An array that is carried from step to step and never looked
+    at (a running mean, ``total += loss.detach()``) would hold the graph, and so the data, of every step. Therefore all
+    results are remembered weakly, and those still alive are evaluated together: at the end of each optimizer step, and
+    whenever ``LIMIT`` ops have been recorded. Dead ones (most: intermediate results) cost nothing.
+    """
+
+    LIMIT = 256
+
+    def __init__(self) -> None:
+        self.refs: list[weakref.ref] = []
+        self.eager = threading.current_thread() is not threading.main_thread()
+
+    def evaluate(self, *more: Any) -> None:
+        alive = [array for array in (ref() for ref in self.refs) if array is not None]
+        self.refs.clear()
+        try:
+            mx.eval(alive, *more)
+        except ValueError:  # inside mx.compile or mx.vjp nothing can be evaluated, nor need be; the rest can
+            for array in alive:
+                with contextlib.suppress(ValueError):
+                    mx.eval(array)
+
+
 class MlxBackend(Backend):
     name = "mlx"
     array_types = (mx.array,)
@@ -452,12 +514,22 @@ class MlxBackend(Backend):
         super().__init__()
         self.table = _table()
         self.random = RANDOM
+        self.pending = Pending()
 
     def native_dtype(self, name: str) -> Any:
         return native(SimpleNamespace(name=name))
 
     def array(self, value: Any) -> Any:
-        return value if isinstance(value, mx.array) else mx.array(value)
+        """Every result of an op comes by here: remembered for the next evaluation, see ``Pending``.
+
+        In a thread other than the main one it is evaluated at once: MLX cannot do so later in another thread.
+        """
+        value = value if isinstance(value, mx.array) else mx.array(value)
+        pending = self.pending
+        pending.refs.append(weakref.ref(value))
+        if pending.eager or len(pending.refs) >= pending.LIMIT:
+            pending.evaluate()
+        return value
 
     def from_host(self, host: np.ndarray, index: int = 0, copy: bool = False) -> Any:
         if host.dtype.name == "complex128":
@@ -468,12 +540,16 @@ class MlxBackend(Backend):
         return to_host(array)
 
     def copy(self, array: Any) -> Any:
-        return mx.array(array)
+        return self.array(mx.array(array))
 
     def own(self, array: Any) -> Any:
-        return array  # never written in place, so sharing is safe
+        return self.array(array)  # never written in place, so sharing is safe
+
+    def add_into(self, total: Any, array: Any) -> Any:
+        return self.array(total + array)
 
     def synchronize(self) -> None:
+        self.pending.evaluate()
         mx.synchronize()
 
     def apply_update(
@@ -482,8 +558,7 @@ class MlxBackend(Backend):
     ) -> tuple[Sequence[Any], Sequence[Sequence[Any]]]:  # fmt: skip
         """The rule on each parameter, and one evaluation of everything at the end of the step."""
         results = super().apply_update(rule, params, grads, states, scalars, cache)
-        with contextlib.suppress(ValueError):  # inside mx.compile nothing can be evaluated, nor need be
-            mx.eval(results)
+        self.pending.evaluate(results)
         return results
 
 

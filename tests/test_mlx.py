@@ -1,0 +1,536 @@
+"""MLX (its CPU build) through lucid: what crashes or corrupts memory in MLX itself, aliasing, dtypes, laziness, models.
+
+The rows of the op tables run on MLX in test_ops.py; here is what they cannot show.
+"""
+
+import copy
+import threading
+
+import numpy as np
+import pytest
+from nn_table import LAYERS, label
+from reference import needs_mlx
+
+import lucid
+import lucid.nn.functional as F
+from lucid import nn
+
+pytestmark = [needs_mlx, pytest.mark.filterwarnings("ignore")]
+
+
+def on(device, data, dtype=None, grad=False):
+    t = lucid.tensor(data, dtype=dtype, device=device)
+    return t.requires_grad_() if grad else t
+
+
+def mlx(data, dtype=None, grad=False):
+    return on("mlx", data, dtype, grad)
+
+
+def host(x):
+    return x.detach().to("cpu").numpy()
+
+
+# ---- what reads or writes foreign memory, or kills the process, in MLX (each reproduced there) ----
+
+FAR = 1_000_000
+
+
+def _write(x, key, value=5.0):
+    x[key] = value
+
+
+BAD_INDICES = {
+    "read int": lambda x: x[FAR],
+    "read negative": lambda x: x[-4],
+    "read tensor": lambda x: x[mlx([FAR])],
+    "read tensor negative": lambda x: x[mlx([-4])],
+    "read list": lambda x: x[[0, FAR]],
+    "read two tensors": lambda x: x[mlx([0, 1]), mlx([0, FAR])],
+    "write int": lambda x: _write(x, FAR),
+    "write tensor": lambda x: _write(x, mlx([FAR])),
+    "write two tensors": lambda x: _write(x, (mlx([0]), mlx([-FAR]))),
+    "gather": lambda x: x.gather(0, mlx([[3]])),
+    "gather negative": lambda x: x.gather(0, mlx([[-1]])),
+    "take_along_dim": lambda x: lucid.take_along_dim(x, mlx([[FAR]]), 1),
+    "take": lambda x: lucid.take(x, mlx([FAR])),
+    "index_select": lambda x: x.index_select(1, mlx([4])),
+    "scatter": lambda x: x.scatter(0, mlx([[FAR]]), 1.0),
+    "scatter_": lambda x: x.scatter_(1, mlx([[FAR]]), 1.0),
+    "scatter_add": lambda x: x.scatter_add(0, mlx([[FAR]]), mlx([[1.0]])),
+    "scatter_reduce": lambda x: x.scatter_reduce(0, mlx([[FAR]]), mlx([[1.0]]), "amax"),
+    "index_add": lambda x: x.index_add(0, mlx([FAR]), mlx([[1.0] * 4])),
+    "index_copy": lambda x: x.index_copy(0, mlx([FAR]), mlx([[1.0] * 4])),
+    "index_fill": lambda x: x.index_fill(0, mlx([FAR]), 1.0),
+    "index_put": lambda x: x.index_put((mlx([FAR]),), mlx([1.0] * 4)),
+    "put": lambda x: x.put_(mlx([FAR]), mlx([1.0])),
+    "embedding": lambda x: F.embedding(mlx([3]), x),
+    "embedding negative": lambda x: F.embedding(mlx([-1]), x),
+    "embedding_bag": lambda x: F.embedding_bag(mlx([[FAR]]), x),
+    "cross_entropy": lambda x: F.cross_entropy(x, mlx([0, 1, FAR])),
+    "cross_entropy negative": lambda x: F.cross_entropy(x, mlx([0, 1, -1])),
+    "nll_loss": lambda x: F.nll_loss(x, mlx([0, 1, 4])),
+    "as_strided": lambda x: x.as_strided((FAR,), (1,)),
+    "mask of the wrong size": lambda x: x[mlx([True, False])],
+}
+
+
+@pytest.mark.parametrize("name", BAD_INDICES)
+def test_indices_out_of_range_are_errors(name):
+    x = mlx(np.arange(12.0, dtype=np.float32).reshape(3, 4))
+    with pytest.raises((IndexError, RuntimeError)):
+        host(BAD_INDICES[name](x))
+    assert np.array_equal(host(x), np.arange(12.0).reshape(3, 4))
+
+
+def test_indices_that_cannot_be_looked_at_stay_inside():
+    """Inside vmap bounds are unknown: any value may come, but only from the tensor itself."""
+    x = mlx([1.0, 2.0, 3.0])
+    out = lucid.func.vmap(lambda i: x.gather(0, i))(mlx([[0], [FAR]]))
+    assert set(host(out).reshape(-1)) <= {1.0, 2.0, 3.0}
+
+
+def test_linear_algebra_fails_as_it_should():
+    assert lucid.linalg.inv(lucid.zeros(0, 0, device="mlx")).shape == (0, 0)
+    with pytest.raises(lucid.linalg.LinAlgError):
+        lucid.linalg.cholesky(mlx([[1.0, 2.0], [2.0, 1.0]]))
+    with pytest.raises(lucid.linalg.LinAlgError):
+        lucid.linalg.inv(lucid.zeros(2, 2, device="mlx"))
+    a = mlx([[4.0, 1.0], [1.0, 3.0]])
+    assert np.allclose(host(a @ lucid.linalg.inv(a)), np.eye(2), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x.add_(1), lambda x: x.zero_(), lambda x: _write(x, 0), lambda x: x.mul_(3)]
+)
+@pytest.mark.parametrize(
+    "export", [lambda x: x.to("cpu").numpy(), np.asarray, np.from_dlpack], ids=["numpy", "asarray", "dlpack"]
+)
+def test_exported_arrays_never_change(export, change):
+    import mlx.core as mx
+
+    x = mlx(np.arange(4096, dtype=np.float32)) + 0
+    kept = export(x)
+    change(x)
+    host(x)
+    del x
+    mx.clear_cache()
+    lucid.ones(4096, device="mlx").add_(7).sum().item()
+    assert np.array_equal(kept, np.arange(4096))
+
+
+def test_imported_arrays_are_copies():
+    a = np.ones(3, np.float64)
+    x = mlx(a)
+    a[:] = 5
+    assert x.dtype is lucid.float64 and host(x).tolist() == [1, 1, 1]
+
+
+def test_masks():
+    x = mlx([[1.0, -2.0], [-3.0, 4.0]], grad=True)
+    y = x * 1
+    y[y < 0] = 0.5
+    (y[y > 0.7] * mlx([2.0, 3.0])).sum().backward()
+    assert host(y).tolist() == [[1, 0.5], [0.5, 4]] and host(x.grad).tolist() == [[2, 0], [0, 3]]
+    assert host(
+        lucid.zeros(3, device="mlx").index_put((mlx([True, False, True]),), mlx(1.0), accumulate=True)
+    ).tolist() == [1, 0, 1]
+
+
+# ---- views and in-place: the same program on both devices ----
+
+
+def _out(x):
+    y = x * 1
+    lucid.add(x, 1.0, out=y[1])
+    return y
+
+
+def _view_of_view(x):
+    y = x * 2
+    v = y[1:].T[::2]
+    v.mul_(3)
+    y[2].add_(v[0, 0])
+    return [y, v, v[0]]
+
+
+def _transpose(x):
+    y = x.clone()
+    y.T.add_(y)
+    return [y, y.T]
+
+
+def _masked(x):
+    y = x.clone()
+    v = y.view(-1)
+    y[y > 0] = v[3]
+    v[mask_like(v)] *= 2
+    return [y, v]
+
+
+def mask_like(v):
+    return (lucid.arange(v.numel(), device=v.device) % 2).bool()
+
+
+def _detached(x):
+    y = x * 1
+    d = y.detach()
+    d.add_(5)
+    return [y, d]
+
+
+def _data(x):
+    y = x.detach().clone().requires_grad_()
+    z = y[0]
+    y.data.mul_(2)
+    y.data[1] = 7
+    return [y + x, z]
+
+
+def _pieces(x):
+    y = x + 0
+    a, b = y.chunk(2, 1) if x.shape[1] % 2 == 0 else (y[:, :1], y[:, 1:])
+    a.copy_(b[:, :1].exp())
+    b.unbind(0)[1].fill_(2)
+    y.diagonal().zero_()
+    return [y, a, b]
+
+
+def _reshaped(x):
+    y = x.permute(1, 0).contiguous() * 1
+    y.unsqueeze(0).squeeze(0).flatten().add_(1)
+    y.transpose_(0, 1)
+    y[0, 1] = y[1, 0]
+    y.clamp_(min=0)
+    return [y, y.expand(2, 3, 3)]
+
+
+def _loop(x):
+    h = lucid.zeros(3, 3, device=x.device)
+    for i in range(3):
+        h[i] = h[i - 1] * 0.5 + x[i] ** 2
+    return [h]
+
+
+def _optimizer(x):
+    w = x.detach().clone().requires_grad_()
+    seen, alias = w[0], w.detach()
+    ((w * x).sum() + seen.pow(2).sum()).backward()
+    lucid.optim.SGD([w], lr=0.5, momentum=0.9).step()
+    return [w.detach() * x, seen.detach(), alias, w.grad]
+
+
+@pytest.mark.parametrize(
+    "program", [_out, _view_of_view, _transpose, _masked, _detached, _data, _pieces, _reshaped, _loop, _optimizer]
+)
+def test_views_and_writes_as_on_cpu(program):
+    results = []
+    for device in ("cpu", "mlx"):
+        x = on(device, np.linspace(-1, 1.3, 9, dtype=np.float32).reshape(3, 3), grad=True)
+        try:
+            out = program(x)
+            out = out if isinstance(out, list) else [out]
+            total = sum((o * o).sum() for o in out)
+            total.backward()
+            results.append([host(o) for o in out] + [host(x.grad)])
+        except RuntimeError as problem:
+            results.append(type(problem).__name__)
+    ours, expected = results[1], results[0]
+    assert type(ours) is type(expected), results
+    if isinstance(ours, str):
+        assert ours == expected
+    else:
+        for a, b in zip(ours, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+# ---- dtypes ----
+
+
+def test_double_precision_on_the_cpu_build():
+    for f in (lucid.exp, lucid.sin, lucid.sigmoid, lucid.erf, lambda t: t.softmax(0), lucid.tanh, lambda t: t @ t):
+        x = np.linspace(-3, 3, 11)
+        ours = f(mlx(x))
+        assert ours.dtype is lucid.float64
+        np.testing.assert_allclose(host(ours), host(f(lucid.tensor(x))), rtol=1e-13)
+    assert np.isfinite(host(mlx([500.0], lucid.float64).exp())).all()
+
+
+def test_complex128_is_refused():
+    with pytest.raises(TypeError, match="complex128 is not available on 'mlx'"):
+        mlx(np.array([1j]))
+    with pytest.raises(TypeError, match="complex128 is not available on 'mlx'"):
+        mlx([1.0]).to(lucid.complex128)
+    assert mlx(np.array([1j], np.complex64)).dtype is lucid.complex64
+
+
+@pytest.mark.parametrize("name", ["argmax", "argmin", "argsort", "nonzero", "sum", "prod", "count_nonzero", "bincount"])
+def test_integer_results_are_int64(name):
+    x = mlx([3, 1, 2], lucid.int32)
+    assert getattr(lucid, name)(x).dtype is lucid.int64
+    assert lucid.tensor([2**31 - 1] * 2, dtype=lucid.int32, device="mlx").sum().item() == 2**32 - 2
+
+
+KINDS = [
+    lucid.bool,
+    lucid.uint8,
+    lucid.int32,
+    lucid.int64,
+    lucid.float16,
+    lucid.bfloat16,
+    lucid.float32,
+    lucid.float64,
+    lucid.complex64,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_promotion_as_on_cpu(kind):
+    def names(device):
+        a = on(device, [1, 0, 1]).to(kind)
+        others = [
+            on(device, v).to(k)
+            for k in KINDS
+            if lucid.complex64 not in (k, kind) or lucid.float64 not in (k, kind)
+            for v in ([1, 1, 1], 1)
+        ]
+        return [str((a + b).dtype) for b in others] + [str((a * s).dtype) for s in (2, 2.5)] + [str((a / 2).dtype)]
+
+    assert names("mlx") == names("cpu")
+
+
+def test_long_sums_in_float32():
+    assert lucid.full((10_000_000,), 0.1, device="mlx").sum().item() == pytest.approx(1e6, rel=1e-5)
+
+
+# ---- laziness: nothing that is carried across steps may hold the graphs of those steps ----
+
+
+def _carried(name, state, loss, model):
+    if name == "total += loss":
+        state["total"] = state.get("total", 0) + loss.detach()
+    elif name == "in place":
+        state.setdefault("total", lucid.zeros((), device="mlx")).add_(loss.detach())
+    elif name == "history":
+        state.setdefault("losses", []).append(loss.detach())
+    elif name == "written":
+        state.setdefault("losses", lucid.zeros(600, device="mlx"))[state["i"]] = loss.detach()
+    elif name == "ema of weights":
+        with lucid.no_grad():
+            for k, p in model.named_parameters():
+                state.setdefault(k, p.detach().clone()).mul_(0.9).add_(p.detach(), alpha=0.1)
+    elif name == "metric":
+        state["hits"] = state.get("hits", 0) + (model.last.argmax(1) == 1).sum()
+
+
+def _live_after_each_hundred(name, steps=500, stepping=True):
+    import mlx.core as mx
+
+    lucid.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 4)).to("mlx")
+    opt = lucid.optim.SGD(model.parameters(), lr=1e-3)
+    state, marks = {}, []
+    for i in range(steps):
+        state["i"] = i
+        x = lucid.tensor(np.full((256, 64), i % 7, np.float32), device="mlx")  # 64 kB: 500 pinned ones are 32 MB
+        if stepping:
+            model.last = model(x)
+            loss = model.last.square().mean()
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+        else:
+            with lucid.no_grad():
+                model.last = model(x)
+                loss = model.last.square().mean()
+        _carried(name, state, loss, model)
+        if i % 100 == 99:
+            marks.append(mx.get_active_memory())
+    return marks
+
+
+@pytest.mark.parametrize(
+    "name", ["total += loss", "in place", "history", "written", "ema of weights", "metric", "running statistics"]
+)
+def test_careless_loops_do_not_grow(name):
+    marks = _live_after_each_hundred(name)
+    assert max(marks) - marks[0] < 1e6, marks
+
+
+def test_careless_loop_without_an_optimizer_does_not_grow():
+    marks = _live_after_each_hundred("total += loss", stepping=False)
+    assert max(marks) < 1.2 * marks[0], (
+        marks
+    )  # at most a few hundred recorded ops are pending, whatever the number of batches
+
+
+def test_gradients_that_are_accumulated_do_not_grow():
+    import mlx.core as mx
+
+    w, marks = lucid.zeros(64, device="mlx", requires_grad=True), []
+    for i in range(500):
+        (mlx(np.full((256, 64), i, np.float32)) @ w).sum().backward()
+        if i % 100 == 99:
+            marks.append(mx.get_active_memory())
+    assert max(marks) < marks[0] + 8e6, marks
+
+
+# ---- threads ----
+
+
+def test_results_of_a_thread_can_be_used_in_another():
+    found = []
+    worker = threading.Thread(target=lambda: found.append((lucid.ones(3, device="mlx") * 2).exp()))
+    worker.start()
+    worker.join()
+    assert np.allclose(host(found[0] + 1), np.exp(2) + 1)
+
+
+def test_workers_that_load_for_a_model_on_mlx():
+    class Squares(lucid.utils.data.Dataset):
+        def __len__(self):
+            return 12
+
+        def __getitem__(self, i):
+            x = lucid.full((4,), float(i), device="mlx")
+            return x * 0.1, (x * x).sum() * 0.01
+
+    model = nn.Linear(4, 1).to("mlx")
+    opt = lucid.optim.SGD(model.parameters(), lr=0.01)
+    seen = 0
+    for x, y in lucid.utils.data.DataLoader(Squares(), batch_size=4, num_workers=2):
+        loss = F.mse_loss(model(x)[:, 0], y)
+        loss.backward()
+        opt.step()
+        seen += len(x)
+        assert np.isfinite(loss.item())
+    assert seen == 12
+
+
+# ---- models: the same losses as on cpu ----
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x):
+        b, t, c = x.shape
+        q, k, v = (p.view(b, t, self.heads, -1).transpose(1, 2) for p in self.qkv(self.norm1(x)).split(c, 2))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(y.transpose(1, 2).contiguous().view(b, t, c))
+        return x + self.mlp(self.norm2(x))
+
+
+class GPT(nn.Module):
+    def __init__(self, vocabulary=11, width=16, length=8):
+        super().__init__()
+        self.token, self.place = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
+        self.blocks, self.norm = nn.Sequential(Block(width, 2), Block(width, 2)), nn.LayerNorm(width)
+        self.head = nn.Linear(width, vocabulary, bias=False)
+        self.head.weight = self.token.weight
+
+    def forward(self, ids):
+        x = self.token(ids) + self.place(lucid.arange(ids.shape[1], device=ids.device))
+        return self.head(self.norm(self.blocks(x))).flatten(0, 1)
+
+
+def cnn():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 8, 3, stride=2, padding=1), nn.GroupNorm(2, 8), nn.SiLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8, 11),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["gpt", "cnn"])
+def test_the_same_losses_as_on_cpu(kind):
+    rng = np.random.default_rng(0)
+    inputs = [
+        rng.integers(0, 11, (4, 8)) if kind == "gpt" else rng.standard_normal((6, 1, 8, 8), np.float32)
+        for _ in range(20)
+    ]
+    targets = [rng.integers(0, 11, 32 if kind == "gpt" else 6) for _ in range(20)]
+    lucid.manual_seed(3)
+    start = copy.deepcopy((GPT() if kind == "gpt" else cnn()).state_dict())
+    losses = {}
+    for device in ("cpu", "mlx"):
+        model = GPT() if kind == "gpt" else cnn()
+        model.load_state_dict(start)
+        model.to(device)
+        opt = (
+            lucid.optim.AdamW(model.parameters(), lr=3e-3)
+            if kind == "gpt"
+            else lucid.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+        )
+        losses[device] = []
+        for x, y in zip(inputs, targets, strict=True):
+            loss = F.cross_entropy(model(on(device, x)), on(device, y))
+            opt.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            opt.step()
+            losses[device].append(loss.detach())
+    np.testing.assert_allclose([v.item() for v in losses["mlx"]], [v.item() for v in losses["cpu"]], rtol=2e-4)
+
+
+# ---- layers: the table of test_nn_layers.py, and convolution, recurrence, attention ----
+
+
+def made(spec, rng):
+    kind = spec[0] if spec and isinstance(spec[0], str) else "normal"
+    if kind == "ints":
+        return rng.integers(spec[1], spec[2], spec[3])
+    if kind == "signs":
+        return rng.choice([-1.0, 1.0], spec[1]).astype(np.float32)
+    return (rng.uniform(0.05, 0.95, spec[1]) if kind == "unit" else rng.standard_normal(spec)).astype(np.float32)
+
+
+MORE = [
+    ("Conv1d", (4, 6, 3), {"padding": 1}, [(3, 4, 10)], True), ("Conv1d", (4, 4, 3), {"groups": 4, "dilation": 2}, [(3, 4, 10)], True),
+    ("Conv2d", (4, 6, 3), {"stride": 2, "padding": 1}, [(2, 4, 6, 5)], True), ("Conv2d", (4, 6, (3, 2)), {"groups": 2, "bias": False}, [(2, 4, 6, 5)], True),
+    ("Conv2d", (4, 6, 3), {"padding": "same", "padding_mode": "reflect"}, [(2, 4, 6, 5)], True), ("Conv3d", (4, 2, 2), {}, [(2, 4, 3, 4, 5)], True),
+    ("Conv3d", (4, 4, 2), {"groups": 2}, [(2, 4, 3, 4, 5)], True), ("ConvTranspose1d", (4, 3, 3), {"stride": 2}, [(3, 4, 10)], True),
+    ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1, "output_padding": 1}, [(2, 4, 6, 5)], True),
+    ("ConvTranspose2d", (4, 6, 3), {"groups": 2, "dilation": 2}, [(2, 4, 6, 5)], True),
+    ("RNN", (6, 5), {}, [(4, 3, 6)], True), ("LSTM", (6, 5, 2), {"batch_first": True, "bidirectional": True}, [(4, 3, 6)], True),
+    ("GRU", (6, 5, 2), {}, [(4, 3, 6)], True), ("LSTMCell", (6, 5), {}, [(4, 6)], True), ("GRUCell", (6, 5), {}, [(4, 6)], True),
+    ("MultiheadAttention", (6, 2), {}, [(4, 3, 6)] * 3, True), ("TransformerEncoderLayer", (6, 2, 8), {"dropout": 0.0}, [(4, 3, 6)], True),
+    ("MaxPool1d", (2,), {}, [(3, 4, 10)], True), ("MaxPool2d", (3, 2, 1), {}, [(2, 4, 6, 5)], True), ("AvgPool2d", (2,), {}, [(2, 4, 6, 5)], True),
+    ("AdaptiveAvgPool2d", (2,), {}, [(2, 4, 6, 5)], True), ("AdaptiveMaxPool2d", (3,), {}, [(2, 4, 6, 5)], True), ("LPPool2d", (2, 2), {}, [(2, 4, 6, 5)], True),
+]  # fmt: skip
+ONE_OF_EACH = list({(c[0], len(c[2])): c for c in LAYERS if not c[0].startswith("Lazy")}.values())
+
+
+@pytest.mark.parametrize("case", [*ONE_OF_EACH, *MORE], ids=label)
+def test_layers_as_on_cpu(case):
+    name, args, kwargs, specs, train = case
+    arrays = [made(s, np.random.default_rng(1)) for s in specs]
+    results, start = {}, None
+    for device in ("cpu", "mlx"):
+        given = {
+            k: lucid.tensor(v[1]) if isinstance(v, tuple) and v[:1] == ("tensor",) else v for k, v in kwargs.items()
+        }
+        model = getattr(nn, name)(*args, **given)
+        if start is None:
+            start = copy.deepcopy(model.state_dict())
+        model.load_state_dict(start)
+        model.to(device).train(train)
+        inputs = [on(device, a, grad=a.dtype.kind == "f" and a.size and not (abs(a) == 1).all()) for a in arrays]
+        passed = [x.clone() for x in inputs] if kwargs.get("inplace") else inputs
+        out = model(*passed)
+        first = out[0] if isinstance(out, tuple) else out
+        if first.requires_grad:
+            (
+                first * on(device, np.random.default_rng(5).standard_normal(tuple(first.shape)).astype(np.float32))
+            ).sum().backward()
+        tensors = [first, *(x.grad for x in inputs), *(p.grad for p in model.parameters()), *model.buffers()]
+        assert first.device.type == device
+        results[device] = [None if t is None else (str(t.dtype), host(t)) for t in tensors]
+    for ours, expected in zip(results["mlx"], results["cpu"], strict=True):
+        assert (ours is None) == (expected is None)
+        if ours is not None:
+            assert ours[0] == expected[0]
+            np.testing.assert_allclose(ours[1], expected[1], rtol=1e-4, atol=1e-5)
