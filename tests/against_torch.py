@@ -25,7 +25,11 @@ def as_list(result):
 def host(x):
     """As NumPy, from either library."""
     x = x.detach() if hasattr(x, "detach") else x
-    return (x.resolve_conj().resolve_neg() if isinstance(x, torch.Tensor) else x).numpy() if hasattr(x, "numpy") else np.asarray(x)
+    return (
+        (x.resolve_conj().resolve_neg() if isinstance(x, torch.Tensor) else x).numpy()
+        if hasattr(x, "numpy")
+        else np.asarray(x)
+    )
 
 
 def same(ours, theirs, rtol=1e-6, atol=1e-7, what="value"):
@@ -34,7 +38,11 @@ def same(ours, theirs, rtol=1e-6, atol=1e-7, what="value"):
         return
     assert tuple(ours.shape) == tuple(theirs.shape), (what, tuple(ours.shape), tuple(theirs.shape))
     assert str(ours.dtype).split(".")[-1] == str(theirs.dtype).split(".")[-1], (what, ours.dtype, theirs.dtype)
-    scale = max(1.0, float(np.abs(host(theirs)).max())) if theirs.numel() and host(theirs).dtype.kind in "fc" and np.isfinite(host(theirs)).all() else 1.0
+    scale = (
+        max(1.0, float(np.abs(host(theirs)).max()))
+        if theirs.numel() and host(theirs).dtype.kind in "fc" and np.isfinite(host(theirs)).all()
+        else 1.0
+    )
     np.testing.assert_allclose(host(ours) / scale, host(theirs) / scale, rtol=rtol, atol=atol, err_msg=what)
 
 
@@ -60,7 +68,10 @@ def check(program, *arrays, second=True, gradient=True, rtol=1e-6, atol=1e-7):
             same(a, b, rtol, atol)
             if hasattr(b, "requires_grad"):
                 assert a.requires_grad == b.requires_grad, (a.requires_grad, b.requires_grad)
-        weights = [draw(*b.shape, complex=b.is_complex()) if hasattr(b, "requires_grad") and b.requires_grad else None for b in theirs]
+        weights = [
+            draw(*b.shape, complex=b.is_complex()) if hasattr(b, "requires_grad") and b.requires_grad else None
+            for b in theirs
+        ]
         _check_gradients(ours, theirs, xs, ys, weights, second, rtol, atol)
 
 

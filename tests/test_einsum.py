@@ -64,7 +64,14 @@ def test_other_forms():
 @needs_torch
 @pytest.mark.parametrize(
     ("equation", "shapes"),
-    [("ij,jk->ik", [(2, 3)]), ("ij->ik", [(2, 3)]), ("ij->ii", [(2, 3)]), ("ij", [(2, 3, 4)]), ("ij,jk", [(2, 3), (4, 5)]), ("i1", [(2, 3)])],
+    [
+        ("ij,jk->ik", [(2, 3)]),
+        ("ij->ik", [(2, 3)]),
+        ("ij->ii", [(2, 3)]),
+        ("ij", [(2, 3, 4)]),
+        ("ij,jk", [(2, 3), (4, 5)]),
+        ("i1", [(2, 3)]),
+    ],
 )
 def test_errors(equation, shapes):
     for library in (lucid, torch):

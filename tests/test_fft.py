@@ -28,7 +28,11 @@ def test_one_dimension(norm, n):
 def test_more_dimensions(norm, kw):
     for stem, c in {"fft": True, "ifft": True, "irfft": True, "hfft": True, "rfft": False, "ihfft": False}.items():
         for suffix in ("2", "n"):
-            check(lambda L, x, f=stem + suffix: getattr(L.fft, f)(x, norm=norm, **kw), draw(3, 4, 5, complex=c), second=suffix == "n")
+            check(
+                lambda L, x, f=stem + suffix: getattr(L.fft, f)(x, norm=norm, **kw),
+                draw(3, 4, 5, complex=c),
+                second=suffix == "n",
+            )
 
 
 @needs_torch

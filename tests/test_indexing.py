@@ -84,7 +84,13 @@ def test_write(name):
         return y
 
     check(number, x)
-    unique = name not in ("list", "two arrays", "broadcast arrays", "array 2-d", "array slice")  # else the order of writes decides
+    unique = name not in (
+        "list",
+        "two arrays",
+        "broadcast arrays",
+        "array 2-d",
+        "array slice",
+    )  # else the order of writes decides
     if unique:
         check(tensor, x, draw(*shape))
         if shape:
@@ -139,7 +145,14 @@ def test_negative_steps_and_mixed_keys_as_numpy(data):
     key, d = [], 0
     while d < 3 and data.draw(st.booleans()):
         n = S[d]
-        part = data.draw(st.one_of(st.integers(-n, n - 1), st.slices(n), st.lists(st.integers(-n, n - 1), min_size=2, max_size=2), st.none()))
+        part = data.draw(
+            st.one_of(
+                st.integers(-n, n - 1),
+                st.slices(n),
+                st.lists(st.integers(-n, n - 1), min_size=2, max_size=2),
+                st.none(),
+            )
+        )
         key.append(part)
         d += part is not None
     used = [k for k in key if k is not None]
@@ -238,7 +251,12 @@ def test_scatter_reduce(reduce, include_self):
     ties = np.round(draw(2, 3))
     if include_self:  # without it torch counts the input among the ties all the same
         check(lambda L, x, i, s: x.scatter_reduce(0, i, s, reduce, **kw), np.round(x), INDEX, ties, second=False)
-    check(lambda L, x, i, s: x.scatter_reduce(0, i, s, reduce, **kw), np.arange(12).reshape(4, 3), INDEX, np.arange(6).reshape(2, 3))
+    check(
+        lambda L, x, i, s: x.scatter_reduce(0, i, s, reduce, **kw),
+        np.arange(12).reshape(4, 3),
+        INDEX,
+        np.arange(6).reshape(2, 3),
+    )
     if reduce != "sum":
         check(lambda L, x, s: x.index_reduce(1, L.tensor([0, 2, 0]), s, reduce, **kw), x, 2 * draw(4, 3), second=False)
 
@@ -246,7 +264,13 @@ def test_scatter_reduce(reduce, include_self):
 @needs_torch
 def test_scatter_reduce_prod_with_zeros():
     src = np.array([[0.0, 2.0, 0.0], [3.0, 0.0, 0.0]])
-    check(lambda L, x, i, s: x.scatter_reduce(0, i, s, "prod"), draw(4, 3), np.array([[0, 2, 1], [0, 2, 1]]), src, second=False)
+    check(
+        lambda L, x, i, s: x.scatter_reduce(0, i, s, "prod"),
+        draw(4, 3),
+        np.array([[0, 2, 1], [0, 2, 1]]),
+        src,
+        second=False,
+    )
 
 
 @needs_torch

@@ -58,7 +58,9 @@ ANY = {
     "qr": lambda L, x: L.linalg.qr(x),
     "pinv": lambda L, x: L.linalg.pinv(x),
     "svdvals": lambda L, x: L.linalg.svdvals(x),
-    "svd": lambda L, x: (lambda u, s, vh: [s, abs(u) ** 2, (u * s.unsqueeze(-2) ** 2) @ vh])(*L.linalg.svd(x, full_matrices=False)),
+    "svd": lambda L, x: (lambda u, s, vh: [s, abs(u) ** 2, (u * s.unsqueeze(-2) ** 2) @ vh])(
+        *L.linalg.svd(x, full_matrices=False)
+    ),
     "lu": lambda L, x: L.linalg.lu(x),
     "lu_factor": lambda L, x: L.linalg.lu_factor(x),
     "svd full": lambda L, x: L.linalg.svd(x).S,
@@ -77,7 +79,12 @@ def test_rectangular(name, shape, c):
 @KINDS
 @pytest.mark.parametrize("shape", SHAPES[:4], ids=str)
 def test_lstsq(shape, c):
-    check(lambda L, x, y: L.linalg.lstsq(x, y).solution, draw(*shape, complex=c), draw(*shape[:-1], 2, complex=c), second=False)
+    check(
+        lambda L, x, y: L.linalg.lstsq(x, y).solution,
+        draw(*shape, complex=c),
+        draw(*shape[:-1], 2, complex=c),
+        second=False,
+    )
 
 
 @needs_torch
@@ -114,7 +121,11 @@ def test_solve(c):
 @pytest.mark.parametrize("unit", [True, False])
 def test_solve_triangular(upper, left, unit, c):
     a = draw(2, 10, 10, complex=c) + 4 * np.eye(10)
-    check(lambda L, x, y: L.linalg.solve_triangular(x, y, upper=upper, left=left, unitriangular=unit), a, draw(10, 10, complex=c))
+    check(
+        lambda L, x, y: L.linalg.solve_triangular(x, y, upper=upper, left=left, unitriangular=unit),
+        a,
+        draw(10, 10, complex=c),
+    )
 
 
 @needs_torch
@@ -131,7 +142,9 @@ def test_cholesky_systems(c):
 @pytest.mark.parametrize("adjoint", [True, False])
 def test_lu_solve(left, adjoint, c):
     check(
-        lambda L, x, y: L.linalg.lu_solve(*L.linalg.lu_factor(x), y, left=left, adjoint=adjoint), draw(2, 4, 4, complex=c), draw(4, 4, complex=c)
+        lambda L, x, y: L.linalg.lu_solve(*L.linalg.lu_factor(x), y, left=left, adjoint=adjoint),
+        draw(2, 4, 4, complex=c),
+        draw(4, 4, complex=c),
     )
 
 
@@ -139,7 +152,12 @@ def test_lu_solve(left, adjoint, c):
 @KINDS
 def test_householder_product_and_chains(c):
     check(lambda L, x, t: L.linalg.householder_product(x, t), draw(2, 5, 3, complex=c), draw(2, 3, complex=c))
-    check(lambda L, x, y, z: L.linalg.multi_dot([x, y, z]), draw(3, complex=c), draw(3, 4, complex=c), draw(4, 2, complex=c))
+    check(
+        lambda L, x, y, z: L.linalg.multi_dot([x, y, z]),
+        draw(3, complex=c),
+        draw(3, 4, complex=c),
+        draw(4, 2, complex=c),
+    )
     check(lambda L, *xs: L.linalg.multi_dot(xs), draw(2, 9), draw(9, 3), draw(3, 8), draw(8, 2))
     check(lambda L, x: L.linalg.vander(x, N=4), draw(2, 3, complex=c), second=False)
     check(lambda L, x: L.vander(x, 3), draw(4, complex=c), gradient=False)  # torch's own gradient fails
@@ -161,7 +179,9 @@ def test_vector_norm(p, c):
 def test_matrix_norm_and_cond(p, c):
     check(lambda L, x: L.linalg.matrix_norm(x, p, dim=(0, 2), keepdim=True), draw(3, 4, 3, complex=c), second=False)
     check(lambda L, x: L.linalg.norm(x, p), draw(3, 4, complex=c), second=False)
-    check(lambda L, x: L.linalg.cond(x.detach(), p), draw(3, 3, complex=c))  # torch's own gradient fails: inverse written in place
+    check(
+        lambda L, x: L.linalg.cond(x.detach(), p), draw(3, 3, complex=c)
+    )  # torch's own gradient fails: inverse written in place
 
 
 @needs_torch
@@ -255,7 +275,12 @@ def test_unchecked_forms_report_what_failed():
 
 @needs_torch
 def test_empty_matrices():
-    for f in (lambda L, x: L.linalg.det(x), lambda L, x: L.linalg.inv(x), lambda L, x: L.linalg.eigh(x), lambda L, x: L.linalg.svdvals(x)):
+    for f in (
+        lambda L, x: L.linalg.det(x),
+        lambda L, x: L.linalg.inv(x),
+        lambda L, x: L.linalg.eigh(x),
+        lambda L, x: L.linalg.svdvals(x),
+    ):
         check(f, np.zeros((0, 0)), gradient=False)
     check(lambda L, x: L.linalg.svd(x, full_matrices=False), np.zeros((0, 3)), gradient=False)
     check(lambda L, x: L.linalg.pinv(x), np.zeros((0, 3)), gradient=False)

@@ -93,7 +93,9 @@ PROGRAMS = {
     "diag_embed": lambda L, x: L.diag_embed(x),
     "diag_embed dims": lambda L, x: L.diag_embed(x, 1, 0, 2),
     "diagflat": lambda L, x: L.diagflat(x, -1),
-    "diagonal_scatter": lambda L, x: L.diagonal_scatter(x, x[:, :2, 0] * 2, 1, 1, 2) if False else L.diagonal_scatter(x[0], x[0, :, 0] * 2),
+    "diagonal_scatter": lambda L, x: (
+        L.diagonal_scatter(x, x[:, :2, 0] * 2, 1, 1, 2) if False else L.diagonal_scatter(x[0], x[0, :, 0] * 2)
+    ),
     "fill_diagonal_": lambda L, x: (x[0] * 1).fill_diagonal_(5.0),
     "tril": lambda L, x: x.tril(),
     "tril k": lambda L, x: L.tril(x, 1),
@@ -132,7 +134,9 @@ def test_programs(name):
 
 
 @needs_torch
-@pytest.mark.parametrize("name", ["diagonal", "flip", "roll dims", "cat", "unfold", "as_strided overlap", "expand", "tril", "repeat"])
+@pytest.mark.parametrize(
+    "name", ["diagonal", "flip", "roll dims", "cat", "unfold", "as_strided overlap", "expand", "tril", "repeat"]
+)
 def test_complex(name):
     check(PROGRAMS[name], draw(*X, complex=True))
 
@@ -205,7 +209,13 @@ def test_pad_errors():
 @needs_torch
 @pytest.mark.parametrize("dtype", ["int32", "float16", "uint8", "float64", "bool"])
 def test_view_as_another_dtype(dtype):
-    check(lambda L: L.arange(8, dtype=L.float32).reshape(2, 4).view(getattr(L, dtype)) if dtype != "bool" else L.arange(4, dtype=L.uint8).view(L.int8))
+    check(
+        lambda L: (
+            L.arange(8, dtype=L.float32).reshape(2, 4).view(getattr(L, dtype))
+            if dtype != "bool"
+            else L.arange(4, dtype=L.uint8).view(L.int8)
+        )
+    )
     x = lucid.zeros(4)
     x.view(lucid.int32).fill_(1065353216)
     assert x.tolist() == [1, 1, 1, 1]

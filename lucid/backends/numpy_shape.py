@@ -70,7 +70,12 @@ def unfold(x: Any, axis: int, size: int, step: int) -> Any:
     strides = list(x.strides)
     strides[axis] *= step
     shape = (*x.shape[:axis], count, *x.shape[axis + 1 :], size)
-    return strided(x, shape, (*strides, x.strides[axis])) if x.size else x.reshape(-1).reshape(shape) if not math.prod(shape) else x
+    if not math.prod(shape):
+        return x.reshape(-1)[:0].reshape(shape)
+    out = strided(x, shape, (*strides, x.strides[axis]))
+    if step < size:  # windows overlap: such a view is for reading
+        out.flags.writeable = False
+    return out
 
 
 def fold_windows(g: Any, shape: tuple, axis: int, size: int, step: int) -> Any:
