@@ -14,7 +14,6 @@ _BLOCK = 512  # ... and above, the length of the blocks whose sums are then adde
 
 
 _SAFE = 30  # exponentials of numbers this size need no shift: neither they nor their sums overflow or vanish in float32
-_CACHED = 65_536  # elements of a block that stays in the cache
 
 
 def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
@@ -230,23 +229,9 @@ def log_softmax(x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
     with np.errstate(all="ignore"):
-        if x.size > _CACHED and axis % x.ndim == x.ndim - 1 and x.flags.c_contiguous:
-            return _log_softmax_rows(x.reshape(-1, x.shape[-1])).reshape(x.shape)
         out = x - np.maximum.reduce(x, axis, None, None, True)
         out -= np.log(sum(np.exp(out), axis % x.ndim, True))
         return out
-
-
-def _log_softmax_rows(x: Any) -> Any:
-    """In blocks of rows, so that the exponentials stay in the cache."""
-    out = np.empty_like(x)
-    step = max(1, _CACHED // x.shape[1])
-    e = np.empty_like(x[:step])
-    for start in range(0, len(x), step):
-        rows, result = x[start : start + step], out[start : start + step]
-        np.subtract(rows, np.maximum.reduce(rows, 1, None, None, True), result)
-        result -= np.log(sum(np.exp(result, e[: len(rows)]), 1, True))
-    return out
 
 
 def log_softmax_grad(g: Any, out: Any, axis: int) -> Any:
