@@ -65,8 +65,9 @@ def children(args: argparse.Namespace, sections: Sequence[str]) -> tuple[int, li
             command += ["--quick"] * args.quick + ["--gc"] * args.gc
             env = environment.wanted_environment(threads)
             status |= subprocess.run(command, cwd=environment.ROOT, env=env, check=False).returncode
-            if found.exists():
-                reports += json.loads(found.read_text())
+            if not found.exists():
+                raise SystemExit(f"benchmarks: the run with {threads} thread(s) left no figures; nothing was written")
+            reports += json.loads(found.read_text())
             print(flush=True)
     return status, reports
 
@@ -78,6 +79,7 @@ def measure(args: argparse.Namespace, sections: Sequence[str]) -> tuple[int, lis
 
     from benchmarks import harness, libraries, report
 
+    parts = [importlib.import_module(f"benchmarks.{name}") for name in sections]  # all, before anything is measured
     found = libraries.load(threads=args.threads)
     versions = {"numpy": numpy.__version__} | {name: library.version for name, library in found.items()}
     header = environment.describe(versions, threads=args.threads, gc_off=not args.gc)
@@ -88,8 +90,8 @@ def measure(args: argparse.Namespace, sections: Sequence[str]) -> tuple[int, lis
     if args.quick:
         options.rounds, options.round_seconds = 5, 0.005
     bench = harness.Bench(found, options, report.Text())
-    for name in sections:
-        importlib.import_module(f"benchmarks.{name}").register(bench)
+    for part in parts:
+        part.register(bench)
     if bench.failures:
         print("\nnot a matter of time, but wrong:", *bench.failures, sep="\n  ")
     return int(bool(bench.failures)), [{**header, "rows": harness.as_json(bench.rows)}]
