@@ -34,7 +34,25 @@ globals().update({alias: _dtypes.NAMES[name] for alias, name in _dtypes.ALIASES.
 
 # name -> where it is: "module" alone is a submodule of that name, "module:attribute" something in one.
 _LAZY = {
-    **{name: name for name in ("backends", "cuda", "datasets", "einops", "fft", "func", "linalg", "nn", "optim", "random", "serialization", "special", "testing", "utils")},
+    **{
+        name: name
+        for name in (
+            "backends",
+            "cuda",
+            "datasets",
+            "einops",
+            "fft",
+            "func",
+            "linalg",
+            "nn",
+            "optim",
+            "random",
+            "serialization",
+            "special",
+            "testing",
+            "utils",
+        )
+    },
     "save": "serialization:save",
     "load": "serialization:load",
     "set_num_threads": "threads:set_num_threads",

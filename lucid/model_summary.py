@@ -119,7 +119,9 @@ def _arguments(model: Module, input_size: Any, inputs: Any, given: Any, device: 
     if len(kinds) != len(shapes):
         raise ValueError(f"summary: {len(shapes)} shapes and {len(kinds)} dtypes")
     floating = first.dtype if first is not None and first.dtype.is_floating_point else dtypes.get_default_dtype()
-    return tuple(zeros(tuple(s), dtype=floating if k is None else k, device=where) for s, k in zip(shapes, kinds, strict=True))
+    return tuple(
+        zeros(tuple(s), dtype=floating if k is None else k, device=where) for s, k in zip(shapes, kinds, strict=True)
+    )
 
 
 @contextmanager
@@ -247,7 +249,15 @@ def _table(s: Summary) -> str:
     for i, row in enumerate(s.rows):
         name = f"{row.name}: {row.kind}" if row.name else row.kind
         params = "(shared)" if row.repeated else f"{row.params:,}" if row.params else "-"
-        lines.append((_branch(s.rows, i) + name, row.input, row.output, params, _short(row.multiply_adds) if row.multiply_adds else "-"))
+        lines.append(
+            (
+                _branch(s.rows, i) + name,
+                row.input,
+                row.output,
+                params,
+                _short(row.multiply_adds) if row.multiply_adds else "-",
+            )
+        )
     widths = [max(len(line[k]) for line in [head, *lines]) for k in range(5)]
     rule = "-" * (sum(widths) + 8)
 
@@ -257,7 +267,9 @@ def _table(s: Summary) -> str:
 
     out = [text(head), rule, *map(text, lines), rule]
     frozen = s.total_params - s.trainable_params
-    out.append(f"Parameters: {s.total_params:,} ({s.trainable_params:,} trainable, {frozen:,} frozen), {_size(s.params_bytes)}")
+    out.append(
+        f"Parameters: {s.total_params:,} ({s.trainable_params:,} trainable, {frozen:,} frozen), {_size(s.params_bytes)}"
+    )
     if s.buffers_bytes:
         out.append(f"Buffers: {_size(s.buffers_bytes)}")
     out.append(f"Multiply-adds: {_short(s.total_multiply_adds)}")

@@ -127,6 +127,8 @@ LAYERS = ACTIVATIONS + LINEAR + NORMS + LOSSES + OTHERS
 
 def label(case):
     name, args, kwargs, inputs, _ = case
-    options = [str(a) for a in args] + [f"{k}={'w' if isinstance(v, tuple) and v[:1] == ('tensor',) else v}" for k, v in kwargs.items()]
+    options = [str(a) for a in args] + [
+        f"{k}={'w' if isinstance(v, tuple) and v[:1] == ('tensor',) else v}" for k, v in kwargs.items()
+    ]
     shapes = " ".join("x".join(map(str, i[-1] if i and isinstance(i[0], str) else i)) or "0d" for i in inputs)
     return f"{name}({', '.join(options)}) {shapes}"

@@ -45,6 +45,12 @@ def scan(a, b):
     return out
 
 
+def put_masked(x, mask, v):
+    out = x.copy()
+    out[mask] = v[: mask.sum()]
+    return out
+
+
 CLASSES = np.array([2, 0, 3])
 MASK = np.array([[True, False, True, False]] * 3)
 
@@ -77,4 +83,12 @@ LINEAR = [
     case("gru_cell", None, (3, 6), (3, 6), (3, 2)),
     case("conv", None, (2, 4, 6, 5), (6, 2, 3, 2), params=((2, 1), ((1, 1), (0, 2)), (1, 2), 2)),
     case("channel_sum", lambda x: x.sum((0, 2, 3)), (2, 3, 4, 5)),
+    case("conv_bias", None, (2, 4, 6), (6, 2, 3), (6,), params=((2,), ((1, 0),), (1,), 2)),
+    case("normalize", None, (3, 4), (1, 4), (1, 4), params=((1,), 1e-5)),
+    case("standardize_grad", None, (3, 4), (3, 4), (3, 1), params=((1,),)),
+    case("linear_scan", scan, (2, 4), (2, 4), params=(1,)),
+    case("pinv", np.linalg.pinv, (4, 3), params=(0.0, 1e-15, False)),
+    case("diagonal_place", lambda v: np.stack([np.diag(r) for r in v]), (2, 3), params=((2, 3, 3), 0, 1, 2)),
+    case("masked_scatter", lambda x, m, v: put_masked(x, m, v), (3, 4), (3, 4), (6,), fixed={1: MASK}),
+    case("fft_r2c", lambda x: np.fft.rfft(x, axis=1), (2, 5), params=((1,), 1.0)),
 ]  # fmt: skip

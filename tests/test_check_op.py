@@ -34,7 +34,9 @@ def caught(name, reference, *shapes, match, **options):
 
 
 def test_a_right_op_passes(planted):
-    check_op(case(planted("elementwise", lambda xp, g, x: 3 * g * x * x, kernel=lambda x: x**3), lambda x: x**3, (3, 4)))
+    check_op(
+        case(planted("elementwise", lambda xp, g, x: 3 * g * x * x, kernel=lambda x: x**3), lambda x: x**3, (3, 4))
+    )
 
 
 def test_a_derivative_wrong_by_a_thousandth(planted):
@@ -71,7 +73,7 @@ def test_float32_that_widens(planted):
 
 def test_a_gradient_of_another_dtype(planted):
     name = planted("elementwise", lambda xp, g, x: g * xp.cast(x * 0 + 2.0, float64), kernel=lambda x: 2 * x)
-    from lucid import float64  # noqa: F811
+    from lucid import float64
 
     globals()["float64"] = float64
     caught(name, lambda x: 2 * x, (3, 4), match="gradient of a lucid.float32 input is lucid.float64")
@@ -86,7 +88,11 @@ def test_an_input_that_is_overwritten(planted):
 
 
 def test_a_kernel_that_needs_contiguous_memory(planted):
-    name = planted("elementwise", lambda xp, g: 2 * g, kernel=lambda x: 2 * np.ndarray(x.shape, x.dtype, x.base if x.base is not None else x))
+    name = planted(
+        "elementwise",
+        lambda xp, g: 2 * g,
+        kernel=lambda x: 2 * np.ndarray(x.shape, x.dtype, x.base if x.base is not None else x),
+    )
     caught(name, lambda x: 2 * x, (3, 4), match="non-contiguous")
 
 

@@ -5,10 +5,10 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
 
 import lucid
 from lucid.utils import data as D
+from reference import needs_torch, torch
 
 X, Y = lucid.arange(10).float(), lucid.arange(10) * 10
 DATA = D.TensorDataset(X, Y)
@@ -27,7 +27,11 @@ def test_batches_as_in_torch(batch_size, drop_last, workers):
 
 def test_shuffle_visits_all_and_follows_the_generator():
     def order(seed):
-        return [int(y) for _, batch in D.DataLoader(DATA, 3, shuffle=True, generator=lucid.Generator().manual_seed(seed)) for y in batch]
+        return [
+            int(y)
+            for _, batch in D.DataLoader(DATA, 3, shuffle=True, generator=lucid.Generator().manual_seed(seed))
+            for y in batch
+        ]
 
     assert sorted(order(1)) == Y.tolist() and order(1) == order(1) != order(2)
 
@@ -100,7 +104,17 @@ def test_leaving_early_stops_the_workers():
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("options", [{"num_workers": -1}, {"batch_size": 0}, {"shuffle": True, "sampler": [1]}, {"batch_sampler": [[1]], "batch_size": 2}, {"batch_size": None, "drop_last": True}, {"prefetch_factor": 2}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_workers": -1},
+        {"batch_size": 0},
+        {"shuffle": True, "sampler": [1]},
+        {"batch_sampler": [[1]], "batch_size": 2},
+        {"batch_size": None, "drop_last": True},
+        {"prefetch_factor": 2},
+    ],
+)
 def test_bad_options(options):
     with pytest.raises(ValueError, match=r"."):
         D.DataLoader(DATA, **options)

@@ -84,7 +84,12 @@ def test_twice_through_a_freed_graph():
 
 def test_a_failed_call_changes_nothing():
     x = lucid.ones(2)
-    for action in (lambda: x.add_(lucid.ones(3)), lambda: x.copy_(lucid.ones(5)), lambda: x.__setitem__(5, 1.0), lambda: x.mul_("a")):
+    for action in (
+        lambda: x.add_(lucid.ones(3)),
+        lambda: x.copy_(lucid.ones(5)),
+        lambda: x.__setitem__(5, 1.0),
+        lambda: x.mul_("a"),
+    ):
         with pytest.raises((RuntimeError, IndexError, TypeError)):
             action()
     assert x.tolist() == [1.0, 1.0] and x._version == 0

@@ -66,7 +66,7 @@ def test_integers_single_precision_and_complex64():
     ],
 )
 def test_errors_are_of_torchs_type(call):
-    with pytest.raises(Exception) as theirs:  # noqa: B017, PT011
+    with pytest.raises(Exception) as theirs:
         call(torch)
     with pytest.raises(theirs.type):
         call(lucid)

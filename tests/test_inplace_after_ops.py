@@ -1,9 +1,9 @@
 """In-place ops right after an op: allowed exactly where PyTorch allows it, with PyTorch's gradients."""
 
 import pytest
-from reference import needs_torch, torch
 
 import lucid
+from reference import needs_torch, torch
 
 X = [[0.5, -1.0, 2.0, 0.25], [1.5, 0.75, -0.5, 1.0]]
 FIRST = {

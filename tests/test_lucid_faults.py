@@ -129,7 +129,12 @@ def test_load_state_dict_checks_shapes_and_names_and_changes_nothing():
     with pytest.raises(RuntimeError) as error:
         model.load_state_dict({"weight": lucid.zeros(3, 3), "extra": lucid.zeros(1)})
     message = str(error.value)
-    assert "weight" in message and "(3, 3)" in message.replace("[", "(").replace("]", ")") and "bias" in message and "extra" in message
+    assert (
+        "weight" in message
+        and "(3, 3)" in message.replace("[", "(").replace("]", ")")
+        and "bias" in message
+        and "extra" in message
+    )
     assert model.weight.tolist() == before
 
 

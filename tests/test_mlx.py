@@ -8,12 +8,12 @@ import threading
 
 import numpy as np
 import pytest
-from nn_table import LAYERS, label
-from reference import needs_mlx
 
 import lucid
 import lucid.nn.functional as F
 from lucid import nn
+from nn_table import LAYERS, label
+from reference import needs_mlx
 
 pytestmark = [needs_mlx, pytest.mark.filterwarnings("ignore")]
 
@@ -205,6 +205,21 @@ def _reshaped(x):
     return [y, y.expand(2, 3, 3)]
 
 
+def _copied(x):
+    """Writes into what PyTorch copies: the source stays as it was."""
+    y = x * 1
+    for copy_of in (
+        lambda t: t.T.contiguous(),
+        lambda t: t.T.reshape(-1),
+        lambda t: t[:, 1:].flatten(),
+        lambda t: t.expand(2, 3, 3).reshape(-1, 3),
+    ):
+        copy_of(y).add_(1)
+    y.T.view(3, 3, 1).mul_(2)
+    y[:, :2].view(3, 2, 1)[1].add_(3)
+    return [y]
+
+
 def _loop(x):
     h = lucid.zeros(3, 3, device=x.device)
     for i in range(3):
@@ -221,7 +236,8 @@ def _optimizer(x):
 
 
 @pytest.mark.parametrize(
-    "program", [_out, _view_of_view, _transpose, _masked, _detached, _data, _pieces, _reshaped, _loop, _optimizer]
+    "program",
+    [_out, _view_of_view, _transpose, _masked, _detached, _data, _pieces, _reshaped, _copied, _loop, _optimizer],
 )
 def test_views_and_writes_as_on_cpu(program):
     results = []

@@ -41,7 +41,9 @@ FUSED = [
     case("elu", lambda x: np.where(x > 0, 1.1 * x, 1.3 * 1.1 * np.expm1(0.7 * x)), (3, 4), params=(1.3, 1.1, 0.7)),
     case("silu", lambda x: x / (1 + np.exp(-x)), (3, 4)),
     case("gelu", None, (3, 4), params=("none",)),
-    case("gelu", lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), (3, 4), params=("tanh",)),
+    case(
+        "gelu", lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), (3, 4), params=("tanh",)
+    ),
     case("log_sigmoid", lambda x: -np.log1p(np.exp(-x)), (3, 4)),
     case("binary_cross_entropy", bce, (3, 4), (3, 4), low=0.1, high=0.9),
     case("scale_shift", lambda x, y, z: x * y + z, (3, 4), (3, 4), (3, 4)),
@@ -49,9 +51,32 @@ FUSED = [
     case("standardize", lambda x: hat(x, 0, 0.1), (4, 3), params=((0,), 0.1)),
     case("hardtanh", lambda x: np.clip(x, -0.6, 0.9), (3, 4), params=(-0.6, 0.9)),
     case("hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6, (3, 4), low=-5.0, high=5.0, distinct=True),
-    case("normalize", lambda x, w, b: (hat(x, 1, 0.1)[0] * w + b, *hat(x, 1, 0.1)[1:]), (3, 5), (5,), (5,), params=((1,), 0.1)),
-    case("normalize", lambda x, w, b: (hat(x, 0, 0.1)[0] * w + b, *hat(x, 0, 0.1)[1:]), (4, 3), (1, 3), (1, 3), params=((0,), 0.1)),
-    case("standardize_grad", lambda g, y, z: project(g, y, z, 1), (3, 5), (3, 5), (3, 1), params=((1,),), low=0.2, high=1.5),
+    case(
+        "normalize",
+        lambda x, w, b: (hat(x, 1, 0.1)[0] * w + b, *hat(x, 1, 0.1)[1:]),
+        (3, 5),
+        (5,),
+        (5,),
+        params=((1,), 0.1),
+    ),
+    case(
+        "normalize",
+        lambda x, w, b: (hat(x, 0, 0.1)[0] * w + b, *hat(x, 0, 0.1)[1:]),
+        (4, 3),
+        (1, 3),
+        (1, 3),
+        params=((0,), 0.1),
+    ),
+    case(
+        "standardize_grad",
+        lambda g, y, z: project(g, y, z, 1),
+        (3, 5),
+        (3, 5),
+        (3, 1),
+        params=((1,),),
+        low=0.2,
+        high=1.5,
+    ),
 ]
 
 
@@ -90,7 +115,13 @@ def test_kernels_agree_with_their_compositions(dtype):
         fast, slow = getattr(table, name)(*args), COMPOSED[name](table, *args)
         for a, b in zip(*(v if isinstance(v, tuple) else (v,) for v in (fast, slow)), strict=True):
             assert a.shape == b.shape and a.dtype == b.dtype == dtype, name
-            np.testing.assert_allclose(a, b, rtol=3e-5 if dtype == "float32" else 1e-11, atol=1e-6 if dtype == "float32" else 1e-12, err_msg=name)
+            np.testing.assert_allclose(
+                a,
+                b,
+                rtol=3e-5 if dtype == "float32" else 1e-11,
+                atol=1e-6 if dtype == "float32" else 1e-12,
+                err_msg=name,
+            )
 
 
 # ---- against torch ----
@@ -104,7 +135,9 @@ def compare(f, *arrays, rtol=1e-6, atol=1e-8):
         out = f(functional, *tensors)
         if out.requires_grad:
             (out * lib.tensor(np.random.default_rng(3).standard_normal(tuple(out.shape)))).sum().backward()
-        gradients = [np.zeros_like(a) if t.grad is None else t.grad.numpy() for t, a in zip(tensors, arrays, strict=True)]
+        gradients = [
+            np.zeros_like(a) if t.grad is None else t.grad.numpy() for t, a in zip(tensors, arrays, strict=True)
+        ]
         results.append([out.detach().numpy(), *gradients])
     ours, theirs = results
     for a, b in zip(ours, theirs, strict=True):
@@ -133,7 +166,9 @@ def test_grid_sample(mode, padding, align):
     grid = RNG.uniform(-1.6, 1.6, (2, 4, 3, 2))
     compare(lambda f, x, g: f.grid_sample(x, g, mode, padding, align), IMAGE, grid)
     if mode != "bicubic":
-        compare(lambda f, x, g: f.grid_sample(x, g, mode, padding, align), VOLUME, RNG.uniform(-1.6, 1.6, (2, 2, 3, 2, 3)))
+        compare(
+            lambda f, x, g: f.grid_sample(x, g, mode, padding, align), VOLUME, RNG.uniform(-1.6, 1.6, (2, 2, 3, 2, 3))
+        )
 
 
 @needs_torch
@@ -157,12 +192,29 @@ def test_the_rest():
     compare(lambda f, v, w: f.mse_loss(v, w, weight=w.detach() ** 2), x, x * 2)
     compare(lambda f, v, m, s: f.batch_norm(v, m.detach(), s.detach(), training=False), x, x[0] * 0.1, x[1] ** 2)
     edges = np.array([[-3.0, 3.0, 0.0, -1.0, 1.0, 6.0, 0.5, -0.5]])  # where the formula changes
-    for name in ("relu", "relu6", "hardtanh", "hardswish", "hardsigmoid", "elu", "selu", "leaky_relu", "hardshrink", "softshrink", "celu", "softsign", "logsigmoid"):
+    for name in (
+        "relu",
+        "relu6",
+        "hardtanh",
+        "hardswish",
+        "hardsigmoid",
+        "elu",
+        "selu",
+        "leaky_relu",
+        "hardshrink",
+        "softshrink",
+        "celu",
+        "softsign",
+        "logsigmoid",
+    ):
         compare(lambda f, v, name=name: getattr(f, name)(v), edges)
 
 
 @needs_torch
-@pytest.mark.parametrize("name", ["gelu", "silu", "mish", "logsigmoid", "softplus", "elu", "selu", "sigmoid", "tanh", "softsign", "hardswish"])
+@pytest.mark.parametrize(
+    "name",
+    ["gelu", "silu", "mish", "logsigmoid", "softplus", "elu", "selu", "sigmoid", "tanh", "softsign", "hardswish"],
+)
 def test_extremes(name):
     """Huge, infinite and missing numbers: torch's values and gradients, in float32 too."""
     values = np.array([-1e30, -1e4, -100.0, -20.0, -1e-30, 0.0, 1e-30, 20.0, 100.0, 1e4, np.nan])
@@ -174,13 +226,21 @@ def test_extremes(name):
             out.sum().backward()
             results.append((out.detach().numpy(), t.grad.numpy()))
         np.testing.assert_allclose(results[0][0], results[1][0], rtol=rtol, atol=1e-30)
-        np.testing.assert_allclose(results[0][1][:-1], results[1][1][:-1], rtol=1e-5, atol=1e-12)  # torch has 1 or nan for nan
+        np.testing.assert_allclose(
+            results[0][1][:-1], results[1][1][:-1], rtol=1e-5, atol=1e-12
+        )  # torch has 1 or nan for nan
 
 
 @needs_torch
 def test_every_function_of_torch_is_there():
-    public = {n for n in dir(torch.nn.functional) if not n.startswith("_") and callable(getattr(torch.nn.functional, n))}
-    public = {n for n in public if getattr(getattr(torch.nn.functional, n), "__module__", "").startswith("torch") or n.islower()}
+    public = {
+        n for n in dir(torch.nn.functional) if not n.startswith("_") and callable(getattr(torch.nn.functional, n))
+    }
+    public = {
+        n
+        for n in public
+        if getattr(getattr(torch.nn.functional, n), "__module__", "").startswith("torch") or n.islower()
+    }
     known = {
         "boolean_dispatch", "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
         "assert_int_or_pair", "sym_int", "grouped_mm", "scaled_mm", "scaled_grouped_mm", "BroadcastingList1", "BroadcastingList2",
@@ -193,7 +253,15 @@ def test_every_function_of_torch_is_there():
 # ---- noise: the right share, the right scale, nothing in evaluation ----
 
 
-@pytest.mark.parametrize(("name", "shape", "whole"), [("dropout", (200, 50), 0), ("dropout1d", (40, 50, 3), 1), ("dropout2d", (40, 50, 2, 2), 2), ("dropout3d", (40, 50, 2, 1, 2), 3)])
+@pytest.mark.parametrize(
+    ("name", "shape", "whole"),
+    [
+        ("dropout", (200, 50), 0),
+        ("dropout1d", (40, 50, 3), 1),
+        ("dropout2d", (40, 50, 2, 2), 2),
+        ("dropout3d", (40, 50, 2, 1, 2), 3),
+    ],
+)
 def test_dropout(name, shape, whole):
     lucid.manual_seed(0)
     x = lucid.ones(shape, requires_grad=True)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
-from test_nn_sequence import agree, pair, same_weights
 
 import lucid
 from lucid import nn
 from lucid.nn import functional as F
+from reference import needs_torch, torch
+from test_nn_sequence import agree, pair, same_weights
 
 pytestmark = needs_torch
 
@@ -22,7 +22,9 @@ def test_ctc_loss(reduction, joined, lengths):
     given = np.concatenate([row[:n] for row, n in zip(targets, outs, strict=True)]) if joined else targets
     options = {"reduction": reduction, "zero_infinity": True}
     ours = F.ctc_loss(lucid.log_softmax(x, 2), lucid.tensor(given), lucid.tensor(ins), lucid.tensor(outs), **options)
-    theirs = torch.nn.functional.ctc_loss(torch.log_softmax(tx, 2), torch.tensor(given), torch.tensor(ins), torch.tensor(outs), **options)
+    theirs = torch.nn.functional.ctc_loss(
+        torch.log_softmax(tx, 2), torch.tensor(given), torch.tensor(ins), torch.tensor(outs), **options
+    )
     agree(ours, theirs, [x], [tx])
 
 
@@ -51,7 +53,9 @@ def test_embedding_bag(mode, padding):
         F.embedding_bag(lucid.tensor(square), w.detach(), mode=mode).requires_grad_(),
         torch.nn.functional.embedding_bag(torch.tensor(square), tw.detach(), mode=mode).requires_grad_(),
     )
-    assert repr(nn.EmbeddingBag(7, 3, mode=mode, padding_idx=padding)) == repr(torch.nn.EmbeddingBag(7, 3, mode=mode, padding_idx=padding))
+    assert repr(nn.EmbeddingBag(7, 3, mode=mode, padding_idx=padding)) == repr(
+        torch.nn.EmbeddingBag(7, 3, mode=mode, padding_idx=padding)
+    )
 
 
 def test_embedding_bag_weights_and_last_offset():
@@ -78,7 +82,12 @@ def test_adaptive_softmax(bias):
     same_weights(ours, theirs)
     x, tx = pair(6, 8)
     target = [0, 7, 19, 4, 5, 12]
-    agree(tuple(ours(x, lucid.tensor(target))), tuple(theirs(tx, torch.tensor(target))), [x, *ours.parameters()], [tx, *theirs.parameters()])
+    agree(
+        tuple(ours(x, lucid.tensor(target))),
+        tuple(theirs(tx, torch.tensor(target))),
+        [x, *ours.parameters()],
+        [tx, *theirs.parameters()],
+    )
     agree(ours.log_prob(x.detach()), theirs.log_prob(tx.detach()))
     assert ours.predict(x.detach()).tolist() == theirs.predict(tx.detach()).tolist()
     with pytest.raises(RuntimeError, match="Target values"):
@@ -87,10 +96,20 @@ def test_adaptive_softmax(bias):
         nn.AdaptiveLogSoftmaxWithLoss(8, 20, [10, 5])
 
 
-@pytest.mark.parametrize("options", [{}, {"bias": True, "label_smoothing": 0.1}, {"reduction": "sum", "ignore_index": 1}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"bias": True, "label_smoothing": 0.1}, {"reduction": "sum", "ignore_index": 1}], ids=str
+)
 def test_linear_cross_entropy(options):
-    ours, theirs = nn.LinearCrossEntropyLoss(4, 5, **options), torch.nn.LinearCrossEntropyLoss(4, 5, **options, options=None)
+    ours, theirs = (
+        nn.LinearCrossEntropyLoss(4, 5, **options),
+        torch.nn.LinearCrossEntropyLoss(4, 5, **options, options=None),
+    )
     theirs.double(), ours.double()
     ours.load_state_dict({k: lucid.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
     x, tx = pair(3, 4)
-    agree(ours(x, lucid.tensor([0, 1, 4])), theirs(tx, torch.tensor([0, 1, 4])), [x, *ours.parameters()], [tx, *theirs.parameters()])
+    agree(
+        ours(x, lucid.tensor([0, 1, 4])),
+        theirs(tx, torch.tensor([0, 1, 4])),
+        [x, *ours.parameters()],
+        [tx, *theirs.parameters()],
+    )

@@ -72,7 +72,9 @@ def test_like_torch(case):
     if hasattr(theirs, "cls_to_become"):  # lazy: the first call gives the shapes
         for library, model in ((torch, theirs), (lucid, ours)):
             with library.no_grad():
-                model.eval()(*[t.to(library.float32) if t.dtype == library.float64 else t for t in tensors(library, batches[0])])
+                model.eval()(
+                    *[t.to(library.float32) if t.dtype == library.float64 else t for t in tensors(library, batches[0])]
+                )
         assert type(ours).__name__ == type(theirs).__name__
     theirs, ours = theirs.double(), ours.double()
     assert list(ours.state_dict()) == list(theirs.state_dict())
@@ -119,12 +121,23 @@ def test_initial_distributions():
     """The same mean, spread and bounds as torch's, layer by layer."""
     lucid.manual_seed(0)
     torch.manual_seed(0)
-    for name, args in (("Linear", (50, 400)), ("Bilinear", (20, 30, 400)), ("Embedding", (200, 50)), ("PReLU", (300,)), ("LayerNorm", (30,))):
-        for (key, p), (_, q) in zip(getattr(nn, name)(*args).named_parameters(), getattr(torch.nn, name)(*args).named_parameters(), strict=True):
+    for name, args in (
+        ("Linear", (50, 400)),
+        ("Bilinear", (20, 30, 400)),
+        ("Embedding", (200, 50)),
+        ("PReLU", (300,)),
+        ("LayerNorm", (30,)),
+    ):
+        for (key, p), (_, q) in zip(
+            getattr(nn, name)(*args).named_parameters(), getattr(torch.nn, name)(*args).named_parameters(), strict=True
+        ):
             a, b = p.detach().numpy(), q.detach().numpy()
             if a.size < 200:
                 continue
-            assert abs(a.mean() - b.mean()) < 0.1 * b.std() + 1e-9 and abs(a.std() - b.std()) <= 0.1 * b.std(), (name, key)
+            assert abs(a.mean() - b.mean()) < 0.1 * b.std() + 1e-9 and abs(a.std() - b.std()) <= 0.1 * b.std(), (
+                name,
+                key,
+            )
             if name != "Embedding":
                 assert abs(a.max() - b.max()) <= 0.05 * abs(b.max()), (name, key)
     with warnings.catch_warnings():

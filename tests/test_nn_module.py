@@ -15,7 +15,9 @@ both = pytest.mark.parametrize("lib", LIBRARIES)  # what both must do alike
 
 
 def small(lib):
-    return lib.nn.Sequential(lib.nn.Linear(3, 4), lib.nn.ReLU(), lib.nn.Sequential(lib.nn.Linear(4, 4), lib.nn.Linear(4, 2)))
+    return lib.nn.Sequential(
+        lib.nn.Linear(3, 4), lib.nn.ReLU(), lib.nn.Sequential(lib.nn.Linear(4, 4), lib.nn.Linear(4, 2))
+    )
 
 
 class Net(nn.Module):
@@ -158,7 +160,11 @@ def test_containers(lib):
     q["y"] = lib.ones(2)
     q |= nn_.ParameterDict({"z": lib.ones(3)})
     assert sorted(q.keys()) == ["x", "y", "z"] and q["y"].requires_grad and len(q.copy()) == 3
-    for bad in (lambda: nn_.ModuleList().extend(3), lambda: nn_.ModuleDict().update(3), lambda: nn_.ParameterList().extend(lib.zeros(1))):
+    for bad in (
+        lambda: nn_.ModuleList().extend(3),
+        lambda: nn_.ModuleDict().update(3),
+        lambda: nn_.ParameterList().extend(lib.zeros(1)),
+    ):
         with pytest.raises(TypeError):
             bad()
 
@@ -167,7 +173,9 @@ def test_containers(lib):
 def test_reprs_match():
     def model(lib):
         n = lib.nn
-        m = n.Sequential(n.Linear(3, 4), n.ModuleList([n.Linear(2, 2), n.Linear(2, 2), n.ReLU()]), n.ModuleDict({"a": n.ReLU()}))
+        m = n.Sequential(
+            n.Linear(3, 4), n.ModuleList([n.Linear(2, 2), n.Linear(2, 2), n.ReLU()]), n.ModuleDict({"a": n.ReLU()})
+        )
         m.p = n.ParameterList([lib.zeros(2, 3)])
         m.q = n.ParameterDict({"k": lib.zeros(4)})
         m.e = n.ModuleList()
@@ -185,7 +193,9 @@ def test_forward_hooks(lib):
     m, log = lib.nn.Linear(2, 2), []
     x = lib.ones(1, 2)
     first = m.register_forward_hook(lambda mod, args, out: log.append("a"))
-    m.register_forward_hook(lambda mod, args, kwargs, out: log.append(("b", sorted(kwargs))) or out * 0, with_kwargs=True, prepend=True)
+    m.register_forward_hook(
+        lambda mod, args, kwargs, out: log.append(("b", sorted(kwargs))) or out * 0, with_kwargs=True, prepend=True
+    )
     m.register_forward_pre_hook(lambda mod, args: log.append("pre") or (args[0] * 2,))
     m.register_forward_pre_hook(lambda mod, args, kwargs: (args, kwargs), with_kwargs=True)
     assert float(abs(m(x)).sum()) == 0
@@ -249,7 +259,11 @@ def test_backward_hooks_with_several_inputs_and_outputs(lib):
             return a * b, n, a + b
 
     m, log = Two(), []
-    m.register_full_backward_hook(lambda mod, gi, go: log.append(([None if g is None else g.tolist() for g in gi], [None if g is None else g.tolist() for g in go])))
+    m.register_full_backward_hook(
+        lambda mod, gi, go: log.append(
+            ([None if g is None else g.tolist() for g in gi], [None if g is None else g.tolist() for g in go])
+        )
+    )
     a, b = lib.tensor([2.0], requires_grad=True), lib.tensor([3.0], requires_grad=True)
     out = m(a, 5, b)
     (out[0] + out[2]).sum().backward()
@@ -264,7 +278,9 @@ def test_state_dict_hooks(lib):
     assert "extra" in m.state_dict() and log == ["pre"]
     n = lib.nn.Linear(1, 1)
     n.register_load_state_dict_pre_hook(lambda mod, sd, prefix, *rest: sd.pop("extra"))
-    n.register_load_state_dict_post_hook(lambda mod, keys: log.append(float(mod.bias.detach()[0])) or keys.missing_keys.clear())
+    n.register_load_state_dict_post_hook(
+        lambda mod, keys: log.append(float(mod.bias.detach()[0])) or keys.missing_keys.clear()
+    )
     n.load_state_dict(m.state_dict())
     assert log[-1] == float(m.bias.detach()[0])
     state = m.state_dict()
@@ -312,7 +328,11 @@ def test_all_faults_at_once_and_nothing_changed():
     assert all(v.equal(before[k]) for k, v in m.state_dict().items())
     del state["head.weight"], state["encoder.layers.0.bias"]
     keys = m.load_state_dict(state, strict=False)
-    assert keys.unexpected_keys == ["extra"] and set(keys.missing_keys) == {"head.bias", "head.weight", "encoder.layers.0.bias"}
+    assert keys.unexpected_keys == ["extra"] and set(keys.missing_keys) == {
+        "head.bias",
+        "head.weight",
+        "encoder.layers.0.bias",
+    }
     assert m.state_dict()["encoder.layers.0.weight"].equal(before["encoder.layers.0.weight"] + 1)
     with pytest.raises(TypeError, match="dict-like"):
         m.load_state_dict([1])

@@ -4,12 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
 
 import lucid
 from lucid import nn
 from lucid.nn import functional as F
 from lucid.nn.utils import rnn as U
+from reference import needs_torch, torch
 
 pytestmark = needs_torch
 RNG = np.random.default_rng(0)
@@ -25,7 +25,9 @@ def same_weights(ours, theirs):
     ours.double()
     assert list(ours.state_dict()) == list(theirs.state_dict())
     ours.load_state_dict({k: lucid.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
-    assert repr(ours).replace("NonDynamicallyQuantizableLinear", "Linear") == repr(theirs).replace("NonDynamicallyQuantizableLinear", "Linear")
+    assert repr(ours).replace("NonDynamicallyQuantizableLinear", "Linear") == repr(theirs).replace(
+        "NonDynamicallyQuantizableLinear", "Linear"
+    )
 
 
 def flat(result):
@@ -59,7 +61,11 @@ RNN_OPTIONS = [
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-@pytest.mark.parametrize("options", [*RNN_OPTIONS, {"nonlinearity": "relu"}, {"proj_size": 3, "num_layers": 2, "bidirectional": True}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [*RNN_OPTIONS, {"nonlinearity": "relu"}, {"proj_size": 3, "num_layers": 2, "bidirectional": True}],
+    ids=str,
+)
 def test_recurrent_layers(kind, options):
     if ("nonlinearity" in options and kind != "RNN") or ("proj_size" in options and kind != "LSTM"):
         pytest.skip("not an option of this layer")
@@ -132,7 +138,10 @@ def test_scaled_dot_product_attention(case):
         options["attn_mask"], theirs["attn_mask"] = lucid.tensor(chosen), torch.tensor(chosen)
     elif case in ("float", "broadcast"):
         mask = mask if case == "float" else RNG.standard_normal((2, 1, 1, 5))
-        options["attn_mask"], theirs["attn_mask"] = lucid.tensor(mask, requires_grad=True), torch.tensor(mask, requires_grad=True)
+        options["attn_mask"], theirs["attn_mask"] = (
+            lucid.tensor(mask, requires_grad=True),
+            torch.tensor(mask, requires_grad=True),
+        )
     elif case == "causal":
         options = theirs = {"is_causal": True}
     elif case == "gqa":
@@ -160,12 +169,24 @@ def test_attention_in_blocks_is_attention():
     (q, tq), (k, tk), (v, tv) = pair(2, 3, 70, 4), pair(2, 1, 50, 4), pair(2, 3, 50, 4)
     before, numpy_attention.LARGEST = numpy_attention.LARGEST, 1000
     try:
-        agree(F.scaled_dot_product_attention(q, k, v), torch.nn.functional.scaled_dot_product_attention(tq, tk, tv), [q, k, v], [tq, tk, tv])
+        agree(
+            F.scaled_dot_product_attention(q, k, v),
+            torch.nn.functional.scaled_dot_product_attention(tq, tk, tv),
+            [q, k, v],
+            [tq, tk, tv],
+        )
     finally:
         numpy_attention.LARGEST = before
 
 
-MHA = [{}, {"bias": False}, {"add_bias_kv": True}, {"add_zero_attn": True}, {"batch_first": True}, {"kdim": 6, "vdim": 10}]
+MHA = [
+    {},
+    {"bias": False},
+    {"add_bias_kv": True},
+    {"add_zero_attn": True},
+    {"batch_first": True},
+    {"kdim": 6, "vdim": 10},
+]
 
 
 @pytest.mark.parametrize("options", MHA, ids=str)
@@ -174,20 +195,37 @@ def test_multihead_attention(options, call):
     ours, theirs = nn.MultiheadAttention(8, 2, **options), torch.nn.MultiheadAttention(8, 2, **options)
     same_weights(ours, theirs)
     (q, tq), (k, tk), (v, tv) = pair(3, 3, 8), pair(3, 3, options.get("kdim", 8)), pair(3, 3, options.get("vdim", 8))
-    agree(ours(q, k, v, **call), theirs(tq, tk, tv, **call), [q, k, v, *ours.parameters()], [tq, tk, tv, *theirs.parameters()])
+    agree(
+        ours(q, k, v, **call),
+        theirs(tq, tk, tv, **call),
+        [q, k, v, *ours.parameters()],
+        [tq, tk, tv, *theirs.parameters()],
+    )
     padding, mask = np.array([[False, True, False]] * 3), np.triu(np.ones((3, 3), bool), 1)
     agree(ours(q, k, v, key_padding_mask=lucid.tensor(padding), attn_mask=lucid.tensor(mask), **call),
           theirs(tq, tk, tv, key_padding_mask=torch.tensor(padding), attn_mask=torch.tensor(mask), **call))  # fmt: skip
     agree(ours(q[:, 0], k[:, 0], v[:, 0], **call), theirs(tq[:, 0], tk[:, 0], tv[:, 0], **call))
 
 
-@pytest.mark.parametrize("options", [{}, {"norm_first": True}, {"activation": "gelu", "batch_first": True}, {"bias": False}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"norm_first": True}, {"activation": "gelu", "batch_first": True}, {"bias": False}], ids=str
+)
 def test_transformer(options):
-    sizes = {"d_model": 8, "nhead": 2, "num_encoder_layers": 2, "num_decoder_layers": 2, "dim_feedforward": 12, "dropout": 0.0}
+    sizes = {
+        "d_model": 8,
+        "nhead": 2,
+        "num_encoder_layers": 2,
+        "num_decoder_layers": 2,
+        "dim_feedforward": 12,
+        "dropout": 0.0,
+    }
     ours, theirs = nn.Transformer(**sizes, **options), torch.nn.Transformer(**sizes, **options)
     same_weights(ours, theirs)
     (s, ts), (t, tt) = pair(3, 3, 8), pair(3, 3, 8)
-    mask, their_mask = nn.Transformer.generate_square_subsequent_mask(3).double(), torch.nn.Transformer.generate_square_subsequent_mask(3).double()
+    mask, their_mask = (
+        nn.Transformer.generate_square_subsequent_mask(3).double(),
+        torch.nn.Transformer.generate_square_subsequent_mask(3).double(),
+    )
     padding = np.array([[0.0, 0.0, -np.inf]] * 3)
     agree(ours(s, t, tgt_mask=mask, src_key_padding_mask=lucid.tensor(padding), tgt_is_causal=True),
           theirs(ts, tt, tgt_mask=their_mask, src_key_padding_mask=torch.tensor(padding), tgt_is_causal=True),
@@ -208,7 +246,10 @@ BAD = [
     (lambda: nn.MultiheadAttention(8, 3), AssertionError),
     (lambda: nn.MultiheadAttention(8, 2)(*[lucid.ones(3, 2, 8)] * 3, attn_mask=lucid.ones(2, 2)), RuntimeError),
     (lambda: F.scaled_dot_product_attention(lucid.ones(3, 4), lucid.ones(3, 5), lucid.ones(3, 5)), RuntimeError),
-    (lambda: F.scaled_dot_product_attention(*[lucid.ones(3, 4)] * 3, attn_mask=lucid.ones(3, 3), is_causal=True), RuntimeError),
+    (
+        lambda: F.scaled_dot_product_attention(*[lucid.ones(3, 4)] * 3, attn_mask=lucid.ones(3, 3), is_causal=True),
+        RuntimeError,
+    ),
     (lambda: nn.Transformer(8, 2, 1, 1, 8)(lucid.ones(3, 2, 8), lucid.ones(3, 3, 8)), RuntimeError),
     (lambda: nn.TransformerEncoderLayer(8, 2, activation="sin"), RuntimeError),
     (lambda: U.pack_padded_sequence(lucid.ones(3, 2), [1, 3]), RuntimeError),

@@ -60,9 +60,26 @@ def test_random_init(name, args):
 
 @needs_torch
 def test_fixed_init():
-    for name, shape, args in (("eye_", (3, 5), ()), ("ones_", (2, 3), ()), ("zeros_", (2,), ()), ("constant_", (3,), (0.5,)), ("dirac_", (4, 2, 3), (2,)), ("dirac_", (3, 3, 3, 2), ()), ("dirac_", (2, 2, 3, 3, 3), ())):
-        same(getattr(nn.init, name)(lucid.empty(*shape), *args), getattr(torch.nn.init, name)(torch.empty(*shape), *args))
-    for kind, param in (("relu", None), ("tanh", None), ("leaky_relu", 0.2), ("selu", None), ("linear", None), ("sigmoid", None)):
+    for name, shape, args in (
+        ("eye_", (3, 5), ()),
+        ("ones_", (2, 3), ()),
+        ("zeros_", (2,), ()),
+        ("constant_", (3,), (0.5,)),
+        ("dirac_", (4, 2, 3), (2,)),
+        ("dirac_", (3, 3, 3, 2), ()),
+        ("dirac_", (2, 2, 3, 3, 3), ()),
+    ):
+        same(
+            getattr(nn.init, name)(lucid.empty(*shape), *args), getattr(torch.nn.init, name)(torch.empty(*shape), *args)
+        )
+    for kind, param in (
+        ("relu", None),
+        ("tanh", None),
+        ("leaky_relu", 0.2),
+        ("selu", None),
+        ("linear", None),
+        ("sigmoid", None),
+    ):
         assert nn.init.calculate_gain(kind, param) == torch.nn.init.calculate_gain(kind, param)
 
 
@@ -96,8 +113,14 @@ def test_clipping(norm):
     x = RNG.standard_normal((5, 4))
     for lib, m in ((lucid, ours), (torch, theirs)):
         (m(lib.tensor(x)) ** 2).sum().backward()
-    same(nn.utils.get_total_norm([p.grad for p in ours.parameters()], norm), torch.nn.utils.get_total_norm([p.grad for p in theirs.parameters()], norm))
-    same(nn.utils.clip_grad_norm_(ours.parameters(), 0.7, norm), torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.7, norm))
+    same(
+        nn.utils.get_total_norm([p.grad for p in ours.parameters()], norm),
+        torch.nn.utils.get_total_norm([p.grad for p in theirs.parameters()], norm),
+    )
+    same(
+        nn.utils.clip_grad_norm_(ours.parameters(), 0.7, norm),
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.7, norm),
+    )
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
         same(p.grad, q.grad)
     nn.utils.clip_grad_value_(ours.parameters(), 0.05)
@@ -148,7 +171,10 @@ def test_parametrize():
     m = nn.Linear(3, 3)
     assert nn.utils.parametrize.register_parametrization(m, "weight", Symmetric()) is m
     assert type(m).__name__ == "ParametrizedLinear" and isinstance(m, nn.Linear)
-    assert m.weight.equal(m.weight.mT) and list(dict(m.named_parameters())) == ["bias", "parametrizations.weight.original"]
+    assert m.weight.equal(m.weight.mT) and list(dict(m.named_parameters())) == [
+        "bias",
+        "parametrizations.weight.original",
+    ]
     wanted = lucid.eye(3) * 2
     m.weight = wanted
     assert m.weight.detach().equal(wanted)
@@ -161,7 +187,10 @@ def test_parametrize():
         assert m.weight is m.weight
     assert Twice.calls == 1
     for again in (copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
-        assert again.weight.equal(m.weight) and again.parametrizations.weight.original is not m.parametrizations.weight.original
+        assert (
+            again.weight.equal(m.weight)
+            and again.parametrizations.weight.original is not m.parametrizations.weight.original
+        )
     nn.utils.parametrize.remove_parametrizations(m, "weight")
     assert type(m) is nn.Linear and isinstance(m.weight, nn.Parameter) and m.weight.detach().equal(2 * wanted)
     assert not nn.utils.parametrize.is_parametrized(m)
@@ -301,7 +330,9 @@ def test_fusion():
     assert fused(x).allclose(bn(conv(x)), atol=1e-5) and conv.bias is None
     linear, bn = nn.Linear(3, 4), nn.BatchNorm1d(4)
     bn(lucid.randn(8, 4))
-    assert nn.utils.fuse_linear_bn_eval(linear.eval(), bn.eval())(x[:, :, 0, 0]).allclose(bn(linear(x[:, :, 0, 0])), atol=1e-5)
+    assert nn.utils.fuse_linear_bn_eval(linear.eval(), bn.eval())(x[:, :, 0, 0]).allclose(
+        bn(linear(x[:, :, 0, 0])), atol=1e-5
+    )
     with pytest.raises(AssertionError, match="eval"):
         nn.utils.fuse_linear_bn_eval(linear.train(), bn)
 
@@ -336,7 +367,10 @@ def test_functional_call():
     with pytest.raises(RuntimeError, match="Missing key"):
         call(m, {"2.bias": lucid.ones(3)}, lucid.ones(1, 4), strict=True)
     m.tied = m[0]
-    assert float(call(m[0:1], {"0.weight": lucid.zeros(6, 4), "0.bias": lucid.zeros(6)}, lucid.ones(1, 4)).abs().sum()) == 0
+    assert (
+        float(call(m[0:1], {"0.weight": lucid.zeros(6, 4), "0.bias": lucid.zeros(6)}, lucid.ones(1, 4)).abs().sum())
+        == 0
+    )
 
 
 def test_copy_parameters():

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
 
 import lucid
+from reference import needs_torch, torch
 
 RNG = np.random.default_rng(0)
 ARRAYS = {
@@ -40,7 +40,9 @@ ARRAYS = {
 @needs_torch
 @pytest.mark.parametrize("name", ARRAYS)
 def test_tensors(name):
-    assert repr(lucid.from_numpy(ARRAYS[name].copy())) == repr(torch.from_numpy(ARRAYS[name].copy())).replace("torch.", "lucid.")
+    assert repr(lucid.from_numpy(ARRAYS[name].copy())) == repr(torch.from_numpy(ARRAYS[name].copy())).replace(
+        "torch.", "lucid."
+    )
 
 
 @needs_torch
@@ -48,14 +50,25 @@ def test_graph_and_options():
     def shown(L):
         x = L.ones(2, requires_grad=True)
         lines = [x, x * 2, x.exp(), (x * 2).sum(), L.nn.Parameter(L.ones(2)), x.detach(), x.view(1, 2)]
-        return [repr(v) for v in lines] + [str(L.ones(2)), f"{L.tensor(1.5)}", f"{L.tensor(1.5):.3f}", repr(L.ones(2).shape)]
+        return [repr(v) for v in lines] + [
+            str(L.ones(2)),
+            f"{L.tensor(1.5)}",
+            f"{L.tensor(1.5):.3f}",
+            repr(L.ones(2).shape),
+        ]
 
     assert [s.replace("lucid.", "") for s in shown(lucid)] == [s.replace("torch.", "") for s in shown(torch)]
 
 
 @needs_torch
 def test_print_options():
-    for options in ({"precision": 2}, {"threshold": 5}, {"edgeitems": 1, "threshold": 5}, {"sci_mode": True}, {"linewidth": 30}):
+    for options in (
+        {"precision": 2},
+        {"threshold": 5},
+        {"edgeitems": 1, "threshold": 5},
+        {"sci_mode": True},
+        {"linewidth": 30},
+    ):
         x = ARRAYS["wide"]
         lucid.set_printoptions(**options)
         torch.set_printoptions(**options)
@@ -70,6 +83,8 @@ def test_print_options():
 def test_modules():
     def model(L):
         nn = L.nn
-        return nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Sequential(nn.ReLU(), nn.Dropout(0.5)), nn.ModuleList([nn.Linear(2, 3)]))
+        return nn.Sequential(
+            nn.Conv2d(1, 2, 3, padding=1), nn.Sequential(nn.ReLU(), nn.Dropout(0.5)), nn.ModuleList([nn.Linear(2, 3)])
+        )
 
     assert repr(model(lucid)) == repr(model(torch))

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from op_table import OPS as TABLE
 
 from lucid import backends
 from lucid.core.op import OPS
+from op_table import OPS as TABLE
 
 strict = pytest.importorskip("array_api_strict")
 KERNELS = backends.load("cpu").table  # what the dialect has beyond the standard (rsqrt, sigmoid, relu_grad, ...)
@@ -19,7 +19,9 @@ class Namespace:
         if found is not None:
             return found
         kernel = getattr(KERNELS, name)
-        return lambda *args: strict.asarray(np.asarray(kernel(*(np.asarray(a) if hasattr(a, "shape") else a for a in args))))
+        return lambda *args: strict.asarray(
+            np.asarray(kernel(*(np.asarray(a) if hasattr(a, "shape") else a for a in args)))
+        )
 
 
 ROWS = [c for c in TABLE if c.op.kind == "elementwise" and c.op.derivatives and not c.fixed and not c.params]

@@ -7,14 +7,19 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from reference import needs_torch, torch
 
 import lucid
+from reference import needs_torch, torch
 
 
 def same(a, b):
     if isinstance(a, lucid.Tensor):
-        return isinstance(b, lucid.Tensor) and a.dtype is b.dtype and a.shape == b.shape and np.array_equal(a.detach().numpy(), b.detach().numpy(), equal_nan=a.dtype.is_floating_point)
+        return (
+            isinstance(b, lucid.Tensor)
+            and a.dtype is b.dtype
+            and a.shape == b.shape
+            and np.array_equal(a.detach().numpy(), b.detach().numpy(), equal_nan=a.dtype.is_floating_point)
+        )
     if isinstance(a, dict):
         return type(a) is type(b) and list(a) == list(b) and all(same(a[k], b[k]) for k in a)
     if isinstance(a, list | tuple):
@@ -22,7 +27,19 @@ def same(a, b):
     return a == b and type(a) is type(b)
 
 
-DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128"]
+DTYPES = [
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+]
 
 
 @pytest.mark.parametrize("name", DTYPES)
@@ -35,7 +52,10 @@ def test_every_dtype_comes_back(tmp_path, name):
 
 def test_nested_plain_data_comes_back(tmp_path):
     tree = OrderedDict(
-        a=[1, 2.5, float("inf"), None, True, "text"], b=({"x": lucid.ones(2)}, ()), c={1: {2, 3}, (1, 2): lucid.float16}, d=1 + 2j
+        a=[1, 2.5, float("inf"), None, True, "text"],
+        b=({"x": lucid.ones(2)}, ()),
+        c={1: {2, 3}, (1, 2): lucid.float16},
+        d=1 + 2j,
     )
     lucid.save(tree, tmp_path / "t")
     assert same(lucid.load(tmp_path / "t"), tree)
@@ -72,7 +92,16 @@ def test_open_files_work():
     assert lucid.load(file)["a"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-40], lambda b: b[: len(b) // 2], lambda b: b"PK\x03\x04" + b"x" * 50, lambda b: b"", lambda b: b"hello world, no tensors"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b[:-40],
+        lambda b: b[: len(b) // 2],
+        lambda b: b"PK\x03\x04" + b"x" * 50,
+        lambda b: b"",
+        lambda b: b"hello world, no tensors",
+    ],
+)
 def test_damaged_files_are_value_errors(tmp_path, damage):
     path = tmp_path / "x"
     lucid.save({"a": lucid.arange(300)}, path)
@@ -125,7 +154,12 @@ def test_safetensors_agree_with_the_reference_library(tmp_path):
 @needs_torch
 def test_torch_checkpoints_are_read(tmp_path):
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
-    state = {"model": model.state_dict(), "epoch": 4, "t": torch.arange(6).reshape(2, 3).T, "p": torch.nn.Parameter(torch.ones(2))}
+    state = {
+        "model": model.state_dict(),
+        "epoch": 4,
+        "t": torch.arange(6).reshape(2, 3).T,
+        "p": torch.nn.Parameter(torch.ones(2)),
+    }
     torch.save(state, tmp_path / "m.pt")
     found = lucid.load(tmp_path / "m.pt")
     assert found["epoch"] == 4 and found["t"].tolist() == state["t"].tolist() and found["p"].requires_grad

@@ -59,7 +59,12 @@ def gpt2_small():
 
 def bert_base():
     m = nn.Module()
-    m.word, m.position, m.kind, m.norm = nn.Embedding(30522, 768), nn.Embedding(512, 768), nn.Embedding(2, 768), nn.LayerNorm(768)
+    m.word, m.position, m.kind, m.norm = (
+        nn.Embedding(30522, 768),
+        nn.Embedding(512, 768),
+        nn.Embedding(2, 768),
+        nn.LayerNorm(768),
+    )
     m.layers = nn.ModuleList(nn.TransformerEncoderLayer(768, 12, 3072) for _ in range(12))
     m.pooler = nn.Linear(768, 768)
     return m

@@ -30,7 +30,9 @@ def main() -> None:
         options[name] |= set(kwargs)
         if args:
             options[name].add("positional arguments")
-    lines = [f"| `{name}` | {rows[name]} | {', '.join(sorted(options[name])) or 'defaults'} |\n" for name in sorted(rows)]
+    lines = [
+        f"| `{name}` | {rows[name]} | {', '.join(sorted(options[name])) or 'defaults'} |\n" for name in sorted(rows)
+    ]
     (ROOT / "docs" / "nn-table.md").write_text(HEAD + "".join(lines), encoding="utf-8")
 
 

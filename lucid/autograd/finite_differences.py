@@ -151,7 +151,7 @@ def _by_vjps(outs: list[Tensor], args: tuple, at: list[int], batched: bool) -> J
             continue
         eye = ops.reshape(ops.cast(ops.eye_like(out, n), out.dtype), (n, *out.shape))
         for part in (1, 1j) if out.dtype.is_complex else (1,):
-            together = None
+            together: Any = None
             if batched:
                 together = grad(
                     out, [args[i] for i in at], eye * part, retain_graph=True, allow_unused=True, is_grads_batched=True

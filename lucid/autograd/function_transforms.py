@@ -112,7 +112,7 @@ def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[boo
             saved = []
             ctx.flags = []
             for v in own._to_save:
-                t, flag = (None, False) if v is None else unbatched(v, frame)
+                t, flag = (None, False) if v is None else unbatched(v, frame)  # type: ignore[assignment]
                 if id(v) in made:
                     t, flag = made[id(v)], True
                 elif v is not None:

@@ -207,7 +207,11 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
     if array.dtype == object:
         raise TypeError(f"tensor: can't make a tensor from {type(_first(data)).__name__} objects; expected numbers")
     if array.dtype.kind == "f" and not _holds_numpy(data):
-        return array if wanted in ("float64", "complex128") or default_float == "float64" else array.astype(default_float if default_float != "bfloat16" else "float32")
+        return (
+            array
+            if wanted in ("float64", "complex128") or default_float == "float64"
+            else array.astype(default_float if default_float != "bfloat16" else "float32")
+        )
     if array.dtype.kind == "c":
         return array if wanted == "complex128" or default_float == "float64" else array.astype(np.complex64)
     if array.dtype.kind == "i" and not _holds_numpy(data):
@@ -258,7 +262,9 @@ def _check_nested(data: Any, shape: tuple[int, ...], depth: int = 0) -> None:
             raise TypeError(f"tensor: numbers and sequences mixed at dim {depth + 1}; expected only numbers")
     elif hasattr(data, "shape"):
         if tuple(data.shape) != tuple(shape[depth:]):
-            raise ValueError(f"tensor: expected an array of shape {shape[depth:]} at dim {depth} (got {tuple(data.shape)})")
+            raise ValueError(
+                f"tensor: expected an array of shape {shape[depth:]} at dim {depth} (got {tuple(data.shape)})"
+            )
     elif depth < len(shape):
         raise ValueError(f"tensor: expected a sequence of length {shape[depth]} at dim {depth} (got a number)")
 

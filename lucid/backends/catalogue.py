@@ -29,7 +29,9 @@ class Catalogue(tuple):
         head = ("device", "library", "version", "usable", "note")
         rows = [head, *((s.device, s.library, s.version or "-", "yes" if s.usable else "no", s.note) for s in self)]
         widths = [max(len(r[i]) for r in rows) for i in range(len(head) - 1)]
-        return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[-1]]).rstrip() for r in rows)
+        return "\n".join(
+            "  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[-1]]).rstrip() for r in rows
+        )
 
 
 def _version(*names: str) -> str | None:

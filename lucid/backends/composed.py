@@ -175,7 +175,11 @@ def hardswish_grad(xp: Any, g: Any, x: Any) -> Any:
     return xp.where(x <= -3, 0.0, xp.where(x >= 3, g, g * (x * (1 / 3) + 0.5)))
 
 
-COMPOSED = {name: f for name, f in globals().items() if callable(f) and not name.startswith("_") and getattr(f, "__module__", "") == __name__}
+COMPOSED = {
+    name: f
+    for name, f in globals().items()
+    if callable(f) and not name.startswith("_") and getattr(f, "__module__", "") == __name__
+}
 
 DERIVATIVES = (
     "elu_grad", "gelu_grad", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad",

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from . import numpy_update
-from .numpy_shape import strided
 from .base import Backend
+from .numpy_shape import strided
 
 ndarray = np.ndarray
 F16, F32, F64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")

@@ -34,7 +34,11 @@ def _block(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
     scores = np.matmul(q, k.swapaxes(-1, -2))
     scores *= scale
     scores = scores + mask if mask.ndim > scores.ndim else np.add(scores, mask, scores) if mask.ndim else scores
-    top = np.maximum.reduce(scores, -1, None, None, True) if scores.shape[-1] else np.zeros((*scores.shape[:-1], 1), q.dtype)
+    top = (
+        np.maximum.reduce(scores, -1, None, None, True)
+        if scores.shape[-1]
+        else np.zeros((*scores.shape[:-1], 1), q.dtype)
+    )
     if mask.ndim:
         top = np.where(np.isinf(top), 0, top).astype(q.dtype, copy=False)
     scores -= top

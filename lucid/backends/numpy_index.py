@@ -111,7 +111,9 @@ def place_add(g: Any, shape: Any, index: tuple) -> Any:
     if len(index) == 1 and index[0].dtype.kind == "b":
         out[index] = g
     else:
-        _add_at(out.reshape(-1), _flat_positions(shape, index), np.broadcast_to(g, _index_shape(shape, index)).reshape(-1))
+        _add_at(
+            out.reshape(-1), _flat_positions(shape, index), np.broadcast_to(g, _index_shape(shape, index)).reshape(-1)
+        )
     return out
 
 
@@ -132,7 +134,11 @@ def _flat_positions(shape: tuple, index: tuple) -> ndarray:
 def index_put_add(x: Any, value: Any, index: tuple) -> Any:
     """A copy of ``x`` with ``value`` (broadcast) added at ``index``; repeated positions add up."""
     out = np.array(x, order="C")
-    _add_at(out.reshape(-1), _flat_positions(x.shape, index), np.broadcast_to(value, _index_shape(x.shape, index)).reshape(-1))
+    _add_at(
+        out.reshape(-1),
+        _flat_positions(x.shape, index),
+        np.broadcast_to(value, _index_shape(x.shape, index)).reshape(-1),
+    )
     return out
 
 
@@ -141,7 +147,9 @@ def index_put_add(x: Any, value: Any, index: tuple) -> Any:
 
 def _along(indices: Any, axis: int) -> tuple:
     shape = indices.shape
-    grids: list[Any] = [np.arange(n).reshape([-1 if j == i else 1 for j in range(len(shape))]) for i, n in enumerate(shape)]
+    grids: list[Any] = [
+        np.arange(n).reshape([-1 if j == i else 1 for j in range(len(shape))]) for i, n in enumerate(shape)
+    ]
     grids[axis] = indices
     return tuple(grids)
 
@@ -176,8 +184,14 @@ def scatter_add(x: Any, indices: Any, source: Any, axis: int) -> Any:
     """A copy of ``x`` with ``source`` added at ``indices`` along ``axis``."""
     out = np.array(x, order="C")
     if indices.size:
-        flat = _flat_along(x.shape, indices.reshape(1) if x.ndim and not indices.ndim else indices, axis) if x.ndim else np.zeros(indices.size, np.intp)
-        _add_at(out.reshape(-1), flat.reshape(-1), np.broadcast_to(_fitting(source, indices), indices.shape).reshape(-1))
+        flat = (
+            _flat_along(x.shape, indices.reshape(1) if x.ndim and not indices.ndim else indices, axis)
+            if x.ndim
+            else np.zeros(indices.size, np.intp)
+        )
+        _add_at(
+            out.reshape(-1), flat.reshape(-1), np.broadcast_to(_fitting(source, indices), indices.shape).reshape(-1)
+        )
     return out
 
 
@@ -203,7 +217,11 @@ def scatter_reduce(x: Any, indices: Any, source: Any, axis: int, reduce: str, in
         return out
     half = out.dtype.itemsize == 2 and out.dtype.kind not in "iu"
     flat_out = out.reshape(-1).astype(np.float32) if half else out.reshape(-1)
-    flat = _flat_along(x.shape, indices, axis).reshape(-1) if x.ndim and indices.ndim else np.broadcast_to(indices, indices.shape).reshape(-1) * (1 if x.ndim else 0)
+    flat = (
+        _flat_along(x.shape, indices, axis).reshape(-1)
+        if x.ndim and indices.ndim
+        else np.broadcast_to(indices, indices.shape).reshape(-1) * (1 if x.ndim else 0)
+    )
     values = np.broadcast_to(_fitting(source, indices), indices.shape).reshape(-1).astype(flat_out.dtype, copy=False)
     if not include_self:
         flat_out[flat] = _neutral(reduce, flat_out.dtype)

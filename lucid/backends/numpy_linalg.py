@@ -124,9 +124,13 @@ def cholesky(x: Any) -> Any:
         for i, one in enumerate(x.reshape(-1, *x.shape[-2:])):
             order = _first_bad_minor(one)
             if order:
-                where = (f"(Batch element {i}): " if x.ndim > 2 else "") + f"the leading minor of order {order} is not positive-definite"
+                where = (
+                    f"(Batch element {i}): " if x.ndim > 2 else ""
+                ) + f"the leading minor of order {order} is not positive-definite"
                 break
-        raise _fail("cholesky", f"{where}: the factorization could not be completed because the input is not positive-definite") from None
+        raise _fail(
+            "cholesky", f"{where}: the factorization could not be completed because the input is not positive-definite"
+        ) from None
 
 
 def _first_bad_minor(x: Any) -> int:
@@ -182,7 +186,9 @@ def svd(x: Any, full_matrices: bool, source: Any = None) -> tuple:
     try:
         u, s, vh = linalg.svd(_whole(x), full_matrices)
     except linalg.LinAlgError:
-        raise _fail("svd", "the algorithm failed to converge because the input matrix is ill-conditioned or holds NaN") from None
+        raise _fail(
+            "svd", "the algorithm failed to converge because the input matrix is ill-conditioned or holds NaN"
+        ) from None
     return u, s, vh
 
 
@@ -190,7 +196,9 @@ def svdvals(x: Any) -> Any:
     try:
         return linalg.svd(_whole(x), compute_uv=False)
     except linalg.LinAlgError:
-        raise _fail("svdvals", "the algorithm failed to converge because the input matrix is ill-conditioned or holds NaN") from None
+        raise _fail(
+            "svdvals", "the algorithm failed to converge because the input matrix is ill-conditioned or holds NaN"
+        ) from None
 
 
 def eigh(x: Any, uplo: str) -> tuple:
@@ -362,13 +370,17 @@ def matrix_exp(x: Any) -> Any:
     n = x.shape[-1]
     norm = np.abs(x).sum(-2).max(-1)
     with np.errstate(all="ignore"):
-        s = np.where(norm > 5.37, np.ceil(np.log2(np.where(np.isfinite(norm) & (norm > 0), norm, 1) / 5.37)), 0).astype(int)
+        s = np.where(norm > 5.37, np.ceil(np.log2(np.where(np.isfinite(norm) & (norm > 0), norm, 1) / 5.37)), 0).astype(
+            int
+        )
         a = x / np.exp2(s)[..., None, None].astype(x.real.dtype)
         b, eye = _PADE, np.eye(n, dtype=x.dtype)
         a2 = np.matmul(a, a)
         a4 = np.matmul(a2, a2)
         a6 = np.matmul(a4, a2)
-        u = np.matmul(a, np.matmul(a6, b[13] * a6 + b[11] * a4 + b[9] * a2) + b[7] * a6 + b[5] * a4 + b[3] * a2 + b[1] * eye)
+        u = np.matmul(
+            a, np.matmul(a6, b[13] * a6 + b[11] * a4 + b[9] * a2) + b[7] * a6 + b[5] * a4 + b[3] * a2 + b[1] * eye
+        )
         v = np.matmul(a6, b[12] * a6 + b[10] * a4 + b[8] * a2) + b[6] * a6 + b[4] * a4 + b[2] * a2 + b[0] * eye
         bad = ~np.isfinite(norm)[..., None, None]
         out = linalg.solve(np.where(bad, eye, v - u), v + u)
@@ -395,4 +407,6 @@ def vector_norm(x: Any, p: float, axis: Any = None, keepdims: bool = False) -> A
             return np.add.reduce(size, axis, None, None, keepdims)
         if p == 0:
             return np.add.reduce(size != 0, axis, size.dtype, None, keepdims)
-        return np.asarray(np.add.reduce(size**p, axis, None, None, keepdims) ** (1.0 / p)).astype(size.dtype, copy=False)
+        return np.asarray(np.add.reduce(size**p, axis, None, None, keepdims) ** (1.0 / p)).astype(
+            size.dtype, copy=False
+        )

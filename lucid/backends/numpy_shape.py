@@ -124,7 +124,11 @@ def as_strided(x: Any, size: tuple, stride: tuple, offset: int, geometry: Any = 
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {x.itemsize} requiring a storage "
             f"size of {(last + 1) * x.itemsize} are out of bounds for storage of size {total * x.itemsize}"
         )
-    flat = np.lib.stride_tricks.as_strided(owner, (owner.nbytes // owner.itemsize,), (owner.itemsize,)) if not owner.flags.c_contiguous else owner.reshape(-1)
+    flat = (
+        np.lib.stride_tricks.as_strided(owner, (owner.nbytes // owner.itemsize,), (owner.itemsize,))
+        if not owner.flags.c_contiguous
+        else owner.reshape(-1)
+    )
     flat = flat.view(x.dtype)
     return np.lib.stride_tricks.as_strided(flat[offset:], size, tuple(s * x.itemsize for s in stride))
 

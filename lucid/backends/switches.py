@@ -15,7 +15,12 @@ def _mps_is_available() -> bool:
 
 # CuPy has no cuDNN since version 14: these may be set, as programs do for repeatability, and change nothing.
 cudnn = SimpleNamespace(
-    enabled=False, benchmark=False, deterministic=False, allow_tf32=False, is_available=lambda: False, version=lambda: None
+    enabled=False,
+    benchmark=False,
+    deterministic=False,
+    allow_tf32=False,
+    is_available=lambda: False,
+    version=lambda: None,
 )
 mps = SimpleNamespace(is_available=_mps_is_available, is_built=_mps_is_available)
 cuda = SimpleNamespace(is_built=lambda: cuda_fault() is None, matmul=SimpleNamespace(allow_tf32=False))

@@ -38,7 +38,12 @@ def set_printoptions(
         if profile not in profiles:
             raise ValueError(f"set_printoptions: profile must be one of {', '.join(profiles)}, got {profile!r}")
         _Options.precision, _Options.threshold, _Options.edgeitems, _Options.linewidth = profiles[profile]  # type: ignore[assignment]
-    for name, value in (("precision", precision), ("threshold", threshold), ("edgeitems", edgeitems), ("linewidth", linewidth)):
+    for name, value in (
+        ("precision", precision),
+        ("threshold", threshold),
+        ("edgeitems", edgeitems),
+        ("linewidth", linewidth),
+    ):
         if value is not None:
             setattr(_Options, name, value)
     _Options.sci_mode = sci_mode
@@ -148,7 +153,9 @@ def tensor_repr(t: Tensor) -> str:
     else:
         body = contents(t, len(prefix))
     default = (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
-    if t.dtype not in default and t.dtype is not dtypes.get_default_dtype().to_complex() or (t.shape.numel() == 0 and t.dtype is not default[0]):
+    if (t.dtype not in default and t.dtype is not dtypes.get_default_dtype().to_complex()) or (
+        t.shape.numel() == 0 and t.dtype is not default[0]
+    ):
         suffixes.append(f"dtype={t.dtype}")
     if t.device.type != "cpu":
         suffixes.append(f"device='{t.device}'")

@@ -350,7 +350,10 @@ def _as_tensors(node: Node, saved: tuple) -> tuple:
     if not op.keeps_values or type(saved) is not tuple:
         return saved  # an op with a vjp of its own (autograd.Function) keeps what it likes
     n = len(node.parents)
-    values = [wrap(v, p) if keep and v is not None else v for v, p, keep in zip(saved, node.parents, op.keep_all(n), strict=False)]
+    values = [
+        wrap(v, p) if keep and v is not None else v
+        for v, p, keep in zip(saved, node.parents, op.keep_all(n), strict=False)
+    ]
     if op.keep_out and saved[n] is not None:
         out = saved[n]
         if type(out) is tuple:
@@ -408,7 +411,9 @@ def _pre_hooks(node: Node, g: Any, create_graph: bool) -> Any:
         if replaced is not None:
             replaced = replaced if isinstance(replaced, tuple | list) else (replaced,)
             if len(replaced) != len(parts):
-                raise RuntimeError(f"{node.name()}: a prehook returned {len(replaced)} gradients, expected {len(parts)}")
+                raise RuntimeError(
+                    f"{node.name()}: a prehook returned {len(replaced)} gradients, expected {len(parts)}"
+                )
             parts = [v if v is None or create_graph else unwrap(v) for v in replaced]
     return parts if isinstance(g, list) else parts[0]
 

@@ -8,7 +8,7 @@ latest write of all are looked at, so a program without in-place ops pays one co
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import BackwardError
@@ -38,6 +38,11 @@ def owner(array: Any) -> Any:
     return array
 
 
+def _forget(key: int) -> Callable:
+    """What to do when an array dies: its entry goes, since its number may be given to another array."""
+    return lambda _: _written.pop(key, None)
+
+
 def note(array: Any) -> None:
     """Remember that the memory of ``array`` was overwritten just now."""
     from .graph import next_seq
@@ -46,7 +51,7 @@ def note(array: Any) -> None:
     array = owner(array)
     key = id(array)
     entry = _written.get(key)
-    ref = entry[0] if entry is not None else weakref.ref(array, lambda _, key=key: _written.pop(key, None))
+    ref = entry[0] if entry is not None else weakref.ref(array, _forget(key))
     _latest = next_seq()
     _written[key] = (ref, _latest)
 
@@ -92,7 +97,7 @@ class Together:
             del _together[key]
             known = _written.get(key)
             if self._clock[0] and (known is None or known[1] < self._clock[0]):
-                _written[key] = (weakref.ref(array, lambda _, key=key: _written.pop(key, None)), self._clock[0])
+                _written[key] = (weakref.ref(array, _forget(key)), self._clock[0])
         self._owners.clear()
 
     def __del__(self) -> None:

@@ -21,7 +21,7 @@ from .errors import DeviceError, DTypeError, ShapeError
 from .graph import Node, Packed, make_node, next_seq, select
 from .modes import NO_GRAD, current
 from .tensor import Tensor, as_tensor, new_tensor, wrap
-from .view import new_view
+from .view import View, layout, new_view
 
 __all__ = ["OPS", "Op", "apply", "elementwise", "linear", "multilinear", "nondifferentiable", "other", "view"]
 
@@ -66,7 +66,13 @@ class Op:
         private_out: bool = False,
     ):
         self.name, self.kind, self.derivatives, self.joint, self.params = name, kind, derivatives, joint, params
-        self.promote, self.promote_from, self.holomorphic, self.jvp, self.put = promote, promote_from, holomorphic, jvp, put
+        self.promote, self.promote_from, self.holomorphic, self.jvp, self.put = (
+            promote,
+            promote_from,
+            holomorphic,
+            jvp,
+            put,
+        )
         self.private_out = private_out  # PyTorch keeps other things here: writing over the output must stay possible
         self.arity = arity if arity is not None else len(derivatives)
         self.node_name = node_name or "".join(w.capitalize() for w in name.split("_")) + "Backward0"
@@ -77,7 +83,9 @@ class Op:
         self.masks = None if joint is not None else tuple((tuple(n in w for n in INPUTS), "out" in w) for w in wanted)
         self.wants_shapes = "shapes" in names or any(n.endswith("_shape") and n[0] in INPUTS for n in names)
         self.keeps_values = self.keep_out or any(self.keep)
-        self.rules = None if joint is not None else tuple(self._bind(r, n) for r, n in zip(derivatives, wanted, strict=True))
+        self.rules = (
+            None if joint is not None else tuple(self._bind(r, n) for r, n in zip(derivatives, wanted, strict=True))
+        )
         self.kernels: dict[type, Callable] = {}  # array type -> kernel; a plain dict is the fastest look-up
         self.fast: frozenset = frozenset()
         self.complex_form: Op | None = None
@@ -214,8 +222,12 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
     first = op.promote_from  # the condition of `where` takes no part in promotion
     pairs = list(zip(inputs, tensors, strict=True))
     found = {None if t is None else t.dtype for _, t in pairs[first:]}
-    target = found.pop() if len(found) == 1 and None not in found else dtypes.result_type(
-        *((dtypes.scalar_dtype(x), 0) if t is None else (t.dtype, 2 if t.shape else 1) for x, t in pairs[first:])
+    target = (
+        found.pop()
+        if len(found) == 1 and None not in found
+        else dtypes.result_type(
+            *((dtypes.scalar_dtype(x), 0) if t is None else (t.dtype, 2 if t.shape else 1) for x, t in pairs[first:])
+        )
     )
     assert target is not None
     if op.promote == "float" and target.category < dtypes.FLOAT:
@@ -225,7 +237,12 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
         if t is None:
             t = as_tensor(x, dtype=target, like=like)
             cache = _scalars.get(type(x))
-            if cache is not None and (x or type(x) is int) and target is like.dtype and not hasattr(like.value, "level"):
+            if (
+                cache is not None
+                and (x or type(x) is int)
+                and target is like.dtype
+                and not hasattr(like.value, "level")
+            ):
                 if len(cache) > 4096:
                     cache.clear()
                 cache[x, like.value.dtype, type(like.value)] = t.value
@@ -283,12 +300,22 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
         )
     out = backend_of(out).array(out)
     node = _record(op, tensors, values, out, params, mode) if record else None
-    if op.put is not None and backend_of(out).aliases(out, values[0]):
+    if op.put is not None and backend_of(out).aliases(out, values[0]) and not _copies(op, tensors[0], params):
         return new_view(out, node, tensors[0], op, params, mode is None or mode.record)
     result = wrap(out, node)
     if mode is not None and mode.inference:
         result.__dict__["_inference"] = True
     return result
+
+
+def _copies(op: Op, x: Tensor, params: tuple) -> bool:
+    """Whether reshaping a view needs a copy, as after a transpose; only asked where arrays cannot tell (MLX)."""
+    return (
+        op.name == "reshape"
+        and type(x) is View
+        and not backend_of(x.value).writes_in_place
+        and layout(x, (op, params)) is None
+    )
 
 
 def _level(value: Any) -> int:
@@ -299,7 +326,9 @@ def _is_inexact(array: Any) -> bool:
     return wrap(array).dtype.category >= dtypes.FLOAT
 
 
-def _record(op: Op, tensors: Sequence[Tensor], values: list, out: Any, params: tuple, mode: modes.Mode | None) -> Node | None:
+def _record(
+    op: Op, tensors: Sequence[Tensor], values: list, out: Any, params: tuple, mode: modes.Mode | None
+) -> Node | None:
     parents = tuple(t.node for t in tensors)
     if all(p is None for p in parents):
         return None
@@ -339,7 +368,11 @@ def recover(op: Op, values: Sequence[Any], params: tuple, problem: Exception) ->
         if op.kind == "elementwise" and len(values) > 1:
             _explain_broadcast(op, values)
         raise ShapeError(f"{op.name}: {problem} (shapes {shapes}{_shown(op, params)})") from problem
-    if isinstance(problem, TypeError) and len({type(v) for v in values}) > 1 and not any(hasattr(v, "level") for v in values):
+    if (
+        isinstance(problem, TypeError)
+        and len({type(v) for v in values}) > 1
+        and not any(hasattr(v, "level") for v in values)
+    ):
         coerce(op, [wrap(v) for v in values])  # raises the error about devices
     if isinstance(problem, TypeError):
         raise DTypeError(f"{op.name}: not defined for {names}{_shown(op, params)} ({problem})") from problem
@@ -489,7 +522,12 @@ def _two_inputs(op: Op) -> Callable:
 def _defers(y: Any) -> Any:
     """Whether an operand of a foreign class wants to handle the operator itself (it defines ``__radd__`` and so on)."""
     kind = type(y)
-    if kind.__module__ in ("builtins", "numpy") or isinstance(y, Tensor) or hasattr(y, "__array__") or hasattr(y, "__dlpack__"):
+    if (
+        kind.__module__ in ("builtins", "numpy")
+        or isinstance(y, Tensor)
+        or hasattr(y, "__array__")
+        or hasattr(y, "__dlpack__")
+    ):
         return None
     return getattr(kind, "__radd__", None) or getattr(kind, "__rmul__", None)
 

@@ -33,6 +33,7 @@ class Tensor:
     grad: Tensor | None
 
     if TYPE_CHECKING:  # bound by lucid.functions, which stands above this file
+
         def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, key: Any) -> Tensor: ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
@@ -137,7 +138,9 @@ class Tensor:
                     f"requires_grad_: only Tensors of floating point and complex dtype can require gradients; this one is {self.dtype}"
                 )
             if modes.is_inference_mode_enabled() or self.is_inference():
-                raise RuntimeError("requires_grad_: a tensor made in inference_mode cannot require grad; clone() it outside")
+                raise RuntimeError(
+                    "requires_grad_: a tensor made in inference_mode cannot require grad; clone() it outside"
+                )
             self.node = Leaf(self)
         return self
 
@@ -321,7 +324,11 @@ new_tensor = object.__new__
 def wrap(value: Any, node: Node | None = None) -> Tensor:
     """A Tensor around a raw array."""
     t = new_tensor(Tensor)
-    t.value = value if hasattr(value, "ndim") and not isinstance(value, backends.SCALAR_TYPES) else backend_of(value).array(value)
+    t.value = (
+        value
+        if hasattr(value, "ndim") and not isinstance(value, backends.SCALAR_TYPES)
+        else backend_of(value).array(value)
+    )
     t.node = node
     t.grad = None
     t._version = 0
@@ -368,7 +375,9 @@ def backend_for(device: Any) -> tuple[backends.Backend, int]:
     return backends.load(d.type), d.index or 0
 
 
-def as_tensor(data: Any, *, dtype: Any = None, device: Any = None, like: Tensor | None = None, copy: bool = False) -> Tensor:
+def as_tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, like: Tensor | None = None, copy: bool = False
+) -> Tensor:
     """A Tensor from a Tensor, an array of any library, or nested Python numbers; shares memory where it can."""
     if isinstance(data, Tensor):
         if dtype is None and device is None and not copy:
@@ -391,7 +400,9 @@ def as_tensor(data: Any, *, dtype: Any = None, device: Any = None, like: Tensor 
     elif type(data) in backends.known_array_types():
         value = backend.from_host(backend_of(data).to_host(data), index, copy=copy)
     else:
-        host = backends.host_array(data, dtypes.get_default_dtype().name, None if dtype is None else dtypes.as_dtype(dtype).name)
+        host = backends.host_array(
+            data, dtypes.get_default_dtype().name, None if dtype is None else dtypes.as_dtype(dtype).name
+        )
         value = backend.from_host(host, index, copy=copy)
     found = dtype_of(value)  # raises for object arrays, strings, dates
     if dtype is not None and found is not dtypes.as_dtype(dtype):
@@ -424,7 +435,11 @@ def backward(
                 raise RuntimeError("backward: One of the differentiated Tensors does not require grad")
         wanted = [t.node for t in chosen if t.node is not None]
     found = run_backward(
-        roots, starts, create_graph=create_graph, retain_graph=create_graph if retain_graph is None else retain_graph, inputs=wanted
+        roots,
+        starts,
+        create_graph=create_graph,
+        retain_graph=create_graph if retain_graph is None else retain_graph,
+        inputs=wanted,
     )
     for t, g in zip(chosen, found, strict=True) if wanted else ():
         if type(t.node) is not Leaf and g is not None and not t.retains_grad:
@@ -432,7 +447,9 @@ def backward(
             t.grad = fresh if t.grad is None else t.grad + fresh
 
 
-def start_gradients(tensors: Sequence[Tensor], gradients: Sequence[Any] | None, create_graph: bool) -> tuple[list[Node], list[Any]]:
+def start_gradients(
+    tensors: Sequence[Tensor], gradients: Sequence[Any] | None, create_graph: bool
+) -> tuple[list[Node], list[Any]]:
     """The nodes to start from and their gradients, checked."""
     given = [None] * len(tensors) if gradients is None else list(gradients)
     if len(given) != len(tensors):

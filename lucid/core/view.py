@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..backends import backend_of
+from ..backends import backend_of, load
 from . import mutation
 from .graph import SELECT, Leaf, Node, make_node, next_seq
 from .modes import is_grad_enabled, set_grad_enabled
@@ -74,11 +74,15 @@ class View(Tensor):
             return
         from .op import find_kernel
 
-        self._value = backend_of(source).array((self.op.kernels.get(type(source)) or find_kernel(self.op, type(source)))(source, *self.params))
+        self._value = backend_of(source).array(
+            (self.op.kernels.get(type(source)) or find_kernel(self.op, type(source)))(source, *self.params)
+        )
         if self.tracks:
             parent = self.source.node
-            self._node = None if parent is None else make_node(
-                self.op, (parent,), (None, None, (tuple(source.shape),)), self.params, self._value.shape
+            self._node = (
+                None
+                if parent is None
+                else make_node(self.op, (parent,), (None, None, (tuple(source.shape),)), self.params, self._value.shape)
             )
 
 
@@ -123,9 +127,13 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
             what = "a leaf Variable" if stem is target else "a view of a leaf Variable"
             raise RuntimeError(f"{name}: {what} that requires grad is being used in an in-place operation.")
         if type(target) is View and not tracked and target.op is not None and target.stem.node is not None:
-            raise RuntimeError(f"{name}: a view made under no_grad is being modified in place with grad enabled; make the view outside")
+            raise RuntimeError(
+                f"{name}: a view made under no_grad is being modified in place with grad enabled; make the view outside"
+            )
     if target.is_inference() and not _in_inference():
-        raise RuntimeError(f"{name}: an inference tensor cannot be modified in place outside inference_mode; clone() it")
+        raise RuntimeError(
+            f"{name}: an inference tensor cannot be modified in place outside inference_mode; clone() it"
+        )
     old_node, new_node = (target.node, source.node) if recording else (None, None)
     if stem.node is not None:
         _keep_own_output(stem.node, mutation.owner(target.value))
@@ -134,7 +142,9 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     chain = _chain(target)
     written = _store(root, chain, target.value, source.value)
     if recording and (old_node is not None or new_node is not None):
-        if stem is not target or new_node is None:  # overwritten by constants, the old contents get zeros (as in PyTorch)
+        if (
+            stem is not target or new_node is None
+        ):  # overwritten by constants, the old contents get zeros (as in PyTorch)
             stem.node = _scatter_node(stem, _chain(target, stem), new_node)
         else:
             target.node = _repointed(new_node, source.value, written)
@@ -219,6 +229,17 @@ def _keep_own_output(node: Node, memory: Any) -> None:
     node.saved = tuple(kept(v) for v in node.saved)
 
 
+def layout(view: View, *then: tuple) -> Any:
+    """A NumPy array laid out in memory as this view would be in PyTorch, on backends whose arrays hide their strides.
+
+    ``then`` are further (op, params) to look through. What it holds means nothing.
+    """
+    cpu = load("cpu")
+    memory = cpu.table.empty(tuple(view.root.shape), view.root.dtype)
+    seen = look_through(cpu.table, memory, (*_chain(view), *then))
+    return seen if not then or cpu.aliases(seen, memory) else None
+
+
 def _keep_old_contents(node: Node, memory: Any, since: int) -> None:
     """Copy what the nodes of this very op saved of the memory that is about to be overwritten (``x.mul_(y)`` needs old x)."""
     stack = [node]
@@ -267,7 +288,7 @@ def reshaped_in_place(target: Tensor, change: Callable[[Tensor], Tensor]) -> Ten
         before = new_tensor(Tensor)
         before.value, before.node, before.grad, before._version = target.value, target.node, None, target._version
     after = change(before)
-    if after is before or after.shape == before.shape and type(after) is not View:
+    if after is before or (after.shape == before.shape and type(after) is not View):
         return target
     back = _undone(tuple(before.shape), after)
     if type(target) is View and type(after) is View:

@@ -90,15 +90,19 @@ def _lengths(shape: tuple, left: list[Group], given: dict[str, int], pattern: st
             raise EinopsError(f"could not infer sizes for {unknown} in {pattern!r}; give all but one")
         if unknown:
             if not product or n % product:
-                raise EinopsError(f"shape mismatch: can't divide axis of length {n} in chunks of {product} ({pattern!r}, shape {shape})")
+                raise EinopsError(
+                    f"shape mismatch: can't divide axis of length {n} in chunks of {product} ({pattern!r}, shape {shape})"
+                )
             known[unknown[0]] = n // product
         elif product != n:
-            raise EinopsError(f"shape mismatch: an axis of length {n} does not equal {' '.join(group) or '1'} = {product} ({pattern!r}, shape {shape})")
+            raise EinopsError(
+                f"shape mismatch: an axis of length {n} does not equal {' '.join(group) or '1'} = {product} ({pattern!r}, shape {shape})"
+            )
     return known
 
 
 def _tensor(x: Any) -> Tensor:
-    return F.stack(list(x)) if isinstance(x, list | tuple) else x
+    return F.stack(list(x)) if isinstance(x, list | tuple) else x  # type: ignore[attr-defined]
 
 
 def _transform(tensor: Any, pattern: str, lengths: dict[str, int], reduction: Any, new_axes: bool) -> Tensor:
@@ -147,7 +151,9 @@ def _reduced(x: Tensor, axes: tuple[int, ...], reduction: str | Callable) -> Ten
             x = getattr(F, reduction)(x, axis)
         return x
     if reduction not in ("min", "max", "sum", "mean"):
-        raise EinopsError(f"unknown reduction {reduction!r}; expected min, max, sum, mean, prod, any, all or a function")
+        raise EinopsError(
+            f"unknown reduction {reduction!r}; expected min, max, sum, mean, prod, any, all or a function"
+        )
     return getattr(F, {"min": "amin", "max": "amax"}.get(reduction, reduction))(x, axes)
 
 
@@ -189,7 +195,7 @@ def einsum(*tensors_and_pattern: Any) -> Tensor:
     lucid.Size([2, 4])
     """
     if isinstance(tensors_and_pattern[0], str):
-        return _einsum(*tensors_and_pattern)
+        return _einsum(*tensors_and_pattern)  # type: ignore[operator]
     *tensors, pattern = tensors_and_pattern
     letters: dict[str, str] = {}
     left, arrow, right = pattern.partition("->")
@@ -198,6 +204,13 @@ def einsum(*tensors_and_pattern: Any) -> Tensor:
 
     def spelled(side: str) -> str:
         words = side.replace("...", " ... ").split()
-        return "".join(w if w == "..." else letters.setdefault(w, chr(ord("a") + len(letters)) if len(letters) < 26 else chr(ord("A") + len(letters) - 26)) for w in words)
+        return "".join(
+            w
+            if w == "..."
+            else letters.setdefault(
+                w, chr(ord("a") + len(letters)) if len(letters) < 26 else chr(ord("A") + len(letters) - 26)
+            )
+            for w in words
+        )
 
-    return _einsum(",".join(spelled(term) for term in left.split(",")) + "->" + spelled(right), *tensors)
+    return _einsum(",".join(spelled(term) for term in left.split(",")) + "->" + spelled(right), *tensors)  # type: ignore[operator]

@@ -199,7 +199,7 @@ def by_two_vjps(op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | N
     if not pairs:
         return (None,) * len(outs) if isinstance(out, tuple) else None
     pairs = [(_summed(d, t), t) for d, t in pairs]
-    wanted = [p.node for p in probes if p is not None]
+    wanted: Any = [p.node for p in probes if p is not None]
     found = iter(
         run_backward(
             [d.node for d, _ in pairs],

@@ -121,8 +121,8 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
         used = [(r, t) for r, t in zip(rows, given, strict=True) if r is not None and r.node is not None]
         found_t = (
             run_backward(
-                [r.node for r, _ in used], [t for _, t in used], create_graph=True, retain_graph=True,
-                inputs=[p.node for p in probes], accumulate=False,
+                [r.node for r, _ in used if r.node is not None], [t for _, t in used], create_graph=True, retain_graph=True,
+                inputs=[p.node for p in probes if p.node is not None], accumulate=False,
             )
             if used
             else [None] * len(probes)

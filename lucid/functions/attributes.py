@@ -217,7 +217,7 @@ def _as_subclass(self: Tensor, cls: type) -> Tensor:
     return t
 
 
-for _name, _value in {
+for _name, _value in {  # type: ignore[assignment]
     "sum_to_size": _sum_to_size, "apply_": _apply, "map_": _map, "new": _new, "as_subclass": _as_subclass,
     "result_type": _result_type_method,
 }.items():  # fmt: skip
@@ -231,7 +231,7 @@ def _divmod(self: Any, other: Any) -> Any:
     return ops.floor_divide(self, other), ops.remainder(self, other)
 
 
-Tensor.__divmod__ = _divmod  # type: ignore[attr-defined]
+Tensor.__divmod__ = _divmod  # type: ignore[attr-defined, operator]
 
 
 def _rdivmod(self: Tensor, other: Any) -> Any:

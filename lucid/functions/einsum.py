@@ -38,7 +38,9 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     seen = {label for _, labels in items for label in labels}
     for label in output:
         if label not in seen and not isinstance(label, int):
-            raise RuntimeError(f"einsum(): output subscript {label} does not appear in the equation for any input operand")
+            raise RuntimeError(
+                f"einsum(): output subscript {label} does not appear in the equation for any input operand"
+            )
     while len(items) > 1:
         i, j = _cheapest(items, output) if len(items) > 2 else (0, 1)
         a, b = items[i], items[j]
@@ -76,17 +78,23 @@ def _parse(equation: str, tensors: list[Tensor]) -> tuple[list[Labels], Labels]:
     left, arrow, right = text.partition("->")
     terms = left.split(",")
     if len(terms) != len(tensors):
-        raise RuntimeError(f"einsum(): {'fewer' if len(terms) > len(tensors) else 'more'} operands were provided than specified in the equation {equation!r}")
+        raise RuntimeError(
+            f"einsum(): {'fewer' if len(terms) > len(tensors) else 'more'} operands were provided than specified in the equation {equation!r}"
+        )
     inputs: list[Labels] = []
     widest = 0
     for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
         letters = term.replace("...", "", 1)
         for letter in letters:
             if letter not in ORDER:
-                raise RuntimeError(f"einsum(): invalid subscript given at index {equation.find(letter)} in the equation string, subscripts must be in [a-zA-Z]")
+                raise RuntimeError(
+                    f"einsum(): invalid subscript given at index {equation.find(letter)} in the equation string, subscripts must be in [a-zA-Z]"
+                )
         spare = x.ndim - len(letters)
         if spare < 0 or (spare and "..." not in term):
-            raise RuntimeError(f"einsum(): the number of subscripts in the equation ({len(letters)}) does not match the number of dimensions ({x.ndim}) for operand {i}")
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({len(letters)}) does not match the number of dimensions ({x.ndim}) for operand {i}"
+            )
         if "..." in term:
             widest = max(widest, spare)
             head = term.index("...")
@@ -98,7 +106,9 @@ def _parse(equation: str, tensors: list[Tensor]) -> tuple[list[Labels], Labels]:
         if any(letter not in ORDER for letter in letters):
             raise RuntimeError(f"einsum(): invalid subscript in the output {right!r}, subscripts must be in [a-zA-Z]")
         if len(set(letters)) != len(letters):
-            raise RuntimeError(f"einsum(): output subscript {next(c for c in letters if letters.count(c) > 1)} appears more than once in the output")
+            raise RuntimeError(
+                f"einsum(): output subscript {next(c for c in letters if letters.count(c) > 1)} appears more than once in the output"
+            )
         head = right.index("...") if "..." in right else 0
         dots = tuple(range(widest - 1, -1, -1)) if "..." in right else ()
         return inputs, (*letters[:head], *dots, *letters[head:])
@@ -117,7 +127,9 @@ def _simplified(x: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
         a = labels.index(label)
         b = labels.index(label, a + 1)
         if x.shape[a] != x.shape[b]:
-            raise ShapeError(f"einsum(): subscript {label} is repeated for operand but the sizes don't match, {x.shape[a]} != {x.shape[b]}")
+            raise ShapeError(
+                f"einsum(): subscript {label} is repeated for operand but the sizes don't match, {x.shape[a]} != {x.shape[b]}"
+            )
         x = ops.diagonal(x, 0, a, b)
         labels = (*(c for i, c in enumerate(labels) if i not in (a, b)), label)
     return x, labels
@@ -130,7 +142,9 @@ def _without_broadcast(items: list[tuple[Tensor, Labels]]) -> list[tuple[Tensor,
         for n, label in zip(x.shape, labels, strict=True):
             held = sizes.get(label, 1)
             if n != held and 1 not in (n, held):
-                raise ShapeError(f"einsum(): subscript {label} has size {n} for an operand which does not broadcast with previously seen size {held}")
+                raise ShapeError(
+                    f"einsum(): subscript {label} has size {n} for an operand which does not broadcast with previously seen size {held}"
+                )
             sizes[label] = n if held == 1 else held
     result = []
     for x, labels in items:
@@ -148,7 +162,9 @@ def _cheapest(items: list[tuple[Tensor, Labels]], output: Labels) -> tuple[int, 
     for i in range(len(items)):
         for j in range(i + 1, len(items)):
             needed = set(output).union(*(labels for k, (_, labels) in enumerate(items) if k not in (i, j)))
-            sizes = dict(zip(items[i][1], items[i][0].shape, strict=True)) | dict(zip(items[j][1], items[j][0].shape, strict=True))
+            sizes = dict(zip(items[i][1], items[i][0].shape, strict=True)) | dict(
+                zip(items[j][1], items[j][0].shape, strict=True)
+            )
             product = math.prod(n for label, n in sizes.items() if label in needed)
             price = (product - items[i][0].shape.numel() - items[j][0].shape.numel(), math.prod(sizes.values()))
             if best is None or price < best:

@@ -9,7 +9,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor
-from ..ops import fft as fft_ops
+from ..ops import fourier as fft_ops
 from .creation import arange
 from .registry import dim_arg, public, tensor_arg
 from .shaping import cat
@@ -99,7 +99,9 @@ def _c2c(x: Tensor, axes: tuple[int, ...], sizes: Sequence[int | None], norm: st
     return fft_ops.fft_c2c(x, axes, _scale(norm, math.prod(wanted), forward), forward)
 
 
-def _r2c(x: Tensor, axes: tuple[int, ...], sizes: Sequence[int | None], norm: str | None, forward: bool, name: str) -> Tensor:
+def _r2c(
+    x: Tensor, axes: tuple[int, ...], sizes: Sequence[int | None], norm: str | None, forward: bool, name: str
+) -> Tensor:
     """Half spectrum of a real signal; in the inverse direction (ihfft) its conjugate."""
     if not axes:
         raise RuntimeError(f"{name} must transform at least one axis")
@@ -108,7 +110,9 @@ def _r2c(x: Tensor, axes: tuple[int, ...], sizes: Sequence[int | None], norm: st
     return out if forward else ops.conj(out)
 
 
-def _c2r(x: Tensor, axes: tuple[int, ...], sizes: Sequence[int | None], norm: str | None, forward: bool, name: str) -> Tensor:
+def _c2r(
+    x: Tensor, axes: tuple[int, ...], sizes: Sequence[int | None], norm: str | None, forward: bool, name: str
+) -> Tensor:
     """Real signal of a half spectrum; in the forward direction (hfft) of the conjugate."""
     if not axes:
         raise RuntimeError(f"{name} must transform at least one axis")
@@ -258,7 +262,11 @@ def rfftfreq(n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None, r
 
 def _shifted(x: Tensor, dim: Any, sign: int, name: str) -> Tensor:
     x = tensor_arg(x, name)
-    axes = tuple(range(x.ndim)) if dim is None else tuple(dim_arg(d, x.ndim, name) for d in ([dim] if isinstance(dim, int) else dim))
+    axes = (
+        tuple(range(x.ndim))
+        if dim is None
+        else tuple(dim_arg(d, x.ndim, name) for d in ([dim] if isinstance(dim, int) else dim))
+    )
     shifts = tuple(x.shape[d] // 2 if sign > 0 else (x.shape[d] + 1) // 2 for d in axes)
     return x.roll(shifts, axes) if axes else x.clone()  # type: ignore[attr-defined]
 

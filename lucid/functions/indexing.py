@@ -29,7 +29,9 @@ def parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
     """
     items = list(key) if isinstance(key, tuple) else [key]
     items = [_item(k) for k in items]
-    used = sum(k.ndim if _is_mask(k) else 1 for k in items if k is not None and k is not Ellipsis and not isinstance(k, bool))
+    used = sum(
+        k.ndim if _is_mask(k) else 1 for k in items if k is not None and k is not Ellipsis and not isinstance(k, bool)
+    )
     if sum(k is Ellipsis for k in items) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     if used > x.ndim:
@@ -102,7 +104,9 @@ def _item(k: Any) -> Any:
         return _item(found)
     if hasattr(k, "__index__"):
         return k.__index__()
-    raise TypeError(f"indices must be integers, slices, None, '...', tensors or lists of integers; got {type(k).__name__}")
+    raise TypeError(
+        f"indices must be integers, slices, None, '...', tensors or lists of integers; got {type(k).__name__}"
+    )
 
 
 def _check_bounds(k: Tensor, n: int, d: int) -> None:
@@ -142,7 +146,11 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     """``x[key] = value``: writes into the memory of ``x`` and is differentiated."""
     check_leaf(x, "__setitem__")
     if not isinstance(value, Tensor):
-        value = as_tensor(value, device=x.device) if not isinstance(value, int | float | complex) else as_tensor(value, dtype=x.dtype if not isinstance(value, complex) else None, like=x)
+        value = (
+            as_tensor(value, device=x.device)
+            if not isinstance(value, int | float | complex)
+            else as_tensor(value, dtype=x.dtype if not isinstance(value, complex) else None, like=x)
+        )
     elif value.device != x.device and value.ndim == 0:
         value = value.to(x.device)
     if value.dtype is not x.dtype:
@@ -186,7 +194,11 @@ def write_into(part: Tensor, value: Tensor) -> None:
         write(part, value, "__setitem__")
         return
     try:
-        write(part, fitted(part, value if value.requires_grad or value.shape != part.shape else value.clone(), "__setitem__"), "__setitem__")
+        write(
+            part,
+            fitted(part, value if value.requires_grad or value.shape != part.shape else value.clone(), "__setitem__"),
+            "__setitem__",
+        )
     except ShapeError:
         raise ShapeError(
             f"The expanded size of the tensor {list(part.shape)} must match the existing size: value of shape {list(value.shape)} does not broadcast"
@@ -207,15 +219,21 @@ def index_arg(index: Any, name: str) -> Tensor:
 
 def _check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
     if index.ndim != x.ndim:
-        raise ShapeError(f"{name}(): Index tensor must have the same number of dimensions as input tensor: got {index.ndim} and {x.ndim}")
+        raise ShapeError(
+            f"{name}(): Index tensor must have the same number of dimensions as input tensor: got {index.ndim} and {x.ndim}"
+        )
     for i, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)):
         if i != d and n > m:
-            raise ShapeError(f"{name}(): Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {d}")
+            raise ShapeError(
+                f"{name}(): Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {d}"
+            )
     if not hasattr(index.value, "level") and index.shape.numel():
         table = backend_of(index.value).table
         low, high, n = int(table.amin(index.value)), int(table.amax(index.value)), x.shape[d] if x.ndim else 1
         if low < 0 or high >= n:
-            raise OutOfRange(f"{name}(): index {low if low < 0 else high} is out of bounds for dimension {d} with size {n}")
+            raise OutOfRange(
+                f"{name}(): index {low if low < 0 else high} is out of bounds for dimension {d} with size {n}"
+            )
 
 
 @public()
@@ -243,7 +261,9 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     d = dim_arg(dim, input.ndim, "scatter_add")
     _check_along(input, index_arg(index, "scatter_add"), d, "scatter_add")
     if src.dtype is not input.dtype:
-        raise DTypeError(f"scatter_add(): Expected self.dtype to be equal to src.dtype; got {input.dtype} and {src.dtype}")
+        raise DTypeError(
+            f"scatter_add(): Expected self.dtype to be equal to src.dtype; got {input.dtype} and {src.dtype}"
+        )
     return index_ops.scatter_add(input, index, corner(src, index), d)
 
 
@@ -265,7 +285,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
-        raise RuntimeError(f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+        raise RuntimeError(
+            f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
     value = value.to(input.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=input.dtype, like=input)
     return ops.where(mask, value, input)
 

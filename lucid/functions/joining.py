@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -50,7 +51,12 @@ _at_least(
     "atleast_2d", 2, lambda x: x if x.ndim > 1 else ops.reshape(x, (1, *x.shape) if x.ndim else (1, 1)),
     "Each tensor with at least two dimensions (in front).",
 )  # fmt: skip
-_at_least("atleast_3d", 3, _three, "Each tensor with at least three dimensions (a matrix gets one behind, a vector on both sides).")
+_at_least(
+    "atleast_3d",
+    3,
+    _three,
+    "Each tensor with at least three dimensions (a matrix gets one behind, a vector on both sides).",
+)
 atleast_1d, atleast_2d, atleast_3d = (FUNCTIONS[f"atleast_{n}d"] for n in (1, 2, 3))
 
 
@@ -121,7 +127,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     else:
         cuts = [0, *indices_or_sections, n]
     pieces = []
-    for a, b in zip(cuts, cuts[1:], strict=False):
+    for a, b in itertools.pairwise(cuts):
         start, stop, _ = slice(a, b).indices(n)
         pieces.append(_piece(x, d, start, max(start, stop)))
     return tuple(pieces)
@@ -130,7 +136,9 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 def _fixed_split(name: str, dim: int, needed: int) -> None:
     def f(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
         if input.ndim < needed:
-            raise RuntimeError(f"{name} requires a tensor with at least {needed} dimension, but got a tensor with {input.ndim} dimensions!")
+            raise RuntimeError(
+                f"{name} requires a tensor with at least {needed} dimension, but got a tensor with {input.ndim} dimensions!"
+            )
         d = 0 if name == "hsplit" and input.ndim == 1 else dim
         if isinstance(indices_or_sections, int) and (indices_or_sections <= 0 or input.shape[d] % indices_or_sections):
             raise RuntimeError(
@@ -174,14 +182,19 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f"meshgrid: indexing must be one of 'xy' or 'ij', but received: {indexing}")
     if any(x.ndim > 1 for x in items):
-        raise RuntimeError(f"meshgrid: Expected 0D or 1D tensor in the tensor list but got: {[tuple(x.shape) for x in items]}")
+        raise RuntimeError(
+            f"meshgrid: Expected 0D or 1D tensor in the tensor list but got: {[tuple(x.shape) for x in items]}"
+        )
     if len({x.dtype for x in items}) > 1:
         raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     swap = indexing == "xy" and len(items) >= 2
     if swap:
         items[0], items[1] = items[1], items[0]
     shape = tuple(x.shape.numel() for x in items)
-    grids = [expand(ops.reshape(x, tuple(n if i == k else 1 for k in range(len(items)))), *shape) for i, (x, n) in enumerate(zip(items, shape, strict=True))]
+    grids = [
+        expand(ops.reshape(x, tuple(n if i == k else 1 for k in range(len(items)))), *shape)
+        for i, (x, n) in enumerate(zip(items, shape, strict=True))
+    ]
     if swap:
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
@@ -241,7 +254,9 @@ def block_diag(*tensors: Any) -> Tensor:
     items = [tensor_arg(x, "block_diag", f"tensors[{i}]") for i, x in enumerate(tensors)]
     for i, x in enumerate(items):
         if x.ndim > 2:
-            raise RuntimeError(f"block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim} dimensions")
+            raise RuntimeError(
+                f"block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.ndim} dimensions"
+            )
     if not items:
         return zeros(1, 0)
     matrices = atleast_2d(items)
@@ -271,7 +286,9 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
 
 
 @public()
-def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
     """Each element (slice along ``dim``) repeated, so often in all or so often each; with one argument: indices from counts.
 
     >>> import lucid
@@ -294,7 +311,9 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
         if repeats.ndim > 1:
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
         if repeats.shape.numel() not in (1, x.shape[d]):
-            raise RuntimeError(f"repeats must have the same size as input along dim, but got repeats.size(0) = {len(repeats)} and input.size({d}) = {x.shape[d]}")
+            raise RuntimeError(
+                f"repeats must have the same size as input along dim, but got repeats.size(0) = {len(repeats)} and input.size({d}) = {x.shape[d]}"
+            )
         if repeats.shape.numel() and bool((repeats < 0).any()):
             raise RuntimeError("repeats can not be negative")
         repeats = int(repeats.item()) if repeats.shape.numel() == 1 else repeats.value

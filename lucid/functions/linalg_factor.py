@@ -8,7 +8,7 @@ from .. import ops
 from ..core import dtypes, modes
 from ..core.errors import LinAlgError, ShapeError
 from ..core.tensor import Tensor, as_tensor
-from ..ops import linalg as linalg_ops
+from ..ops import matrices as linalg_ops
 from .linalg_solve import eye_for, matrices, result, solve_triangular, zeros_info
 from .registry import public, tensor_arg
 
@@ -86,7 +86,9 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
     """
     x = matrices(A, "qr")
     if mode not in ("reduced", "complete", "r"):
-        raise RuntimeError(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
     return QR(*linalg_ops.qr(x, mode))
 
 
@@ -141,7 +143,9 @@ def _svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     if not compute_uv:
         m, n = input.shape[-2:]
         blank = ops.zeros_like(input)
-        return OldSVD(blank.new_zeros((*input.shape[:-2], m, m)), svdvals(input), blank.new_zeros((*input.shape[:-2], n, n)))
+        return OldSVD(
+            blank.new_zeros((*input.shape[:-2], m, m)), svdvals(input), blank.new_zeros((*input.shape[:-2], n, n))
+        )
     u, s, vh = svd(input, not some)
     return OldSVD(u, s, vh.mH)
 
@@ -218,9 +222,13 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     packed, pivots = linalg_ops.lu_factor(x, bool(pivot))
     zero = ops.equal(ops.diagonal(packed.detach(), 0, x.ndim - 2, x.ndim - 1), 0)
     n = zero.shape[-1]
-    info = ops.where(zero.any(-1), ops.argmax(zero, zero.ndim - 1, False) + 1, 0).to(dtypes.int32) if n else zeros_info(x)
+    info = (
+        ops.where(zero.any(-1), ops.argmax(zero, zero.ndim - 1, False) + 1, 0).to(dtypes.int32) if n else zeros_info(x)
+    )
     if check_errors and bool(info.any()):
-        raise LinAlgError(f"linalg.lu_factor: U[{int(info.max())},{int(info.max())}] is zero and using it on lu_solve would result in a division by zero")
+        raise LinAlgError(
+            f"linalg.lu_factor: U[{int(info.max())},{int(info.max())}] is zero and using it on lu_solve would result in a division by zero"
+        )
     return LUFactorEx(packed, pivots, info)
 
 
@@ -310,7 +318,11 @@ def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = Fa
     """``ldl_factor`` and, per matrix, 0 or the number of a zero block of D: ``(LD, pivots, info)``."""
     packed, pivots = ldl_factor(A, hermitian=hermitian)
     zero = (ops.diagonal(packed, 0, packed.ndim - 2, packed.ndim - 1) == 0) & (pivots > 0)
-    info = ops.where(zero.any(-1), ops.argmax(zero, zero.ndim - 1, False) + 1, 0).to(dtypes.int32) if zero.shape[-1] else zeros_info(A)
+    info = (
+        ops.where(zero.any(-1), ops.argmax(zero, zero.ndim - 1, False) + 1, 0).to(dtypes.int32)
+        if zero.shape[-1]
+        else zeros_info(A)
+    )
     if check_errors and bool(info.any()):
         raise LinAlgError(f"linalg.ldl_factor_ex: D[{int(info.max())},{int(info.max())}] is zero")
     return LDLFactorEx(packed, pivots, info)

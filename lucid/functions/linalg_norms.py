@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,13 +11,23 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import LinAlgError, ShapeError
 from ..core.tensor import Tensor, as_tensor
-from ..ops import linalg as linalg_ops
+from ..ops import matrices as linalg_ops
 from ..ops import norms as norm_ops
 from .linalg_factor import eigvalsh, svdvals
 from .linalg_solve import _tolerance, eye_for, inv, matrices
 from .registry import dim_arg, dims_arg, public, tensor_arg
 
-__all__ = ["cond", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "vander", "vector_norm"]
+__all__ = [
+    "cond",
+    "matrix_exp",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "multi_dot",
+    "norm",
+    "vander",
+    "vector_norm",
+]
 
 
 @public(method=False, function=False)
@@ -38,12 +49,16 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     axes = dims_arg(dim, x.ndim, "linalg.vector_norm")
     sizes = [x.shape[d] for d in (range(x.ndim) if axes is None else axes)]
     if 0 in sizes and (p < 0 or p == math.inf):
-        raise RuntimeError(f"linalg.vector_norm cannot compute the {p} norm on an empty tensor because the operation does not have an identity")
+        raise RuntimeError(
+            f"linalg.vector_norm cannot compute the {p} norm on an empty tensor because the operation does not have an identity"
+        )
     return norm_ops.vector_norm(x, p, axes, bool(keepdim))
 
 
 @public(method=False, function=False)
-def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """A norm of each matrix: "fro", "nuc", inf, -inf (rows), 1, -1 (columns), 2, -2 (singular values).
 
     >>> import lucid
@@ -83,7 +98,9 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
         if given is not None and len(given) not in (1, 2):
             raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(given)}")
         if given is None and x.ndim not in (1, 2):
-            raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {x.ndim}D.")
+            raise RuntimeError(
+                f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {x.ndim}D."
+            )
         if isinstance(ord, str) or len(given if given is not None else x.shape) == 2:
             if given is not None and len(given) == 1:
                 raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {given}")
@@ -128,11 +145,20 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     if tol is not None:
         return ops.sum(s > _limit(tol, s), (s.ndim - 1,))
     if rtol is None:
-        rtol = 0.0 if atol is not None and (isinstance(atol, Tensor) or atol > 0) else dtypes.finfo(x.dtype).eps * max(x.shape[-2:])
+        rtol = (
+            0.0
+            if atol is not None and (isinstance(atol, Tensor) or atol > 0)
+            else dtypes.finfo(x.dtype).eps * max(x.shape[-2:])
+        )
     if not s.shape[-1]:
         return ops.sum(s > 0, (s.ndim - 1,))
     relative = s.amax(-1, keepdim=True) * (_limit(rtol, s))
-    limit = ops.maximum(relative, as_tensor(_tolerance(atol or 0.0), like=s).to(s.dtype).unsqueeze(-1) if isinstance(atol, Tensor) and atol.ndim else ops.zeros_like(relative) + (atol or 0.0))
+    limit = ops.maximum(
+        relative,
+        as_tensor(_tolerance(atol or 0.0), like=s).to(s.dtype).unsqueeze(-1)
+        if isinstance(atol, Tensor) and atol.ndim
+        else ops.zeros_like(relative) + (atol or 0.0),
+    )
     return ops.sum(s > limit, (s.ndim - 1,))
 
 
@@ -180,7 +206,9 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     """
     x = tensor_arg(A, "matrix_power", "A")
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
-        raise ShapeError(f"linalg.matrix_power: A must be batches of square matrices, but it has shape {tuple(x.shape)}")
+        raise ShapeError(
+            f"linalg.matrix_power: A must be batches of square matrices, but it has shape {tuple(x.shape)}"
+        )
     n = n.__index__()
     if n == 0:
         return ops.broadcast_to(eye_for(x, x.shape[-1]), tuple(x.shape)).clone()
@@ -223,15 +251,19 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     for i, x in enumerate(items):
         wanted = (1, 2) if i in (0, len(items) - 1) else (2,)
         if x.ndim not in wanted:
-            raise ShapeError(f"multi_dot(): tensor {i} must be {' or '.join(f'{d}D' for d in wanted)} but got {x.ndim}D")
+            raise ShapeError(
+                f"multi_dot(): tensor {i} must be {' or '.join(f'{d}D' for d in wanted)} but got {x.ndim}D"
+            )
     head, tail = items[0].ndim == 1, items[-1].ndim == 1
     if head:
         items[0] = items[0].unsqueeze(0)
     if tail:
         items[-1] = items[-1].unsqueeze(-1)
-    for a, b in zip(items, items[1:], strict=False):
+    for a, b in itertools.pairwise(items):
         if a.shape[-1] != b.shape[0]:
-            raise ShapeError(f"multi_dot(): tensors with shapes {tuple(a.shape)} and {tuple(b.shape)} cannot be multiplied")
+            raise ShapeError(
+                f"multi_dot(): tensors with shapes {tuple(a.shape)} and {tuple(b.shape)} cannot be multiplied"
+            )
     out = _chain(items, _best_splits([x.shape[0] for x in items] + [items[-1].shape[1]]), 0, len(items) - 1)
     if head:
         out = out.squeeze(0)
@@ -246,7 +278,9 @@ def _best_splits(p: list[int]) -> dict[tuple[int, int], int]:
     for length in range(1, n):
         for i in range(n - length):
             j = i + length
-            cost[i, j], split[i, j] = min((cost[i, k] + cost[k + 1, j] + p[i] * p[k + 1] * p[j + 1], k) for k in range(i, j))
+            cost[i, j], split[i, j] = min(
+                (cost[i, k] + cost[k + 1, j] + p[i] * p[k + 1] * p[j + 1], k) for k in range(i, j)
+            )
     return split
 
 

@@ -105,7 +105,9 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     if not x.ndim or not y.ndim:
         return x * y
     if x.shape[-1] != y.shape[-1]:
-        raise ShapeError(f"inner() the last dimension must match on both input tensors but got shapes {list(x.shape)} and {list(y.shape)}")
+        raise ShapeError(
+            f"inner() the last dimension must match on both input tensors but got shapes {list(x.shape)} and {list(y.shape)}"
+        )
     return tensordot(x, y, dims=([-1], [-1]))
 
 
@@ -125,7 +127,9 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """
     x, y = tensor_arg(x, "vecdot", "x"), tensor_arg(y, "vecdot", "y")
     product = (ops.conj(x) if x.dtype.is_complex else x) * y
-    return product.sum(dim_arg(dim, product.ndim, "vecdot"), dtype=product.dtype if product.dtype is not dtypes.bool_ else None)
+    return product.sum(
+        dim_arg(dim, product.ndim, "vecdot"), dtype=product.dtype if product.dtype is not dtypes.bool_ else None
+    )
 
 
 @public(method=False, function=False)
@@ -250,17 +254,30 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
     if compute_mode not in modes:
         raise ValueError(f"{compute_mode} is not a valid value for compute_mode")
-    if p == 2 and x.shape[-1] and compute_mode != modes[2] and (compute_mode == modes[1] or max(x.shape[-2], y.shape[-2]) > 25):
+    if (
+        p == 2
+        and x.shape[-1]
+        and compute_mode != modes[2]
+        and (compute_mode == modes[1] or max(x.shape[-2], y.shape[-2]) > 25)
+    ):
         return _euclidean(x, y)
     if not x.shape[-1] or not x.shape[-2] or not y.shape[-2]:
         batch = broadcast_shapes(x.shape[:-2], y.shape[:-2])
-        return ops.matmul(x, ops.matrix_transpose(y)) * 0 if x.shape[-1] else x.new_zeros((*batch, x.shape[-2], y.shape[-2]))
+        return (
+            ops.matmul(x, ops.matrix_transpose(y)) * 0
+            if x.shape[-1]
+            else x.new_zeros((*batch, x.shape[-2], y.shape[-2]))
+        )
     return vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
 
 
 def _euclidean(x: Tensor, y: Tensor) -> Tensor:
     """Through ``|x|^2 + |y|^2 - 2 x.y``: one matrix product. Rounding may leave small negatives; they are 0."""
-    square = ops.sum(x * x, (x.ndim - 1,), True) + ops.matrix_transpose(ops.sum(y * y, (y.ndim - 1,), True)) - 2 * matmul(x, y.mT)
+    square = (
+        ops.sum(x * x, (x.ndim - 1,), True)
+        + ops.matrix_transpose(ops.sum(y * y, (y.ndim - 1,), True))
+        - 2 * matmul(x, y.mT)
+    )
     positive = square > 0
     return ops.where(positive, ops.sqrt(ops.where(positive, square, 1.0)), 0.0)
 

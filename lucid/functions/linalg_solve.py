@@ -9,7 +9,7 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import LinAlgError, ShapeError
 from ..core.tensor import Tensor, as_tensor, wrap
-from ..ops import linalg as linalg_ops
+from ..ops import matrices as linalg_ops
 from .registry import FUNCTIONS, public, tensor_arg
 
 __all__ = [
@@ -35,13 +35,17 @@ def matrices(A: Any, name: str, *, square: bool = False, position: str = "A") ->
     """A stack of matrices of floating or complex dtype; RuntimeError otherwise."""
     x = tensor_arg(A, name, position)
     if x.ndim < 2:
-        raise ShapeError(f"linalg.{name}: The input tensor {position} must have at least 2 dimensions; got shape {tuple(x.shape)}")
+        raise ShapeError(
+            f"linalg.{name}: The input tensor {position} must have at least 2 dimensions; got shape {tuple(x.shape)}"
+        )
     if x.dtype.category < dtypes.FLOAT:
         raise RuntimeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {x.dtype}")
     if x.dtype.itemsize == 2:
         raise RuntimeError(f"linalg.{name}: Low precision dtypes not supported. Got {x.dtype}")
     if square and x.shape[-1] != x.shape[-2]:
-        raise ShapeError(f"linalg.{name}: {position} must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices")
+        raise ShapeError(
+            f"linalg.{name}: {position} must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices"
+        )
     return x
 
 
@@ -95,7 +99,9 @@ def _is_vector(A: Tensor, B: Tensor) -> bool:
 
 def _same_kind(A: Tensor, B: Tensor, name: str) -> None:
     if A.dtype is not B.dtype:
-        raise RuntimeError(f"linalg.{name}: Expected A and B to have the same dtype, but found A of type {A.dtype} and B of type {B.dtype} instead")
+        raise RuntimeError(
+            f"linalg.{name}: Expected A and B to have the same dtype, but found A of type {A.dtype} and B of type {B.dtype} instead"
+        )
 
 
 @public(method=False, function=False)
@@ -110,9 +116,13 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     _same_kind(A, B, "solve")
     if _is_vector(A, B):
         if not left:
-            raise RuntimeError("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False")
+            raise RuntimeError(
+                "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False"
+            )
         if B.shape[-1] != A.shape[-1]:
-            raise ShapeError(f"linalg.solve: Incompatible shapes of A and B for the equation AX = B ({A.shape[-2]}x{A.shape[-1]} and {B.shape[-1]}x1)")
+            raise ShapeError(
+                f"linalg.solve: Incompatible shapes of A and B for the equation AX = B ({A.shape[-2]}x{A.shape[-1]} and {B.shape[-1]}x1)"
+            )
         return linalg_ops.solve(A, B.unsqueeze(-1)).squeeze(-1)
     if B.ndim < 2 or A.shape[-1] != B.shape[-2 if left else -1]:
         raise ShapeError(
@@ -151,18 +161,24 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
     A, B = matrices(A, "solve_triangular", square=True), matrices(B, "solve_triangular", position="B")
     _same_kind(A, B, "solve_triangular")
     if A.shape[-1] != B.shape[-2 if left else -1]:
-        raise ShapeError(f"linalg.solve_triangular: Incompatible shapes of A and B: {tuple(A.shape)} and {tuple(B.shape)}")
+        raise ShapeError(
+            f"linalg.solve_triangular: Incompatible shapes of A and B: {tuple(A.shape)} and {tuple(B.shape)}"
+        )
     if left:
         return linalg_ops.solve_triangular(A, B, bool(upper), bool(unitriangular))
     return linalg_ops.solve_triangular(A.mT, B.mT, not upper, bool(unitriangular)).mT
 
 
 @public()
-def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False) -> Any:
+def triangular_solve(
+    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> Any:
     """``(solution, A)`` of A X = b for triangular A (the older form of ``linalg.solve_triangular``)."""
     x = matrices(A, "triangular_solve", square=True)
     matrix = x.mT if transpose else x
-    return TriangularSolve(solve_triangular(matrix, b, upper=upper != transpose, unitriangular=unitriangular), x.clone())
+    return TriangularSolve(
+        solve_triangular(matrix, b, upper=upper != transpose, unitriangular=unitriangular), x.clone()
+    )
 
 
 TriangularSolve = result("triangular_solve", "solution cloned_coefficient")
@@ -234,24 +250,34 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     """
     A, B = matrices(A, "lstsq"), tensor_arg(B, "lstsq", "B")
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
-        raise RuntimeError(f"torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver!r}")
+        raise RuntimeError(
+            f"torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver!r}"
+        )
     _same_kind(A, B, "lstsq")
     vector = B.ndim < 2 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1]))
     right = B.unsqueeze(-1) if vector else B
     if right.shape[-2] != A.shape[-2]:
-        raise ShapeError(f"linalg.lstsq: input.size(-2) should match other.size(-2); got {tuple(A.shape)} and {tuple(B.shape)}")
+        raise ShapeError(
+            f"linalg.lstsq: input.size(-2) should match other.size(-2); got {tuple(A.shape)} and {tuple(B.shape)}"
+        )
     driver = driver or "gelsy"
     m, n = A.shape[-2:]
     tolerance = dtypes.finfo(A.dtype).eps * max(m, n) if rcond is None else float(rcond)
     solution = linalg_ops.lstsq_solution(A, right, tolerance)
     empty = as_tensor([], dtype=A.dtype.to_real(), device=A.device)
     s = linalg_ops.svdvals(A.detach())
-    rank = ops.sum(s > s.amax(-1, keepdim=True) * tolerance, -1) if driver != "gels" and min(m, n) else as_tensor([], dtype=dtypes.int64)
+    rank = (
+        ops.sum(s > s.amax(-1, keepdim=True) * tolerance, -1)
+        if driver != "gels" and min(m, n)
+        else as_tensor([], dtype=dtypes.int64)
+    )
     residuals = empty
     if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
         error = ops.abs(A @ solution - right)
         residuals = ops.sum(error * error, (error.ndim - 2,))
-    return Lstsq(solution.squeeze(-1) if vector else solution, residuals, rank, s if driver in ("gelsd", "gelss") else empty)
+    return Lstsq(
+        solution.squeeze(-1) if vector else solution, residuals, rank, s if driver in ("gelsd", "gelss") else empty
+    )
 
 
 @public(method=False, function=False)
@@ -262,7 +288,9 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     head, tail = tuple(A.shape[:ind]), tuple(A.shape[ind:])
     rows, cols = _product(head), _product(tail)
     if rows != cols:
-        raise ShapeError(f"linalg.tensorinv: Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got {cols} != {rows}")
+        raise ShapeError(
+            f"linalg.tensorinv: Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got {cols} != {rows}"
+        )
     return inv(A.reshape(rows, cols)).reshape(*tail, *head)
 
 
@@ -273,7 +301,9 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
         A = FUNCTIONS["movedim"](A, tuple(dims), tuple(range(-len(dims), 0)))
     tail = tuple(A.shape[B.ndim :])
     if _product(tail) != _product(tuple(A.shape[: B.ndim])):
-        raise ShapeError("linalg.tensorsolve: Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim])")
+        raise ShapeError(
+            "linalg.tensorsolve: Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim])"
+        )
     return solve(A.reshape(B.shape.numel(), -1), B.reshape(-1)).reshape(tail)
 
 

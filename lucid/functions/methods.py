@@ -10,9 +10,9 @@ from ..core import dtypes
 from ..core.device import device as Device
 from ..core.op import OPS
 from ..core.tensor import Tensor, as_tensor
-from ..core.view import detached, write
-from .pointwise import subtract
+from ..core.view import View, detached, layout, write
 from .pointwise import pow as power
+from .pointwise import subtract
 from .registry import FUNCTIONS, check_leaf, fitted, make_inplace, public
 
 
@@ -26,7 +26,15 @@ def method(f: Any) -> Any:
 
 
 @method
-def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+def to(
+    self: Tensor,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool = False,
+    non_blocking: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """This tensor in another dtype or on another device (or like another tensor); itself if nothing changes.
 
     >>> import lucid
@@ -125,7 +133,11 @@ def item(self: Tensor) -> Any:
     if self.shape.numel() != 1:
         raise RuntimeError(f"a Tensor with {self.shape.numel()} elements cannot be converted to Scalar")
     value = self.value
-    return backend_of(value).to_host(value).item() if self.dtype is not dtypes.bfloat16 else float(backend_of(value).to_host(value).astype("float32").item())
+    return (
+        backend_of(value).to_host(value).item()
+        if self.dtype is not dtypes.bfloat16
+        else float(backend_of(value).to_host(value).astype("float32").item())
+    )
 
 
 @method
@@ -146,7 +158,9 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
     if self.requires_grad:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self.device.type != "cpu":
-        raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
+        raise TypeError(
+            f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+        )
     return self.value
 
 
@@ -198,6 +212,8 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     """Whether the elements lie in row order in memory."""
     flags = getattr(self.value, "flags", None)
+    if flags is None and type(self) is View and not hasattr(self.value, "level"):
+        flags = layout(self).flags
     return True if flags is None else bool(flags.c_contiguous)
 
 
@@ -219,7 +235,11 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite every element with one value; returns itself."""
     check_leaf(self, "fill_")
-    v = value if isinstance(value, Tensor) else as_tensor(value, dtype=self.dtype if not isinstance(value, complex) else None, like=self)
+    v = (
+        value
+        if isinstance(value, Tensor)
+        else as_tensor(value, dtype=self.dtype if not isinstance(value, complex) else None, like=self)
+    )
     if v.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {v.ndim} dimensions.")
     v = v if v.dtype is self.dtype else OPS["cast"].call(v, self.dtype, v.dtype)
@@ -248,7 +268,9 @@ def size(self: Tensor, dim: int | None = None) -> Any:
     if dim is None:
         return self.shape
     if not -self.ndim <= dim < self.ndim:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-max(self.ndim, 1)}, {max(self.ndim, 1) - 1}], but got {dim})")
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-max(self.ndim, 1)}, {max(self.ndim, 1) - 1}], but got {dim})"
+        )
     return self.shape[dim]
 
 
@@ -295,7 +317,13 @@ for _dunder, _f in {
 }.items():  # fmt: skip
     setattr(Tensor, f"__{_dunder}__", _f)
     commutes = _dunder in ("add", "mul", "and", "or", "xor")
-    setattr(Tensor, f"__r{_dunder}__", _f if commutes else lambda self, other, f=_f: f(as_tensor(other, like=self) if hasattr(other, "__array__") else other, self))
+    setattr(
+        Tensor,
+        f"__r{_dunder}__",
+        _f
+        if commutes
+        else lambda self, other, f=_f: f(as_tensor(other, like=self) if hasattr(other, "__array__") else other, self),
+    )
 for _dunder, _op in {"lt": ops.less, "le": ops.less_equal, "gt": ops.greater, "ge": ops.greater_equal}.items():
     setattr(Tensor, f"__{_dunder}__", _op)
 
@@ -311,7 +339,7 @@ def _not_equal(self: Tensor, other: Any) -> Any:
 Tensor.__eq__ = _equal  # type: ignore[method-assign, assignment]
 Tensor.__ne__ = _not_equal  # type: ignore[method-assign, assignment]
 Tensor.__neg__ = ops.negative  # type: ignore[attr-defined]
-Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined]
+Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined, operator]
 Tensor.__abs__ = ops.abs  # type: ignore[attr-defined]
 Tensor.__invert__ = ops.bitwise_invert  # type: ignore[attr-defined]
 
@@ -329,7 +357,9 @@ Tensor.__itruediv__ = Tensor.div_  # type: ignore[attr-defined]
 def _bool(self: Tensor) -> bool:
     if self.shape.numel() != 1:
         what = "no" if not self.shape.numel() else "more than one"
-        raise RuntimeError(f"Boolean value of Tensor with {what} value{'s' if not self.shape.numel() else ''} is ambiguous")
+        raise RuntimeError(
+            f"Boolean value of Tensor with {what} value{'s' if not self.shape.numel() else ''} is ambiguous"
+        )
     return bool(item(self))
 
 
@@ -350,7 +380,11 @@ def _contains(self: Tensor, element: Any) -> bool:
 
 
 def _format(self: Tensor, spec: str) -> str:
-    return format(item(self), spec) if not self.ndim and spec else format(repr(self) if self.ndim or self.requires_grad else str(item(self)), spec)
+    return (
+        format(item(self), spec)
+        if not self.ndim and spec
+        else format(repr(self) if self.ndim or self.requires_grad else str(item(self)), spec)
+    )
 
 
 Tensor.__bool__ = _bool  # type: ignore[attr-defined]
@@ -359,8 +393,8 @@ Tensor.__float__ = lambda self: float(item(self))  # type: ignore[attr-defined]
 Tensor.__complex__ = lambda self: complex(item(self))  # type: ignore[attr-defined]
 Tensor.__index__ = _index  # type: ignore[attr-defined]
 Tensor.__iter__ = _iter  # type: ignore[attr-defined]
-Tensor.__contains__ = _contains  # type: ignore[attr-defined]
-Tensor.__format__ = _format  # type: ignore[method-assign]
+Tensor.__contains__ = _contains  # type: ignore[attr-defined, operator]
+Tensor.__format__ = _format  # type: ignore[method-assign, assignment]
 
 
 @public()
@@ -393,6 +427,7 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
     True
     """
     return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
 
 for _name in ("detach_", "fill_", "zero_"):
     FUNCTIONS[_name] = getattr(Tensor, _name)

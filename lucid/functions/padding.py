@@ -34,7 +34,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = 
     if len(amounts) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(amounts) // 2 > x.ndim:
-        raise RuntimeError(f"Padding length should be less than or equal to two times the input dimension but got padding length {len(amounts)} and input of dimension {x.ndim}")
+        raise RuntimeError(
+            f"Padding length should be less than or equal to two times the input dimension but got padding length {len(amounts)} and input of dimension {x.ndim}"
+        )
     if mode not in MODES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     pairs = [(x.ndim - 1 - i, amounts[2 * i], amounts[2 * i + 1]) for i in range(len(amounts) // 2)]
@@ -55,7 +57,9 @@ def _constant(x: Tensor, pairs: list[tuple[int, int, int]], value: Any) -> Tenso
         n = x.shape[d]
         shape[d] = n + before + after
         if shape[d] < 0:
-            raise ShapeError(f"pad: The input size {n}, plus negative padding {before} and {after}, resulted in a negative output size at dimension {d}")
+            raise ShapeError(
+                f"pad: The input size {n}, plus negative padding {before} and {after}, resulted in a negative output size at dimension {d}"
+            )
         crop[d] = slice(max(-before, 0), max(n - max(-after, 0), max(-before, 0)))
         inner[d] = slice(max(before, 0), shape[d] - max(after, 0))
     if any(before < 0 or after < 0 for _, before, after in pairs):
@@ -82,9 +86,13 @@ def _extended(x: Tensor, d: int, before: int, after: int, mode: str) -> Tensor:
     """One dimension padded from its own contents."""
     n = x.shape[d]
     if mode == "reflect" and (before >= n or after >= n):
-        raise RuntimeError(f"Argument #4: Padding size should be less than the corresponding input dimension, but got: padding ({before}, {after}) at dimension {d} of input {list(x.shape)}")
+        raise RuntimeError(
+            f"Argument #4: Padding size should be less than the corresponding input dimension, but got: padding ({before}, {after}) at dimension {d} of input {list(x.shape)}"
+        )
     if mode == "circular" and (before > n or after > n):
-        raise RuntimeError(f"Padding value causes wrapping around more than once: padding ({before}, {after}) at dimension {d} of input {list(x.shape)}")
+        raise RuntimeError(
+            f"Padding value causes wrapping around more than once: padding ({before}, {after}) at dimension {d} of input {list(x.shape)}"
+        )
     if mode == "replicate" and not n:
         raise RuntimeError(f"Expected a non-empty dimension {d} for mode 'replicate', got input {list(x.shape)}")
     if before < 0 or after < 0:

@@ -7,6 +7,7 @@ from typing import Any
 from .. import ops
 from ..core.errors import ShapeError
 from ..core.tensor import Tensor
+from ..ops.matrices import matmul as matmul_op
 from .registry import public, tensor_arg
 
 
@@ -23,7 +24,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     x, y = tensor_arg(input, "matmul"), tensor_arg(other, "matmul", "other")
     a, b = x.value.shape, y.value.shape
     if len(a) == 2 and len(b) == 2 and a[1] == b[0] and x.value.dtype is y.value.dtype:  # the common case first
-        return ops.matmul(x, y)
+        return matmul_op(x, y)
     p, q = len(a), len(b)
     if not p or not q:
         raise ShapeError(f"matmul: both arguments need to be at least 1D, but they are {p}D and {q}D")
@@ -31,17 +32,19 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if a[-1] != inner:
         raise ShapeError(f"matmul: inner sizes differ: {tuple(a)} @ {tuple(b)}; {a[-1]} != {inner}")
     if x.dtype is not y.dtype:
-        raise RuntimeError(f"matmul: expected both operands to have the same dtype, but got {x.dtype} and {y.dtype}; cast one with .to()")
+        raise RuntimeError(
+            f"matmul: expected both operands to have the same dtype, but got {x.dtype} and {y.dtype}; cast one with .to()"
+        )
     if p == 2 and q == 2:
-        return ops.matmul(x, y)
+        return matmul_op(x, y)
     if p == 1:
         x = ops.reshape(x, (1, a[0]))
     if q == 1:
         y = ops.reshape(y, (b[0], 1))
     if p > 2 and q <= 2:  # one large product instead of a stack of small ones
-        flat = ops.matmul(ops.reshape(x, (-1 if a[-1] else _rows(a), a[-1])), y)
+        flat = matmul_op(ops.reshape(x, (-1 if a[-1] else _rows(a), a[-1])), y)
         return ops.reshape(flat, (*a[:-1], b[-1]) if q == 2 else tuple(a[:-1]))
-    out = ops.matmul(x, y)
+    out = matmul_op(x, y)
     if p == 1 or q == 1:
         sizes = list(out.shape)
         if q == 1:
@@ -61,7 +64,9 @@ def _rows(shape: tuple[int, ...]) -> int:
 
 def _ranks(name: str, x: Tensor, p: int, y: Tensor, q: int) -> None:
     if tensor_arg(x, name).ndim != p or tensor_arg(y, name, "mat2").ndim != q:
-        raise RuntimeError(f"{name}: expected a {p}-D and a {q}-D tensor, got shapes {tuple(x.shape)} and {tuple(y.shape)}")
+        raise RuntimeError(
+            f"{name}: expected a {p}-D and a {q}-D tensor, got shapes {tuple(x.shape)} and {tuple(y.shape)}"
+        )
 
 
 @public()

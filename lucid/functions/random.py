@@ -184,7 +184,7 @@ def draw(name: str, shape: Any, dtype: Any, device: Any, generator: Generator | 
 
 def _draw_in_transform(backend: Any, name: str, generator: Generator, shape: Any, dtype: Any, args: tuple) -> Any:
     """Inside vmap: one draw for all examples, or one for each, as ``randomness`` says."""
-    mapped = [f for f in frames() if hasattr(f, "randomness")]
+    mapped: list[Any] = [f for f in frames() if hasattr(f, "randomness")]
     if any(f.randomness == "error" for f in mapped):
         raise RuntimeError(
             "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "

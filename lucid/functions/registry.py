@@ -55,7 +55,9 @@ def public(
                     kwargs[SYNONYMS[name]] = kwargs.pop(name)
             if out and "out" in kwargs and "out" not in accepted:
                 target = kwargs.pop("out")
-                return f(*args, **kwargs) if target is None else write_out(target, lambda: f(*args, **kwargs), f.__name__)
+                return (
+                    f(*args, **kwargs) if target is None else write_out(target, lambda: f(*args, **kwargs), f.__name__)
+                )
             return f(*args, **kwargs)
 
         for name in (f.__name__, *names):
@@ -158,7 +160,9 @@ def dim_arg(dim: Any, ndim: int, name: str) -> int:
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}") from None
     bound = max(ndim, 1)
     if not -bound <= dim < bound:
-        raise IndexError(f"{name}: Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})")
+        raise IndexError(
+            f"{name}: Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
+        )
     return dim % bound
 
 
@@ -191,4 +195,3 @@ def shape_arg(sizes: tuple, name: str) -> tuple[int, ...]:
     except AttributeError:
         bad = next(s for s in sizes if not hasattr(s, "__index__"))
         raise TypeError(f"{name}(): sizes must be ints, got {type(bad).__name__} {bad!r}") from None
-

@@ -30,11 +30,15 @@ def _number(value: Any, x: Tensor) -> Tensor:
 
 def _fits(index: Tensor, src: Tensor, name: str) -> None:
     if index.ndim != src.ndim or any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
-        raise ShapeError(f"{name}(): Expected index {list(index.shape)} to be no larger than src {list(src.shape)} size in every dimension")
+        raise ShapeError(
+            f"{name}(): Expected index {list(index.shape)} to be no larger than src {list(src.shape)} size in every dimension"
+        )
 
 
 @public(inplace=True)
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
     """A copy of ``input`` with ``src`` (a tensor or a number) written at ``index`` along ``dim``.
 
     ``out[index[i][j]][j] = src[i][j]`` for dim 0. ``reduce`` is "add" or "multiply".
@@ -64,7 +68,9 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
 
 
 @public(inplace=True)
-def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
     """What falls on each position along ``dim``, reduced: "sum", "prod", "mean", "amax" or "amin"; with or without ``input``.
 
     >>> import lucid
@@ -100,8 +106,11 @@ def _slices(input: Tensor, d: int, index: Tensor, source: Tensor, name: str) -> 
     s = ops.reshape(source, (1,)) if source.ndim == 0 and x.ndim == 1 else source
     wanted = (*x.shape[:d], len(index), *x.shape[d + 1 :])
     if tuple(s.shape) != wanted:
-        raise ShapeError(f"{name}_(): Source/destination tensor must have same slice shapes. Destination {list(x.shape)}, index {list(index.shape)}, source {list(source.shape)} at dimension {d}")
+        raise ShapeError(
+            f"{name}_(): Source/destination tensor must have same slice shapes. Destination {list(x.shape)}, index {list(index.shape)}, source {list(source.shape)} at dimension {d}"
+        )
     _, arrays = parse(x, (FULL,) * d + (index,))
+    assert arrays is not None
     return x, s, index_arrays(arrays)
 
 
@@ -117,7 +126,11 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     d, index = _vector(input, dim, index, "index_add")
     x, source, at = _slices(input, d, index, source, "index_add")
     source = source if alpha == 1 else source * alpha
-    total = x + index_ops.place_add(source, tuple(x.shape), at) if x.dtype is not dtypes.bool_ else index_ops.index_put_add(x, source, at)
+    total = (
+        x + index_ops.place_add(source, tuple(x.shape), at)
+        if x.dtype is not dtypes.bool_
+        else index_ops.index_put_add(x, source, at)
+    )
     return ops.reshape(total, tuple(input.shape))
 
 
@@ -134,15 +147,20 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy of ``input`` with one value in the slices at ``index``."""
     d, index = _vector(input, dim, index, "index_fill")
     if isinstance(value, Tensor) and value.ndim:
-        raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s).")
+        raise RuntimeError(
+            f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
     x = input if input.ndim else ops.reshape(input, (1,))
     value = _number(value, x)
     _, arrays = parse(x, (FULL,) * d + (index,))
+    assert arrays is not None
     return ops.reshape(index_ops.index_put(x, value, index_arrays(arrays)), tuple(input.shape))
 
 
 @public(inplace=True)
-def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
     """``scatter_reduce`` of whole slices: ``reduce`` is "prod", "mean", "amax" or "amin"."""
     d, index = _vector(input, dim, index, "index_reduce")
     if reduce not in REDUCTIONS[1:]:
@@ -166,7 +184,9 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     if not isinstance(indices, tuple | list):
         raise TypeError("index_put(): argument 'indices' must be tuple of Tensors")
     if values.dtype is not input.dtype:
-        raise RuntimeError(f"Index put requires the source and destination dtypes match, got {input.dtype} for the destination and {values.dtype} for the source.")
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {input.dtype} for the destination and {values.dtype} for the source."
+        )
     _, arrays = parse(input, tuple(FULL if i is None else i for i in indices))
     if arrays is None:
         return ops.copy(fitted(input, values, "index_put"))
@@ -204,7 +224,9 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     index = _flat_index(input, index, "put")
     _source(input, source, "put")
     if index.shape.numel() != source.shape.numel():
-        raise ShapeError(f"put_(): Expected source and index to have the same number of elements, but got source.numel() = {source.shape.numel()}, index.numel() = {index.shape.numel()}")
+        raise ShapeError(
+            f"put_(): Expected source and index to have the same number of elements, but got source.numel() = {source.shape.numel()}, index.numel() = {index.shape.numel()}"
+        )
     flat = ops.reshape(input, (input.shape.numel(),))
     return ops.reshape(index_put(flat, (index.reshape(-1),), source.reshape(-1), accumulate), tuple(input.shape))  # type: ignore[attr-defined]
 
@@ -225,11 +247,15 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     if dim is None:
         return ops.take_along_axis(ops.reshape(x, (-1,)), _checked_flat(x, ops.reshape(index, (-1,))), 0)
     if x.ndim != index.ndim:
-        raise RuntimeError(f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {x.ndim} dimensions for input, and {index.ndim} dimensions for indices")
+        raise RuntimeError(
+            f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {x.ndim} dimensions for input, and {index.ndim} dimensions for indices"
+        )
     from .shaping import broadcast_shapes
 
     d = dim_arg(dim, x.ndim, "take_along_dim")
-    shape = list(broadcast_shapes([n for i, n in enumerate(x.shape) if i != d], [n for i, n in enumerate(index.shape) if i != d]))
+    shape = list(
+        broadcast_shapes([n for i, n in enumerate(x.shape) if i != d], [n for i, n in enumerate(index.shape) if i != d])
+    )
     x = expand(x, *shape[:d], x.shape[d], *shape[d:])
     index = expand(index, *shape[:d], index.shape[d], *shape[d:])
     _check_along(x, index, d, "take_along_dim")
@@ -255,12 +281,16 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}")
     if source.dtype is not input.dtype:
-        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}")
+        raise RuntimeError(
+            f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}"
+        )
     from .shaping import broadcast_tensors
 
     x, m = broadcast_tensors(input, mask)
     if not hasattr(m.value, "level") and int(ops.sum(m)) > source.shape.numel():
-        raise RuntimeError(f"Number of elements of source < number of ones in mask: {source.shape.numel()} < {int(ops.sum(m))}")
+        raise RuntimeError(
+            f"Number of elements of source < number of ones in mask: {source.shape.numel()} < {int(ops.sum(m))}"
+        )
     return scatter_ops.masked_scatter(x, m, source)
 
 
@@ -272,13 +302,17 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of ``input`` with ``src`` as its slice at ``index``."""
     d = dim_arg(dim, input.ndim, "select_scatter")
     if not -input.shape[d] <= index < input.shape[d]:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {d}")
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {d}"
+        )
     at = (FULL,) * d + (int(index),)
     return _replaced(input, src, at, (*input.shape[:d], *input.shape[d + 1 :]))
 
 
 @public()
-def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
+def slice_scatter(
+    input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
     """A copy of ``input`` with ``src`` as its slice ``start:end:step`` along ``dim``."""
     d = dim_arg(dim, input.ndim, "slice_scatter")
     if step <= 0:
@@ -290,7 +324,9 @@ def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = 
 
 def _replaced(input: Tensor, src: Tensor, at: tuple, shape: tuple) -> Tensor:
     if tuple(src.shape) != shape:
-        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(shape)}")
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(shape)}"
+        )
     return ops.setitem(input, src.to(input.dtype), at)
 
 

@@ -39,7 +39,9 @@ def resolve_shape(x: Tensor, shape: tuple[int, ...], name: str) -> tuple[int, ..
             f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
             "size -1 can be any value and is ambiguous"
         )
-    raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {total} (input shape {tuple(x.shape)})")
+    raise ShapeError(
+        f"{name}: shape '{list(shape)}' is invalid for input of size {total} (input shape {tuple(x.shape)})"
+    )
 
 
 def in_order(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
@@ -146,7 +148,9 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     if -1 in part:
         part[part.index(-1)] = input.shape[d] // math.prod(n for n in part if n != -1)
     if math.prod(part) != input.shape[d]:
-        raise RuntimeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({input.shape[d]}) in the input tensor")
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {d} ({input.shape[d]}) in the input tensor"
+        )
     return ops.reshape(input, (*input.shape[:d], *part, *input.shape[d + 1 :]))
 
 
@@ -163,7 +167,9 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     x = tensor_arg(input, "permute")
     axes = shape_arg(dims, "permute")
     if len(axes) != x.ndim:
-        raise RuntimeError(f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {x.ndim} is not equal to len(dims) = {len(axes)}")
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {x.ndim} is not equal to len(dims) = {len(axes)}"
+        )
     axes = tuple(dim_arg(a, x.ndim, "permute") for a in axes)
     if len(set(axes)) != len(axes):
         raise RuntimeError(f"permute(): duplicate dims are not allowed: {axes}")
@@ -211,7 +217,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     src = [dim_arg(d, input.ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
     dst = [dim_arg(d, input.ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
-        raise RuntimeError(f"movedim: repeated dim or different lengths in source {source} and destination {destination}")
+        raise RuntimeError(
+            f"movedim: repeated dim or different lengths in source {source} and destination {destination}"
+        )
     rest = iter(d for d in range(input.ndim) if d not in src)
     axes = [src[dst.index(i)] if i in dst else next(rest) for i in range(input.ndim)]
     return ops.permute_dims(input, tuple(axes))
@@ -226,7 +234,11 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     lucid.Size([2])
     """
     x = tensor_arg(input, "squeeze")
-    dims = range(x.ndim) if dim is None else [dim_arg(d, x.ndim, "squeeze") for d in ((dim,) if isinstance(dim, int) else dim)]
+    dims = (
+        range(x.ndim)
+        if dim is None
+        else [dim_arg(d, x.ndim, "squeeze") for d in ((dim,) if isinstance(dim, int) else dim)]
+    )
     return ops.reshape(x, tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in dims))
 
 
@@ -258,13 +270,17 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     wanted = shape_arg(sizes, "expand")
     lead = len(wanted) - x.ndim
     if lead < 0:
-        raise RuntimeError(f"expand(): the number of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor ({x.ndim})")
+        raise RuntimeError(
+            f"expand(): the number of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor ({x.ndim})"
+        )
     full = []
     for i, n in enumerate(wanted):
         have = x.shape[i - lead] if i >= lead else None
         if n == -1:
             if have is None:
-                raise RuntimeError(f"expand(): The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}")
+                raise RuntimeError(
+                    f"expand(): The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
+                )
             n = have
         if have not in (None, 1, n):
             raise RuntimeError(
@@ -301,7 +317,9 @@ def broadcast_shapes(*shapes: Any) -> Any:
     for back in range(1, max((len(s) for s in sizes), default=0) + 1):
         found = {s[-back] for s in sizes if len(s) >= back} - {1}
         if len(found) > 1:
-            raise ShapeError(f"broadcast_shapes: shapes {', '.join(map(str, sizes))} do not broadcast: sizes {sorted(found)} differ")
+            raise ShapeError(
+                f"broadcast_shapes: shapes {', '.join(map(str, sizes))} do not broadcast: sizes {sorted(found)} differ"
+            )
         result.insert(0, found.pop() if found else 1)
     return Size(result)
 
@@ -369,7 +387,9 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     first = items[0]
     for i, x in enumerate(items):
         if x.shape != first.shape:
-            raise ShapeError(f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(x.shape)} at entry {i}")
+            raise ShapeError(
+                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(x.shape)} at entry {i}"
+            )
     d = dim_arg(dim, first.ndim + 1, "stack")
     return shape_ops.concat([unsqueeze(x, d) for x in items], d)
 
@@ -396,7 +416,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     else:
         sizes = [s.__index__() for s in split_size_or_sections]
         if sum(sizes) != n or any(s < 0 for s in sizes):
-            raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={sizes}")
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={sizes}"
+            )
     starts = [0]
     for s in sizes:
         starts.append(starts[-1] + s)
@@ -445,7 +467,9 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     d = dim_arg(dim, input.ndim, "select")
     n = input.shape[d] if input.ndim else 0
     if not -n <= index < n:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {d}")
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {d}"
+        )
     return ops.getitem(input, (slice(None),) * d + (int(index),))
 
 
@@ -502,7 +526,9 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions exchanged, complex numbers conjugated."""
     if input.ndim < 2:
-        raise RuntimeError(f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
+        raise RuntimeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
+        )
     turned = ops.matrix_transpose(input)
     return ops.conj(turned) if input.dtype.is_complex else turned
 

@@ -90,9 +90,13 @@ def view_dtype(x: Tensor, dtype: Any) -> Tensor:
         if not x.ndim:
             raise RuntimeError(f"self.dim() cannot be 0 to view {x.dtype} as {d} (different element sizes)")
         if theirs > ours and (x.shape[-1] * ours) % theirs:
-            raise RuntimeError(f"self.size(-1) must be divisible by {theirs // ours} to view {x.dtype} as {d} (different element sizes), but got {x.shape[-1]}")
+            raise RuntimeError(
+                f"self.size(-1) must be divisible by {theirs // ours} to view {x.dtype} as {d} (different element sizes), but got {x.shape[-1]}"
+            )
         if geometry(x)[1][-1] != 1:
-            raise RuntimeError(f"self.stride(-1) must be 1 to view {x.dtype} as {d} (different element sizes), but got {geometry(x)[1][-1]}")
+            raise RuntimeError(
+                f"self.stride(-1) must be 1 to view {x.dtype} as {d} (different element sizes), but got {geometry(x)[1][-1]}"
+            )
     return shape_ops.reinterpret(x, d, x.dtype)
 
 
@@ -140,7 +144,9 @@ Tensor.resize_as_ = lambda self, other, **_: resize_(self, *other.shape)  # type
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
     """Whether both show the same memory in the same way."""
-    return _address(self) == _address(tensor) and self.shape == tensor.shape and geometry(self)[1] == geometry(tensor)[1]
+    return (
+        _address(self) == _address(tensor) and self.shape == tensor.shape and geometry(self)[1] == geometry(tensor)[1]
+    )
 
 
 def _address(x: Tensor) -> int:

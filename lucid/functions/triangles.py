@@ -77,7 +77,9 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     a, b = _pair(dim1, dim2, input.ndim, "diagonal_scatter")
     shown = diagonal(input.detach(), offset, a, b)
     if shown.shape != src.shape:
-        raise RuntimeError(f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(shown.shape)}")
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(shown.shape)}"
+        )
     return shape_ops.diagonal_put(input, src.to(input.dtype), int(offset), a, b)
 
 

@@ -170,7 +170,10 @@ def _after_failure(module: Module, args: tuple, kwargs: dict, done: set[int]) ->
                 hook(module, args, None)
         except Exception as error:
             where = "module" if own else "global module"
-            warnings.warn(f"{where} forward hook with ``always_call=True`` raised an exception that was silenced as another error was raised in forward: {error}", stacklevel=3)
+            warnings.warn(
+                f"{where} forward hook with ``always_call=True`` raised an exception that was silenced as another error was raised in forward: {error}",
+                stacklevel=3,
+            )
 
 
 # Identity on several tensors at once: its node is where hooks see the gradients of a module's inputs or outputs.
@@ -245,7 +248,9 @@ class _Boundary:
 def _checked(changed: Any, count: int, what: str) -> tuple:
     changed = changed if isinstance(changed, tuple) else (changed,)
     if len(changed) != count:
-        raise RuntimeError(f"Backward hook returned an invalid number of {what}, got {len(changed)}, but expected {count}")
+        raise RuntimeError(
+            f"Backward hook returned an invalid number of {what}, got {len(changed)}, but expected {count}"
+        )
     return changed
 
 

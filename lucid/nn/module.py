@@ -40,7 +40,11 @@ class Module(StateDict):
 
     def __init__(self, *args: Any, **kwargs: Any):
         if not self.call_super_init and (args or kwargs):
-            what = f"an unexpected keyword argument {next(iter(kwargs))!r}" if kwargs else f"{len(args) + 1} positional arguments but 1 was expected"
+            what = (
+                f"an unexpected keyword argument {next(iter(kwargs))!r}"
+                if kwargs
+                else f"{len(args) + 1} positional arguments but 1 was expected"
+            )
             raise TypeError(f"{type(self).__name__}.__init__() got {what}")
         self.__dict__.update(
             training=True,
@@ -123,7 +127,9 @@ class Module(StateDict):
             self.register_parameter(name, value)
         elif params is not None and name in params:
             if value is not None:
-                raise TypeError(f"cannot assign '{_type_name(value)}' as parameter '{name}' (lucid.nn.Parameter or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_type_name(value)}' as parameter '{name}' (lucid.nn.Parameter or None expected)"
+                )
             self.register_parameter(name, None)
         elif isinstance(value, Module):
             self._must_be_ready(params, "module")
@@ -131,11 +137,15 @@ class Module(StateDict):
             self._modules[name] = _replaced(Registry.modules, self, name, value)
         elif params is not None and name in self._modules:
             if value is not None:
-                raise TypeError(f"cannot assign '{_type_name(value)}' as child module '{name}' (lucid.nn.Module or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_type_name(value)}' as child module '{name}' (lucid.nn.Module or None expected)"
+                )
             self._modules[name] = _replaced(Registry.modules, self, name, None)
         elif isinstance(value, Buffer) or (params is not None and name in self._buffers):
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{_type_name(value)}' as buffer '{name}' (lucid.nn.Buffer, lucid.Tensor or None expected)")
+                raise TypeError(
+                    f"cannot assign '{_type_name(value)}' as buffer '{name}' (lucid.nn.Buffer, lucid.Tensor or None expected)"
+                )
             self._must_be_ready(params, "buffer")
             persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
             self.register_buffer(name, value, persistent)
@@ -175,9 +185,9 @@ class Module(StateDict):
         if not isinstance(name, str):
             raise TypeError(f"{what} name should be a string. Got {_type_name(name)}")
         if "." in name:
-            raise KeyError(f"{what} name can't contain \".\", got: {name!r}")
+            raise KeyError(f'{what} name can\'t contain ".", got: {name!r}')
         if name == "":
-            raise KeyError(f"{what} name can't be empty string \"\"")
+            raise KeyError(f'{what} name can\'t be empty string ""')
         if name not in registry and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 
@@ -185,7 +195,9 @@ class Module(StateDict):
         """Add a tensor that is part of the state but not learned; ``persistent=False`` leaves it out of the state dict."""
         self._check_name(name, "buffer", self.__dict__.get("_buffers", {}))
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' (lucid Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' (lucid Tensor or None required)"
+            )
         self._buffers[name] = _replaced(Registry.buffers, self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -197,7 +209,9 @@ class Module(StateDict):
         self._check_name(name, "parameter", self.__dict__.get("_parameters", {}))
         if param is not None:
             if not isinstance(param, Parameter):
-                raise TypeError(f"cannot assign '{_type_name(param)}' object to parameter '{name}' (lucid.nn.Parameter or None required)")
+                raise TypeError(
+                    f"cannot assign '{_type_name(param)}' object to parameter '{name}' (lucid.nn.Parameter or None required)"
+                )
             if param.grad_fn is not None:
                 raise ValueError(
                     f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
@@ -262,7 +276,9 @@ class Module(StateDict):
 
     # ---- traversal ----
 
-    def named_modules(self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """This module and all below it with their dotted names, each once (unless ``remove_duplicate=False``)."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -292,7 +308,9 @@ class Module(StateDict):
         for _, module in self.named_children():
             yield module
 
-    def _named_members(self, members: Callable, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Any]]:
+    def _named_members(
+        self, members: Callable, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
         seen = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
@@ -303,7 +321,9 @@ class Module(StateDict):
                     seen.add(value)
                 yield f"{path}.{name}" if path else name, value
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their dotted names, shared ones once (unless ``remove_duplicate=False``)."""
         yield from self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
 
@@ -312,7 +332,9 @@ class Module(StateDict):
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """All buffers with their dotted names."""
         yield from self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
 
@@ -433,7 +455,9 @@ class Module(StateDict):
 
     # ---- hooks ----
 
-    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
+    def register_forward_pre_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
         """Call ``hook(module, args)`` before forward (with ``with_kwargs``: ``hook(module, args, kwargs)``)."""
         handle = RemovableHandle(self._forward_pre_hooks, hook, prepend=prepend)
         if with_kwargs:
@@ -530,5 +554,7 @@ def _parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any]:
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype)
         if dtype.category < dtypes.FLOAT:
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
     return (None if device is None else Device(device)), dtype

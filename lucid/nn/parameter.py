@@ -128,7 +128,9 @@ class UninitializedBuffer(_Uninitialized, Tensor):  # type: ignore[misc]
     __slots__ = ()
     cls_to_become = Tensor
 
-    def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True) -> Any:
+    def __new__(
+        cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> Any:
         return _undefined(cls, requires_grad, device, dtype)
 
     def __init__(self, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True):

@@ -107,7 +107,9 @@ class StateDict:
 
     def _register_state_dict_hook(self, hook: Callable) -> RemovableHandle:
         if getattr(hook, "_from_public_api", False):
-            raise RuntimeError("Cannot register the same function as the state dict post hook that was previously registered via register_state_dict_post_hook")
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was previously registered via register_state_dict_post_hook"
+            )
         return RemovableHandle(self._state_dict_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
@@ -186,7 +188,9 @@ class StateDict:
                     if head not in (self._modules if dot else local):
                         unexpected_keys.append(key)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> _IncompatibleKeys:
         """Copy (or with ``assign`` take over) the tensors of a state dict; arrays of any library will do as values.
 
         Raises RuntimeError that lists all missing, unexpected and wrong-shaped names at once; nothing is changed then.
@@ -238,9 +242,14 @@ class StateDict:
             for what, names in (("Missing", keys.missing_keys), ("Unexpected", keys.unexpected_keys)):
                 if names:
                     listed = ", ".join(f'"{k}"' for k in names)
-                    errors.insert(0 if what == "Missing" else len(errors[:1]) if keys.missing_keys else 0, f"{what} key(s) in state_dict: {listed}. ")
+                    errors.insert(
+                        0 if what == "Missing" else len(errors[:1]) if keys.missing_keys else 0,
+                        f"{what} key(s) in state_dict: {listed}. ",
+                    )
         if errors:
-            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors)))
+            raise RuntimeError(
+                "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors))
+            )
         return keys
 
 
@@ -262,10 +271,14 @@ def _planned(module: Any, name: str, key: str, param: Tensor, given: Any, assign
     """Check one value against its place and return what writes it."""
     if not isinstance(given, Tensor):
         if not (hasattr(given, "__array__") or hasattr(given, "__dlpack__")):
-            raise _Fault(f'While copying the parameter named "{key}", expected a tensor or an array but received {type(given)}')
+            raise _Fault(
+                f'While copying the parameter named "{key}", expected a tensor or an array but received {type(given)}'
+            )
         given = as_tensor(given)
     if is_lazy(given) and not is_lazy(param):
-        raise _Fault(f'"{key}" in the state dict is an uninitialized parameter; the one in the model has shape {tuple(param.shape)}')
+        raise _Fault(
+            f'"{key}" in the state dict is an uninitialized parameter; the one in the model has shape {tuple(param.shape)}'
+        )
     if not is_lazy(param):
         if param.ndim == 0 and tuple(given.shape) == (1,):
             given = given[0]
@@ -275,7 +288,9 @@ def _planned(module: Any, name: str, key: str, param: Tensor, given: Any, assign
                 f"the shape in current model is {tuple(param.shape)}."
             )
         if given.dtype.is_complex and not param.dtype.is_complex:
-            raise _Fault(f"dtype mismatch for {key}: {given.dtype} in the checkpoint does not fit {param.dtype} in the model.")
+            raise _Fault(
+                f"dtype mismatch for {key}: {given.dtype} in the checkpoint does not fit {param.dtype} in the model."
+            )
 
     def write() -> None:
         if assign:

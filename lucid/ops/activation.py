@@ -4,7 +4,17 @@ from ..core.op import elementwise
 
 # The rules call fused kernels (``xp.gelu_grad``); on Tensors these are compositions, see ``namespace.py``.
 
-__all__ = ["binary_cross_entropy", "elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "log_sigmoid", "scale_shift", "silu"]
+__all__ = [
+    "binary_cross_entropy",
+    "elu",
+    "gelu",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_sigmoid",
+    "scale_shift",
+    "silu",
+]
 
 
 leaky_relu = elementwise("leaky_relu", lambda xp, g, x, slope: xp.leaky_relu_grad(g, x, slope), params=("slope",))
@@ -15,8 +25,12 @@ elu = elementwise(
     promote="float",
 )
 silu = elementwise("silu", lambda xp, g, x: xp.silu_grad(g, x), promote="float")
-gelu = elementwise("gelu", lambda xp, g, x, approximate: xp.gelu_grad(g, x, approximate), params=("approximate",), promote="float")
-hardtanh = elementwise("hardtanh", lambda xp, g, x, low, high: xp.hardtanh_grad(g, x, low, high), params=("low", "high"))
+gelu = elementwise(
+    "gelu", lambda xp, g, x, approximate: xp.gelu_grad(g, x, approximate), params=("approximate",), promote="float"
+)
+hardtanh = elementwise(
+    "hardtanh", lambda xp, g, x, low, high: xp.hardtanh_grad(g, x, low, high), params=("low", "high")
+)
 hardswish = elementwise("hardswish", lambda xp, g, x: xp.hardswish_grad(g, x), promote="float")
 log_sigmoid = elementwise("log_sigmoid", lambda xp, g, x: g * xp.sigmoid(-x), promote="float")
 

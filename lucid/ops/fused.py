@@ -4,7 +4,16 @@ import math
 
 from ..core.op import other
 
-__all__ = ["cross_entropy", "cross_entropy_grad", "linear", "log_softmax", "normalize", "softmax", "standardize", "standardize_grad"]
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_grad",
+    "linear",
+    "log_softmax",
+    "normalize",
+    "softmax",
+    "standardize",
+    "standardize_grad",
+]
 
 
 def _linear_jvp(xp, tangents, primals, out):
@@ -124,7 +133,9 @@ standardize_grad = other(
     "standardize_grad",
     lambda xp, g, y, z, axis: xp.standardize_grad(g, y, z, axis),  # a projection is its own transpose
     lambda xp, g, x, y, z, axis: -(z * (g * _mean(xp, x * y, axis) + x * _mean(xp, g * y, axis))),
-    lambda xp, g, x, y, axis: xp.sum(g * xp.standardize_grad(x, y, xp.ones_like(_mean(xp, y, axis)), axis), axis=axis, keepdims=True),
+    lambda xp, g, x, y, axis: xp.sum(
+        g * xp.standardize_grad(x, y, xp.ones_like(_mean(xp, y, axis)), axis), axis=axis, keepdims=True
+    ),
     params=("axis",),
     promote=None,
 )

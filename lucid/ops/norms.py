@@ -13,7 +13,9 @@ def _vector_norm_grad(xp, g, x, out, x_shape, p, axis, keepdims):
         return x * xp.where(norm == 0, 0.0, g / xp.where(norm == 0, 1.0, norm))
     size = xp.abs(x)
     if p in (float("inf"), -float("inf")):
-        top = xp.where(xp.logical_or(size == norm, xp.logical_and(xp.isnan(size), xp.isnan(norm))), xp.ones_like(size), 0.0)
+        top = xp.where(
+            xp.logical_or(size == norm, xp.logical_and(xp.isnan(size), xp.isnan(norm))), xp.ones_like(size), 0.0
+        )
         return xp.sign(x) * (top * (g / xp.sum(top, axis=axis, keepdims=True)))
     if p == 1:
         return xp.sign(x) * g

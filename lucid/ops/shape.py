@@ -143,7 +143,10 @@ def _as_strided_put(xp, x, new, size, stride, offset, geometry):
     total, x_stride, x_offset = geometry
     if any(s == 0 and n > 1 for n, s in zip(size, stride, strict=True)):
         raise RuntimeError(_OVERLAP)
-    where, own = xp.strided_positions(new, size, stride, offset), xp.strided_positions(x, tuple(x.shape), x_stride, x_offset)
+    where, own = (
+        xp.strided_positions(new, size, stride, offset),
+        xp.strided_positions(x, tuple(x.shape), x_stride, x_offset),
+    )
     memory = xp.index_put(xp.zeros_of((total,), x), xp.reshape(x, (-1,)), (own,))
     memory = xp.index_put(memory, xp.reshape(new, (-1,)), (where,))
     return xp.reshape(xp.index(memory, (own,)), tuple(x.shape))

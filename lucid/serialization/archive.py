@@ -96,7 +96,9 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, **ignor
         if start[:4] == b"PK\x03\x04":
             return _load_zip(io.BytesIO(file.read()), map_location, f)
         if start and start[0] == 0x80:
-            raise ValueError(f"load: {f} is a pickle; only PyTorch's zip format (torch.save since version 1.6) can be read without running it")
+            raise ValueError(
+                f"load: {f} is a pickle; only PyTorch's zip format (torch.save since version 1.6) can be read without running it"
+            )
         return load_safetensors(file, map_location)
 
 
@@ -169,7 +171,9 @@ def _target(saved_on: str, map_location: Any) -> Any:
     if isinstance(map_location, dict):
         map_location = map_location.get(saved_on, saved_on)
     if callable(map_location):
-        raise TypeError("load: map_location as a function is not supported, since there are no storages; pass a device or a dict")
+        raise TypeError(
+            "load: map_location as a function is not supported, since there are no storages; pass a device or a dict"
+        )
     if map_location is not None or saved_on.startswith("cpu"):
         return map_location
     try:

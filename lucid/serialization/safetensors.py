@@ -50,11 +50,17 @@ def save_safetensors(tensors: dict[str, Tensor], path: Any, metadata: dict[str, 
     offset, parts = 0, []
     for name, t in tensors.items():
         if not isinstance(t, Tensor):
-            raise TypeError(f"save_safetensors: {name!r} is a {type(t).__name__}; only tensors can be saved in this format, use lucid.save")
+            raise TypeError(
+                f"save_safetensors: {name!r} is a {type(t).__name__}; only tensors can be saved in this format, use lucid.save"
+            )
         if t.dtype.name not in NAMES:
             raise TypeError(f"save_safetensors: {name!r} is {t.dtype}, which the format lacks; use lucid.save")
         data = host_bytes(t.detach())  # type: ignore[attr-defined]
-        header[name] = {"dtype": NAMES[t.dtype.name], "shape": list(t.shape), "data_offsets": [offset, offset + len(data)]}
+        header[name] = {
+            "dtype": NAMES[t.dtype.name],
+            "shape": list(t.shape),
+            "data_offsets": [offset, offset + len(data)],
+        }
         offset += len(data)
         parts.append(data)
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -82,7 +88,9 @@ def load_safetensors(path: Any, device: Any = None) -> dict[str, Tensor]:
             start, stop = entry["data_offsets"]
             if not 0 <= start <= stop <= len(body):
                 raise ValueError(f"{name!r} lies outside the file")
-            result[name] = from_bytes(bytes(body[start:stop]), dtypes.NAMES[CODES[entry["dtype"]]], tuple(entry["shape"]), device)
+            result[name] = from_bytes(
+                bytes(body[start:stop]), dtypes.NAMES[CODES[entry["dtype"]]], tuple(entry["shape"]), device
+            )
         return result
     except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, ValueError) as problem:
         raise ValueError(f"load_safetensors: {path}: not a safetensors file, or damaged: {problem}") from None

@@ -23,7 +23,15 @@ STORAGES = {
 }  # fmt: skip
 
 
-def _rebuild_tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, requires_grad: bool = False, hooks: Any = None, metadata: Any = None) -> Tensor:
+def _rebuild_tensor(
+    storage: Tensor,
+    offset: int,
+    size: tuple,
+    stride: tuple,
+    requires_grad: bool = False,
+    hooks: Any = None,
+    metadata: Any = None,
+) -> Tensor:
     flat = storage[offset:] if offset else storage  # type: ignore[index]
     t = flat.as_strided(tuple(size), tuple(stride)).clone() if tuple(size) else flat[:1].reshape(()).clone()  # type: ignore[attr-defined]
     return t.requires_grad_() if requires_grad else t

@@ -31,7 +31,9 @@ class Case:
     distinct: bool = False  # keep values apart: maxima and ranks must not change within a finite difference
     empty: bool | None = None  # whether an empty input is allowed; None: for elementwise ops
     variadic: bool = False
-    prepare: Callable[..., Any] | None = None  # makes the random inputs valid (positive definite, say); differentiated too
+    prepare: Callable[..., Any] | None = (
+        None  # makes the random inputs valid (positive definite, say); differentiated too
+    )
     tolerance: float = 1e-5
 
     @property
@@ -72,7 +74,9 @@ def check_op(c: Case, devices: Sequence[str] = ("cpu",)) -> None:
 # ---- inputs and calls ----
 
 
-def _inputs(c: Case, dtype: dtypes.dtype, seed: int = 0, shapes: Sequence[tuple[int, ...]] | None = None) -> list[Tensor]:
+def _inputs(
+    c: Case, dtype: dtypes.dtype, seed: int = 0, shapes: Sequence[tuple[int, ...]] | None = None
+) -> list[Tensor]:
     generator = Generator().manual_seed(seed)
     made = []
     for i, shape in enumerate(c.shapes if shapes is None else shapes):
@@ -82,7 +86,9 @@ def _inputs(c: Case, dtype: dtypes.dtype, seed: int = 0, shapes: Sequence[tuple[
         count = math.prod(shape)
         if c.distinct:
             order = as_tensor(draw("permutation", count, dtypes.int64, "cpu", generator))
-            x = ((order.to(dtypes.float64) + 0.37 + 0.21 * i) / max(count, 1)).reshape(shape)  # no ties, no round numbers
+            x = ((order.to(dtypes.float64) + 0.37 + 0.21 * i) / max(count, 1)).reshape(
+                shape
+            )  # no ties, no round numbers
         else:
             x = as_tensor(draw("uniform", shape, dtypes.float64, "cpu", generator))
         made.append((x * (c.high - c.low) + c.low).to(dtype))
@@ -108,7 +114,11 @@ def _outputs(result: Any) -> tuple[Tensor, ...]:
 def _differentiable(c: Case, inputs: Sequence[Tensor]) -> list[int]:
     """The positions of inputs that a gradient flows to."""
     rules = c.op.derivatives
-    return [i for i, x in enumerate(inputs) if i not in c.fixed and x.dtype.category >= dtypes.FLOAT and (c.op.joint or i < len(rules))]
+    return [
+        i
+        for i, x in enumerate(inputs)
+        if i not in c.fixed and x.dtype.category >= dtypes.FLOAT and (c.op.joint or i < len(rules))
+    ]
 
 
 def _scalar(c: Case, inputs: Sequence[Tensor]) -> Tensor:
@@ -150,7 +160,9 @@ def _dot(xs: Sequence[Tensor], ys: Sequence[Tensor]) -> float:
 def _close(c: Case, what: str, got: Any, wanted: Any, tolerance: float) -> None:
     got = as_tensor(got).detach().to("cpu")
     wanted = as_tensor(wanted).detach().to("cpu")
-    assert tuple(got.shape) == tuple(wanted.shape), f"{c}: {what}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}"
+    assert tuple(got.shape) == tuple(wanted.shape), (
+        f"{c}: {what}: shape {tuple(got.shape)}, expected {tuple(wanted.shape)}"
+    )
     if not got.shape.numel():
         return
     kind = dtypes.promote_types(got.dtype, dtypes.float64)
@@ -187,12 +199,16 @@ def _check_float32(c: Case, inputs: list[Tensor]) -> None:
         elif double.dtype is dtypes.complex128:
             assert single.dtype is dtypes.complex64, f"{c}: float32 inputs gave {single.dtype}"
         else:
-            assert single.dtype is double.dtype, f"{c}: result dtype {single.dtype} for float32, {double.dtype} for float64"
+            assert single.dtype is double.dtype, (
+                f"{c}: result dtype {single.dtype} for float32, {double.dtype} for float64"
+            )
     if c.op.kind != "none" and c.orders:
         wanted, found = _gradients(c, singles)
         for x, g in zip(wanted, found, strict=True):
             assert g.dtype is x.dtype, f"{c}: the gradient of a {x.dtype} input is {g.dtype}"
-            assert g.shape == x.shape, f"{c}: the gradient of an input of shape {tuple(x.shape)} has shape {tuple(g.shape)}"
+            assert g.shape == x.shape, (
+                f"{c}: the gradient of an input of shape {tuple(x.shape)} has shape {tuple(g.shape)}"
+            )
 
 
 def _check_layout(c: Case, inputs: list[Tensor]) -> None:
@@ -238,7 +254,13 @@ def _check_gradient(c: Case, inputs: list[Tensor]) -> None:
         return _scalar(c, full)
 
     numeric = directional_derivative(along, [x.detach() for x in wanted], directions)
-    _close(c, "gradient against finite differences", as_tensor(_dot(found, directions), dtype=dtypes.float64), numeric, c.tolerance)
+    _close(
+        c,
+        "gradient against finite differences",
+        as_tensor(_dot(found, directions), dtype=dtypes.float64),
+        numeric,
+        c.tolerance,
+    )
 
 
 def _check_second_order(c: Case, inputs: list[Tensor]) -> None:
@@ -266,7 +288,13 @@ def _check_second_order(c: Case, inputs: list[Tensor]) -> None:
         return total
 
     numeric = directional_derivative(along, [x.detach() for x in wanted], directions)
-    _close(c, "second derivative against finite differences", as_tensor(_dot(second, directions), dtype=dtypes.float64), numeric, 10 * c.tolerance)
+    _close(
+        c,
+        "second derivative against finite differences",
+        as_tensor(_dot(second, directions), dtype=dtypes.float64),
+        numeric,
+        10 * c.tolerance,
+    )
 
 
 def _check_jvp(c: Case, inputs: list[Tensor]) -> None:
@@ -304,7 +332,13 @@ def _check_shared(c: Case, inputs: list[Tensor]) -> None:
     found: Any = grad(shared(x), [x])[0]
     direction = _directions([x])
     numeric = directional_derivative(shared, [x.detach()], direction)
-    _close(c, "gradient of a shared operand", as_tensor(_dot([found], direction), dtype=dtypes.float64), numeric, c.tolerance)
+    _close(
+        c,
+        "gradient of a shared operand",
+        as_tensor(_dot([found], direction), dtype=dtypes.float64),
+        numeric,
+        c.tolerance,
+    )
 
 
 def _check_broadcast(c: Case) -> None:
@@ -318,7 +352,9 @@ def _check_broadcast(c: Case) -> None:
 def check_device(c: Case, device: str) -> None:
     """Value and gradient on another backend, in float32, against the CPU's."""
     backend = backends.load(device)
-    host = [x.to(dtypes.float32) if x.dtype is dtypes.float64 else x for x in _prepared(c, _inputs(c, dtypes.float64, 1))]
+    host = [
+        x.to(dtypes.float32) if x.dtype is dtypes.float64 else x for x in _prepared(c, _inputs(c, dtypes.float64, 1))
+    ]
     c = replace(c, prepare=None)
     away = replace(c, params=_moved(c.params, backend))
     there = [x.to(device) for x in host]

@@ -10,7 +10,9 @@ from ..core.tensor import Tensor
 STEP = 1e-5  # the truncation error is of order STEP**2, the rounding error of order 1e-16 / STEP: both about 1e-10
 
 
-def directional_derivative(f: Callable[..., Tensor], points: Sequence[Tensor], directions: Sequence[Tensor], step: float = STEP) -> Tensor:
+def directional_derivative(
+    f: Callable[..., Tensor], points: Sequence[Tensor], directions: Sequence[Tensor], step: float = STEP
+) -> Tensor:
     """``d/dt f(x + t u)`` at ``t = 0`` by Richardson-extrapolated central differences; ``f`` returns one tensor.
 
     >>> import lucid

@@ -191,7 +191,8 @@ def weight_grad(
     if groups > 1 and g.size // g.shape[-1] >= ROWS_PER_GROUP:
         slices = group_slices(x.shape[-1], g.shape[-1], groups)
         parts = [
-            weight_grad(x[..., c], np.ascontiguousarray(g[..., o]), kernel, stride, padding, dilation, 1) for c, o in slices
+            weight_grad(x[..., c], np.ascontiguousarray(g[..., o]), kernel, stride, padding, dilation, 1)
+            for c, o in slices
         ]
         return np.concatenate(parts)
     b = strip(x.shape[-1], g.shape[-1], kernel, stride, dilation, groups, g.shape[-2])

@@ -16,7 +16,10 @@ def reduction_arg(reduction: str, size_average: Any = None, reduce: Any = None) 
     if size_average is not None or reduce is not None:
         average = True if size_average is None else size_average
         reduction = "none" if reduce is False else "mean" if average else "sum"
-        warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3)
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
     if reduction not in REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction; expected one of {', '.join(REDUCTIONS)}")
     return reduction
@@ -37,7 +40,9 @@ def warn_sizes(name: str, input: Tensor, target: Tensor) -> None:
     try:
         broadcast_shapes(input.shape, target.shape)
     except (RuntimeError, ValueError):
-        raise ShapeError(f"{name}: the input has shape {tuple(input.shape)}, the target {tuple(target.shape)}; they must be equal") from None
+        raise ShapeError(
+            f"{name}: the input has shape {tuple(input.shape)}, the target {tuple(target.shape)}; they must be equal"
+        ) from None
     warnings.warn(
         f"Using a target size ({tuple(target.shape)}) that is different to the input size ({tuple(input.shape)}). This will "
         "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",

@@ -106,12 +106,16 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if count != 1:
         channels = input.shape[1] if input.ndim > 1 else 1
         if not input.ndim or channels != count:
-            raise ShapeError(f"prelu: Mismatch of parameter numbers and input channel size. Found parameter numbers = {count}, and channel size = {channels}.")
+            raise ShapeError(
+                f"prelu: Mismatch of parameter numbers and input channel size. Found parameter numbers = {count}, and channel size = {channels}."
+            )
         weight = weight.reshape(count, *(1,) * (input.ndim - 2))  # type: ignore[attr-defined]
     return ops.where(input > 0, input, input * weight)  # type: ignore[operator]
 
 
-def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Tensor:
+def rrelu(
+    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
     """``leaky_relu`` with a slope drawn from [lower, upper) per element in training, their mean otherwise. Xu et al., 2015."""
     if lower > upper:
         raise RuntimeError("rrelu: Lower bound should be less than or equal to the upper bound")

@@ -51,9 +51,13 @@ def scaled_dot_product_attention(
         if t.ndim < 2:
             raise ShapeError(f"{name}: {label} must be at least 2-D, got shape {tuple(t.shape)}")
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise ShapeError(f"{name}: query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)} do not fit together")
+        raise ShapeError(
+            f"{name}: query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)} do not fit together"
+        )
     if len({query.dtype, key.dtype, value.dtype}) > 1:
-        raise RuntimeError(f"{name}: Expected query, key, and value to have the same dtype, but got {query.dtype}, {key.dtype}, {value.dtype}")
+        raise RuntimeError(
+            f"{name}: Expected query, key, and value to have the same dtype, but got {query.dtype}, {key.dtype}, {value.dtype}"
+        )
     length, source = query.shape[-2], key.shape[-2]
     if is_causal:
         if attn_mask is not None:
@@ -63,14 +67,20 @@ def scaled_dot_product_attention(
         if attn_mask.dtype is not dtypes.bool_ and attn_mask.dtype.category < dtypes.FLOAT:
             raise RuntimeError(f"{name}: Expected attn_mask dtype to be bool or float, got {attn_mask.dtype}")
         if any(m not in (1, n) for m, n in zip(attn_mask.shape[-2:], (length, source)[-attn_mask.ndim :], strict=True)):
-            raise ShapeError(f"{name}: a mask of shape {tuple(attn_mask.shape)} does not broadcast to (..., {length}, {source})")
+            raise ShapeError(
+                f"{name}: a mask of shape {tuple(attn_mask.shape)} does not broadcast to (..., {length}, {source})"
+            )
     if enable_gqa and query.shape[-3] != key.shape[-3]:
         if query.shape[-3] % key.shape[-3]:
             raise ShapeError(f"{name}: {query.shape[-3]} query heads are not a multiple of {key.shape[-3]} key heads")
         groups = query.shape[-3] // key.shape[-3]
         key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)  # type: ignore[attr-defined]
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    mask = as_tensor(0.0, dtype=query.dtype, device=query.device) if attn_mask is None else additive(attn_mask, query.dtype)
+    mask = (
+        as_tensor(0.0, dtype=query.dtype, device=query.device)
+        if attn_mask is None
+        else additive(attn_mask, query.dtype)
+    )
     if dropout_p > 0.0:
         weights = softmax(query @ key.mT * factor + mask, -1)  # type: ignore[attr-defined]
         return dropout(weights, dropout_p, True) @ value  # type: ignore[operator]
@@ -111,7 +121,9 @@ def multi_head_attention_forward(
     """
     unbatched = query.ndim == 2
     if query.ndim not in (2, 3) or key.ndim != query.ndim or value.ndim != query.ndim:
-        raise AssertionError(f"query, key and value should all be 2-D (unbatched) or 3-D; got {query.ndim}-D, {key.ndim}-D and {value.ndim}-D")
+        raise AssertionError(
+            f"query, key and value should all be 2-D (unbatched) or 3-D; got {query.ndim}-D, {key.ndim}-D and {value.ndim}-D"
+        )
     if unbatched:
         query, key, value = (t.unsqueeze(1) for t in (query, key, value))  # type: ignore[attr-defined]
         if key_padding_mask is not None:
@@ -123,7 +135,9 @@ def multi_head_attention_forward(
     if embed % num_heads:
         raise AssertionError(f"embed_dim {embed} not divisible by num_heads {num_heads}")
     if key.shape[:2] != value.shape[:2]:
-        raise AssertionError(f"key's sequence and batch dims {tuple(key.shape[:2])} do not match value's {tuple(value.shape[:2])}")
+        raise AssertionError(
+            f"key's sequence and batch dims {tuple(key.shape[:2])} do not match value's {tuple(value.shape[:2])}"
+        )
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     if attn_mask is not None:
@@ -131,7 +145,9 @@ def multi_head_attention_forward(
         if attn_mask.ndim not in wanted:
             raise RuntimeError(f"attn_mask's dimension {attn_mask.ndim} is not supported")
         if tuple(attn_mask.shape) != wanted[attn_mask.ndim]:
-            raise RuntimeError(f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted[attn_mask.ndim]}.")
+            raise RuntimeError(
+                f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted[attn_mask.ndim]}."
+            )
     if key_padding_mask is not None and tuple(key_padding_mask.shape) != (batch, source):
         raise AssertionError(f"key_padding_mask: expected shape {(batch, source)}, got {tuple(key_padding_mask.shape)}")
 

@@ -26,10 +26,12 @@ def _class_axis(name: str, input: Tensor, target: Tensor) -> int:
     axis = 0 if len(x) == 1 else 1
     if x[:axis] + x[axis + 1 :] != t:
         if len(x) > 1 and t and x[0] != t[0]:
-            raise ShapeError(f"{name}: Expected input batch_size ({x[0]}) to match target batch_size ({t[0]}): input {x}, target {t}")
+            raise ShapeError(
+                f"{name}: Expected input batch_size ({x[0]}) to match target batch_size ({t[0]}): input {x}, target {t}"
+            )
         raise ShapeError(
             f"{name}: input {x} and target {t} do not fit; class numbers have the input's shape without its class dimension {axis}: "
-            f"{x[:axis] + x[axis + 1:]}"
+            f"{x[:axis] + x[axis + 1 :]}"
         )
     return axis
 
@@ -50,13 +52,17 @@ def _check_targets(name: str, target: Tensor, classes: int, ignore_index: int) -
             raise IndexError(f"{name}: Target {t} is out of bounds: there are {classes} classes, 0 to {classes - 1}")
     wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)  # type: ignore[operator]
     if wrong.any():
-        raise IndexError(f"{name}: Target {int(target[wrong][0])} is out of bounds: there are {classes} classes, 0 to {classes - 1}")
+        raise IndexError(
+            f"{name}: Target {int(target[wrong][0])} is out of bounds: there are {classes} classes, 0 to {classes - 1}"
+        )
     return True
 
 
 def _check_weight(name: str, weight: Tensor | None, classes: int) -> None:
     if weight is not None and tuple(weight.shape) != (classes,):
-        raise ShapeError(f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: {tuple(weight.shape)}")
+        raise ShapeError(
+            f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: {tuple(weight.shape)}"
+        )
 
 
 def _rows(input: Tensor, axis: int) -> Tensor:
@@ -70,7 +76,9 @@ def _rows(input: Tensor, axis: int) -> Tensor:
     return input.permute(order).reshape(input.shape.numel() // max(classes, 1), classes)  # type: ignore[attr-defined]
 
 
-def _weighted(loss: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shape: Any, reduction: str) -> Tensor:
+def _weighted(
+    loss: Tensor, target: Tensor, weight: Tensor | None, mask: Tensor | None, shape: Any, reduction: str
+) -> Tensor:
     """Loss per row to the reduced loss: class weights, ignored rows, and the mean over the weights that count."""
     w = None if weight is None else weight[target]  # type: ignore[index]
     if w is not None:
@@ -177,7 +185,9 @@ def cross_entropy(
     return out * (1 - label_smoothing) + smooth * (label_smoothing / classes)  # type: ignore[operator]
 
 
-def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float) -> Tensor:
+def _soft_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+) -> Tensor:
     axis = 0 if input.ndim == 1 else 1
     classes = input.shape[axis]
     _check_weight("cross_entropy", weight, classes)

@@ -76,7 +76,9 @@ def ctc_loss(
     for t, score in enumerate(scores.unbind(0)):
         if alpha is None:
             new = ops.where(start, score, -math.inf)
-            before = ops.where(as_tensor([[i == 0 for i in range(width)]], device=log_probs.device), 0.0 * score.detach(), -math.inf)
+            before = ops.where(
+                as_tensor([[i == 0 for i in range(width)]], device=log_probs.device), 0.0 * score.detach(), -math.inf
+            )
             alpha = ops.where(alive > t, new, before)
             continue
         one = cat([never, alpha[:, :-1]], 1)  # type: ignore[index]
@@ -102,12 +104,16 @@ def _target_rows(targets: Tensor, lengths: list[int], batch: int) -> list[list[i
         raise RuntimeError(f"ctc_loss: target_lengths must not be negative, got {lengths}")
     if targets.ndim == 1:
         if sum(lengths) != targets.shape[0]:
-            raise RuntimeError(f"ctc_loss: target_lengths sum to {sum(lengths)}, but there are {targets.shape[0]} targets")
+            raise RuntimeError(
+                f"ctc_loss: target_lengths sum to {sum(lengths)}, but there are {targets.shape[0]} targets"
+            )
         values, rows, at = targets.tolist(), [], 0  # type: ignore[attr-defined]
         for n in lengths:
             rows.append([int(v) for v in values[at : at + n]])
             at += n
         return rows
     if targets.ndim != 2 or targets.shape[0] != batch or max(lengths, default=0) > targets.shape[1]:
-        raise RuntimeError(f"ctc_loss: targets of shape {tuple(targets.shape)} do not fit a batch of {batch} with lengths {lengths}")
+        raise RuntimeError(
+            f"ctc_loss: targets of shape {tuple(targets.shape)} do not fit a batch of {batch} with lengths {lengths}"
+        )
     return [[int(v) for v in row[:n]] for row, n in zip(targets.tolist(), lengths, strict=True)]  # type: ignore[attr-defined]

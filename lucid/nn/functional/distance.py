@@ -35,7 +35,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """
     a, b = x1, x2
     if not -max(a.ndim, b.ndim, 1) <= dim < max(a.ndim, b.ndim, 1):
-        raise IndexError(f"cosine_similarity: Dimension out of range, got {dim} for inputs of {max(a.ndim, b.ndim)} dimensions")
+        raise IndexError(
+            f"cosine_similarity: Dimension out of range, got {dim} for inputs of {max(a.ndim, b.ndim)} dimensions"
+        )
     from ... import broadcast_tensors
 
     a, b = broadcast_tensors(a, b)
@@ -56,7 +58,9 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
     tensor([[0.6000, 0.8000]])
     """
     if not -max(input.ndim, 1) <= dim < max(input.ndim, 1):
-        raise IndexError(f"normalize: Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got {dim})")
+        raise IndexError(
+            f"normalize: Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got {dim})"
+        )
     result = input / _at_least(_norm(input, p, dim, True), eps)  # type: ignore[operator]
     if out is None:
         return result

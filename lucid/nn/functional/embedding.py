@@ -117,4 +117,3 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     elif num_classes == -1:
         raise RuntimeError("one_hot: give num_classes inside vmap and jvp")
     return (tensor.unsqueeze(-1) == arange(num_classes, device=tensor.device)).long()  # type: ignore[attr-defined]
-

@@ -38,12 +38,18 @@ def embedding_bag(
         raise ValueError(f"mode has to be one of sum, mean or max; got {mode!r}")
     if per_sample_weights is not None:
         if mode != "sum":
-            raise NotImplementedError(f"embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got mode={mode!r})")
+            raise NotImplementedError(
+                f"embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got mode={mode!r})"
+            )
         if per_sample_weights.shape != input.shape:
-            raise ShapeError(f"embedding_bag: per_sample_weights has shape {tuple(per_sample_weights.shape)}, input {tuple(input.shape)}")
+            raise ShapeError(
+                f"embedding_bag: per_sample_weights has shape {tuple(per_sample_weights.shape)}, input {tuple(input.shape)}"
+            )
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences")
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences"
+            )
         bags, each = input.shape
         starts = [i * each for i in range(bags)]
         ends = [(i + 1) * each for i in range(bags)]
@@ -51,13 +57,19 @@ def embedding_bag(
         per_sample_weights = None if per_sample_weights is None else per_sample_weights.reshape(-1)  # type: ignore[attr-defined]
     elif input.ndim == 1:
         if offsets is None or offsets.ndim != 1:
-            raise ValueError("offsets has to be a 1D Tensor but got " + ("None" if offsets is None else f"{offsets.ndim}D"))
+            raise ValueError(
+                "offsets has to be a 1D Tensor but got " + ("None" if offsets is None else f"{offsets.ndim}D")
+            )
         starts = [int(v) for v in offsets.tolist()]  # type: ignore[attr-defined]
         count = input.shape[0]
         if starts and starts[0] != 0:
-            raise ValueError(f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {starts[0]}")
+            raise ValueError(
+                f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {starts[0]}"
+            )
         if starts and max(starts) > count:
-            raise ValueError(f"offsets[-1] can not be greater than input's length({count}), but got offsets[-1] of {max(starts)}")
+            raise ValueError(
+                f"offsets[-1] can not be greater than input's length({count}), but got offsets[-1] of {max(starts)}"
+            )
         ends = starts[1:] if include_last_offset else [*starts[1:], count]
         starts = starts[: len(ends)]
         flat = input
@@ -65,7 +77,11 @@ def embedding_bag(
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
 
     rows = embedding(flat, weight, None, max_norm, norm_type, scale_grad_by_freq)
-    which = as_tensor([b for b, (start, end) in enumerate(zip(starts, ends, strict=True)) for _ in range(start, end)], dtype=dtypes.int64, device=input.device)
+    which = as_tensor(
+        [b for b, (start, end) in enumerate(zip(starts, ends, strict=True)) for _ in range(start, end)],
+        dtype=dtypes.int64,
+        device=input.device,
+    )
     rows = rows[: which.shape[0]]  # type: ignore[index]
     if padding_idx is not None:
         kept = ops.not_equal(flat[: which.shape[0]], padding_idx % weight.shape[0])

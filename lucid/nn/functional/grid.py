@@ -28,21 +28,31 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     from ...functions import shaping
 
     if align_corners is None:
-        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0.", stacklevel=2)
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0.", stacklevel=2
+        )
         align_corners = False
     if not theta.dtype.is_floating_point:
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     spatial = len(size) - 2
     if spatial not in (2, 3):
-        raise NotImplementedError(f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size {tuple(size)}.")
+        raise NotImplementedError(
+            f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size {tuple(size)}."
+        )
     if theta.ndim != 3 or tuple(theta.shape[1:]) != (spatial, spatial + 1):
-        raise ValueError(f"Expected a batch of {spatial}D affine matrices of shape Nx{spatial}x{spatial + 1} for size {tuple(size)}. Got {tuple(theta.shape)}.")
+        raise ValueError(
+            f"Expected a batch of {spatial}D affine matrices of shape Nx{spatial}x{spatial + 1} for size {tuple(size)}. Got {tuple(theta.shape)}."
+        )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {tuple(size)}")
     sizes = tuple(size[2:])
     axes = []
     for i, n in enumerate(sizes):
-        line = linspace(-1, 1, n, dtype=theta.dtype, device=theta.device) if n > 1 else ones(1, dtype=theta.dtype, device=theta.device) * 0
+        line = (
+            linspace(-1, 1, n, dtype=theta.dtype, device=theta.device)
+            if n > 1
+            else ones(1, dtype=theta.dtype, device=theta.device) * 0
+        )
         if not align_corners:
             line = line * ((n - 1) / n)
         axes.append(shaping.expand(line.reshape([n if j == i else 1 for j in range(spatial)]), sizes))
@@ -90,11 +100,17 @@ def grid_sample(
     2.5
     """
     if mode not in ("bilinear", "nearest", "bicubic"):
-        raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'")
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+        )
     if padding_mode not in ("zeros", "border", "reflection"):
-        raise ValueError(f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'")
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'"
+        )
     if align_corners is None:
-        warnings.warn("Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0.", stacklevel=2)
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0.", stacklevel=2
+        )
         align_corners = False
     spatial = input.ndim - 2
     if spatial not in (2, 3) or grid.ndim != input.ndim or grid.shape[-1] != spatial or grid.shape[0] != input.shape[0]:
@@ -121,7 +137,11 @@ def grid_sample(
             if padding_mode == "zeros":
                 ok = (position >= 0) & (position <= size - 1)
                 inside = ok if inside is None else inside & ok
-            index = ops.where(position >= 0, ops.where(position <= size - 1, position, float(size - 1)), 0.0).detach().long()
+            index = (
+                ops.where(position >= 0, ops.where(position <= size - 1, position, float(size - 1)), 0.0)
+                .detach()
+                .long()
+            )
             where = where * size + index
             weight = w if weight is None or w is None else weight * w
         values = flat.gather(2, where.unsqueeze(1).expand(n, c, where.shape[1]))  # type: ignore[attr-defined]

@@ -22,7 +22,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     tensor([[3., 3., 3.]])
     """
     x, w = input.value, weight.value
-    if (x.dtype is not w.dtype and input.dtype is not weight.dtype) or len(w.shape) != 2 or not x.shape or x.shape[-1] != w.shape[1]:
+    if (
+        (x.dtype is not w.dtype and input.dtype is not weight.dtype)
+        or len(w.shape) != 2
+        or not x.shape
+        or x.shape[-1] != w.shape[1]
+    ):
         return _odd(input, weight, bias)
     ndim = len(x.shape)
     if ndim == 2:
@@ -45,7 +50,9 @@ def _odd(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if len(w) not in (1, 2):
         raise ShapeError(f"linear: weight must be 1-D or 2-D, got shape {w}")
     if not x or x[-1] != w[-1]:
-        raise ShapeError(f"linear: the input has {x[-1] if x else 'no'} features (shape {x}), the weight expects {w[-1]} (shape {w})")
+        raise ShapeError(
+            f"linear: the input has {x[-1] if x else 'no'} features (shape {x}), the weight expects {w[-1]} (shape {w})"
+        )
     if input.dtype is not weight.dtype:
         raise DTypeError(f"linear: the input is {input.dtype}, the weight {weight.dtype}; cast one with .to()")
     if len(w) == 1:
@@ -65,7 +72,9 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     out_features, in1, in2 = weight.shape
     for x, n, which in ((input1, in1, 1), (input2, in2, 2)):
         if x.shape[-1] != n:
-            raise ShapeError(f"bilinear: input{which} has {x.shape[-1]} features (shape {tuple(x.shape)}), the weight expects {n}")
+            raise ShapeError(
+                f"bilinear: input{which} has {x.shape[-1]} features (shape {tuple(x.shape)}), the weight expects {n}"
+            )
     x1, x2 = input1.reshape(-1, in1), input2.reshape(-1, in2)  # type: ignore[attr-defined]
     left = x1 @ weight.permute(1, 0, 2).reshape(in1, out_features * in2)  # type: ignore[attr-defined]
     out = (left.reshape(-1, out_features, in2) * x2.unsqueeze(1)).sum(-1).reshape(*lead, out_features)

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from ...core.tensor import Tensor
-from .linear import linear
 from .classification import cross_entropy
+from .linear import linear
 
 __all__ = ["linear_cross_entropy"]
 
@@ -36,5 +36,10 @@ def linear_cross_entropy(
     logits = linear(input, linear_weight.reshape(math.prod(sizes), features), bias)  # type: ignore[attr-defined]
     logits = logits.reshape(*logits.shape[:-1], *sizes)  # type: ignore[attr-defined]
     return cross_entropy(
-        logits, target, weight, ignore_index=-100 if ignore_index is None else ignore_index, reduction=reduction, label_smoothing=label_smoothing
+        logits,
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
     )

@@ -22,7 +22,9 @@ __all__ = [
 
 def _same_shape(name: str, input: Tensor, target: Tensor) -> None:
     if input.shape != target.shape:
-        raise ShapeError(f"{name}: Using a target size ({tuple(target.shape)}) that is different to the input size ({tuple(input.shape)}): they must be the same")
+        raise ShapeError(
+            f"{name}: Using a target size ({tuple(target.shape)}) that is different to the input size ({tuple(input.shape)}): they must be the same"
+        )
 
 
 def _with_weight(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
@@ -36,7 +38,12 @@ def _with_weight(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
     """``(input - target)^2``.
 
@@ -51,7 +58,12 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
 ) -> Tensor:
     """``|input - target|``."""
     reduction = reduction_arg(reduction, size_average, reduce)
@@ -60,7 +72,12 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", beta: float = 1.0
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
 ) -> Tensor:
     """``d^2 / (2 beta)`` where ``|d| < beta``, else ``|d| - beta / 2``. Girshick, 2015. Raises RuntimeError for negative beta."""
     reduction = reduction_arg(reduction, size_average, reduce)
@@ -69,7 +86,9 @@ def smooth_l1_loss(
     warn_sizes("smooth_l1_loss", input, target)
     d = input - target  # type: ignore[operator]
     size = ops.abs(d)
-    return reduced(size if beta == 0 else ops.where(size < beta, ops.square(d) * (0.5 / beta), size - 0.5 * beta), reduction)
+    return reduced(
+        size if beta == 0 else ops.where(size < beta, ops.square(d) * (0.5 / beta), size - 0.5 * beta), reduction
+    )
 
 
 def huber_loss(
@@ -86,7 +105,12 @@ def huber_loss(
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """``-(t log p + (1 - t) log(1 - p))`` of probabilities; the logarithms stop at -100.
 
@@ -101,7 +125,9 @@ def binary_cross_entropy(
     _same_shape("binary_cross_entropy", input, target)
     if input.device.type == "cpu" and not hasattr(input.value, "level") and input.shape.numel():
         if not (float(input.min()) >= 0 and float(input.max()) <= 1):  # type: ignore[attr-defined]
-            raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1; for logits use binary_cross_entropy_with_logits")
+            raise RuntimeError(
+                "binary_cross_entropy: all elements of input should be between 0 and 1; for logits use binary_cross_entropy_with_logits"
+            )
     loss = ops.binary_cross_entropy(input, target)
     return reduced(loss if weight is None else loss * weight, reduction)
 
@@ -129,7 +155,12 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean", log_target: bool = False
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
 ) -> Tensor:
     """``target * (log(target) - input)`` of log-probabilities; "batchmean" divides the sum by the batch size."""
     if reduction == "batchmean":
@@ -190,7 +221,13 @@ def gaussian_nll_loss(
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """``max(0, -t (x1 - x2) + margin)``. Raises RuntimeError for ranks that differ."""
     reduction = reduction_arg(reduction, size_average, reduce)
@@ -208,7 +245,12 @@ def _positive(x: Tensor) -> Tensor:
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """``x`` where the target is 1, ``max(0, margin - x)`` where it is -1."""
     reduction = reduction_arg(reduction, size_average, reduce)
@@ -218,7 +260,13 @@ def hinge_embedding_loss(
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """``1 - cos(x1, x2)`` where the target is 1, ``max(0, cos(x1, x2) - margin)`` where it is -1.
 
@@ -246,7 +294,12 @@ def soft_margin_loss(
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """The mean over classes (the last dimension) of binary cross entropies of logits."""
     reduction = reduction_arg(reduction, size_average, reduce)
@@ -258,8 +311,14 @@ def multilabel_soft_margin_loss(
 
 def _margin_rows(name: str, input: Tensor, target: Tensor, target_ndim: int) -> tuple[Tensor, Tensor]:
     """Input as (N, C); ShapeError where the target does not fit."""
-    if input.ndim not in (1, 2) or target.ndim != input.ndim - 2 + target_ndim or (input.ndim == 2 and input.shape[0] != target.shape[0]):
-        raise ShapeError(f"{name}: inconsistent target size: {tuple(target.shape)} for input of size: {tuple(input.shape)}")
+    if (
+        input.ndim not in (1, 2)
+        or target.ndim != input.ndim - 2 + target_ndim
+        or (input.ndim == 2 and input.shape[0] != target.shape[0])
+    ):
+        raise ShapeError(
+            f"{name}: inconsistent target size: {tuple(target.shape)} for input of size: {tuple(input.shape)}"
+        )
     return (input, target) if input.ndim == 2 else (input.unsqueeze(0), target.unsqueeze(0))  # type: ignore[attr-defined]
 
 
@@ -309,7 +368,9 @@ def multilabel_margin_loss(
     reduction = reduction_arg(reduction, size_average, reduce)
     single = input.ndim == 1
     if input.shape != target.shape:
-        raise ShapeError(f"multilabel_margin_loss: inconsistent target size: {tuple(target.shape)} for input of size: {tuple(input.shape)}")
+        raise ShapeError(
+            f"multilabel_margin_loss: inconsistent target size: {tuple(target.shape)} for input of size: {tuple(input.shape)}"
+        )
     rows, labels = _margin_rows("multilabel_margin_loss", input, target, 2)
     valid = (labels < 0).cumsum(1) == 0  # type: ignore[operator]
     safe = ops.where(valid, labels, 0)
@@ -338,9 +399,17 @@ def triplet_margin_loss(
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
-        raise ShapeError("triplet_margin_loss: the anchor, positive, and negative tensors are expected to have the same number of dimensions")
+        raise ShapeError(
+            "triplet_margin_loss: the anchor, positive, and negative tensors are expected to have the same number of dimensions"
+        )
     return triplet_margin_with_distance_loss(
-        anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin, swap=swap, reduction=reduction
+        anchor,
+        positive,
+        negative,
+        distance_function=lambda a, b: pairwise_distance(a, b, p, eps),
+        margin=margin,
+        swap=swap,
+        reduction=reduction,
     )
 
 
@@ -360,7 +429,9 @@ def triplet_margin_with_distance_loss(
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
-        raise ShapeError("triplet_margin_with_distance_loss: the anchor, positive, and negative tensors must have the same number of dimensions")
+        raise ShapeError(
+            "triplet_margin_with_distance_loss: the anchor, positive, and negative tensors must have the same number of dimensions"
+        )
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:

@@ -65,7 +65,9 @@ def batch_norm(
         raise ShapeError(f"batch_norm: expected at least a 2-D input (N, C, ...), got shape {tuple(input.shape)}")
     shape = tuple(input.shape)
     channels = shape[1]
-    _check_channels("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_channels(
+        "batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
     laid = _along_channels(len(shape), channels)
     if not training:
         if running_mean is None or running_var is None:
@@ -110,7 +112,9 @@ def instance_norm(
         raise ShapeError(f"instance_norm: expected at least a 2-D input (N, C, ...), got shape {tuple(input.shape)}")
     shape = tuple(input.shape)
     channels = shape[1]
-    _check_channels("instance_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_channels(
+        "instance_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     count = math.prod(shape[2:])
@@ -123,13 +127,17 @@ def instance_norm(
     return _affine(out, weight, bias, _along_channels(len(shape), channels))
 
 
-def _normalized_axes(name: str, input: Tensor, normalized_shape: Sequence[int], **tensors: Tensor | None) -> tuple[int, ...]:
+def _normalized_axes(
+    name: str, input: Tensor, normalized_shape: Sequence[int], **tensors: Tensor | None
+) -> tuple[int, ...]:
     wanted = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not wanted:
         raise ShapeError(f"{name}: Expected normalized_shape to be at least 1-dimensional")
     for what, t in tensors.items():
         if t is not None and tuple(t.shape) != wanted:
-            raise ShapeError(f"{name}: Expected {what} to be of same shape as normalized_shape, but got {what} of shape {tuple(t.shape)} and normalized_shape = {list(wanted)}")
+            raise ShapeError(
+                f"{name}: Expected {what} to be of same shape as normalized_shape, but got {what} of shape {tuple(t.shape)} and normalized_shape = {list(wanted)}"
+            )
     if tuple(input.shape)[-len(wanted) :] != wanted:
         raise ShapeError(
             f"{name}: Given normalized_shape={list(wanted)}, expected input with shape [*{''.join(f', {n}' for n in wanted)}], "
@@ -139,7 +147,11 @@ def _normalized_axes(name: str, input: Tensor, normalized_shape: Sequence[int], 
 
 
 def layer_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> Tensor:
     """The last dimensions with mean 0 and variance 1, then ``* weight + bias``. Ba et al., 2016.
 
@@ -177,7 +189,9 @@ def group_norm(
         raise ShapeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {input.ndim}")
     shape = tuple(input.shape)
     if num_groups <= 0 or shape[1] % num_groups:
-        raise ShapeError(f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and num_groups={num_groups}")
+        raise ShapeError(
+            f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and num_groups={num_groups}"
+        )
     _check_channels("group_norm", shape[1], weight=weight, bias=bias)
     if math.prod(shape[2:]) * shape[0] * shape[1] // num_groups <= 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
@@ -192,7 +206,9 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     Raises ValueError below 3 dimensions.
     """
     if input.ndim < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)")
+        raise ValueError(
+            f"Expected 3D or higher dimensionality                          input (got {input.ndim} dimensions)"
+        )
     if not input.shape.numel():
         return input
     channels = input.shape[1]

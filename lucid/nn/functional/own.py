@@ -42,7 +42,9 @@ def drop_block(input: Tensor, block_size: int, p: float = 0.1, eps: float = 1e-7
         raise ShapeError(f"drop_block: expected (N, C, H, W), got shape {tuple(input.shape)}")
     h, w = input.shape[2:]
     if not 0 < block_size <= min(h, w):
-        raise ShapeError(f"drop_block: block_size must be between 1 and the smaller of height {h} and width {w}, got {block_size}")
+        raise ShapeError(
+            f"drop_block: block_size must be between 1 and the smaller of height {h} and width {w}, got {block_size}"
+        )
     if not training or p == 0.0:
         return input
     rate = p * h * w / block_size**2 / ((h - block_size + 1) * (w - block_size + 1))
@@ -160,7 +162,9 @@ def accuracy(logits: Tensor, target: Tensor, *, dim: int = -1) -> Tensor:
     return (logits.argmax(dim) == target).to(dtypes.get_default_dtype()).mean()  # type: ignore[attr-defined]
 
 
-def sinusoidal_embedding(num_positions: int, embedding_dim: int, *, base: float = 10000.0, device: Any = None, dtype: Any = None) -> Tensor:
+def sinusoidal_embedding(
+    num_positions: int, embedding_dim: int, *, base: float = 10000.0, device: Any = None, dtype: Any = None
+) -> Tensor:
     """(num_positions, embedding_dim): ``sin(p / base^(2i/d))`` in even columns, cosines in odd ones. Vaswani et al., 2017."""
     from ... import arange, stack
 
@@ -177,7 +181,9 @@ def sinusoidal_pos_embedding(seq_len: int, embed_dim: int, device: Any = None, d
     return sinusoidal_embedding(seq_len, embed_dim, device=device, dtype=dtype)
 
 
-def sinusoidal_embedding_2d(height: int, width: int, embedding_dim: int, *, base: float = 10000.0, device: Any = None) -> Tensor:
+def sinusoidal_embedding_2d(
+    height: int, width: int, embedding_dim: int, *, base: float = 10000.0, device: Any = None
+) -> Tensor:
     """(height * width, embedding_dim): the row's embedding in the first half, the column's in the second."""
     from ... import cat
 

@@ -13,7 +13,15 @@ from ...core.errors import ShapeError
 from ...core.tensor import Tensor
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
-RANKS = {"nearest": (3, 4, 5), "nearest-exact": (3, 4, 5), "area": (3, 4, 5), "linear": (3,), "bilinear": (4,), "bicubic": (4,), "trilinear": (5,)}
+RANKS = {
+    "nearest": (3, 4, 5),
+    "nearest-exact": (3, 4, 5),
+    "area": (3, 4, 5),
+    "linear": (3,),
+    "bilinear": (4,),
+    "bicubic": (4,),
+    "trilinear": (5,),
+}
 
 
 def interpolate(
@@ -40,18 +48,26 @@ def interpolate(
         raise NotImplementedError(f"Input Error: unknown mode {mode!r}; expected one of {', '.join(RANKS)}")
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
-            raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
+            raise ValueError(
+                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+            )
     if input.ndim not in RANKS[mode]:
-        raise NotImplementedError(f"Input Error: mode {mode!r} is for inputs of {' or '.join(map(str, RANKS[mode]))} dimensions, got {input.ndim} dimensions: {tuple(input.shape)}")
+        raise NotImplementedError(
+            f"Input Error: mode {mode!r} is for inputs of {' or '.join(map(str, RANKS[mode]))} dimensions, got {input.ndim} dimensions: {tuple(input.shape)}"
+        )
     if antialias and mode not in ("bilinear", "bicubic"):
-        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input")
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
+        )
     sizes, scales = _sizes(input, size, scale_factor, spatial)
     if recompute_scale_factor:
         if size is not None:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
         scales = (None,) * spatial
     if any(n <= 0 for n in (*sizes, *input.shape[2:])):
-        raise ShapeError(f"interpolate: Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])} and output {sizes}")
+        raise ShapeError(
+            f"interpolate: Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])} and output {sizes}"
+        )
     x = input
     for i, (n, scale) in enumerate(zip(sizes, scales, strict=True)):
         x = _resized(x, 2 + i, n, mode, bool(align_corners), scale, antialias)
@@ -60,16 +76,26 @@ def interpolate(
 
 def _sizes(input: Tensor, size: Any, scale_factor: Any, spatial: int) -> tuple[tuple[int, ...], tuple]:
     if (size is None) == (scale_factor is None):
-        raise ValueError("only one of size or scale_factor should be defined" if size is not None else "either size or scale_factor should be defined")
+        raise ValueError(
+            "only one of size or scale_factor should be defined"
+            if size is not None
+            else "either size or scale_factor should be defined"
+        )
     if size is not None:
         sizes = tuple(size) if isinstance(size, Sequence) else (size,) * spatial
         if len(sizes) != spatial:
-            raise ValueError(f"Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of {list(input.shape[2:])} and output size of {size}.")
+            raise ValueError(
+                f"Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of {list(input.shape[2:])} and output size of {size}."
+            )
         return tuple(int(n) for n in sizes), (None,) * spatial
     factors = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,) * spatial
     if len(factors) != spatial:
-        raise ValueError(f"Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions of {list(input.shape[2:])} and scale_factor of shape {scale_factor}.")
-    return tuple(math.floor(float(n * f)) for n, f in zip(input.shape[2:], factors, strict=True)), tuple(float(f) for f in factors)
+        raise ValueError(
+            f"Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions of {list(input.shape[2:])} and scale_factor of shape {scale_factor}."
+        )
+    return tuple(math.floor(float(n * f)) for n, f in zip(input.shape[2:], factors, strict=True)), tuple(
+        float(f) for f in factors
+    )
 
 
 def _resized(x: Tensor, axis: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool) -> Tensor:
@@ -78,7 +104,9 @@ def _resized(x: Tensor, axis: int, n: int, mode: str, align: bool, scale: float 
         return _nearest(x, axis, n, mode, scale)
     if n == old and (scale is None or scale == 1.0):
         return x
-    matrix = _matrix(old, n, mode, align, scale, antialias, x.dtype if x.dtype.itemsize >= 4 else dtypes.float32, x.device)
+    matrix = _matrix(
+        old, n, mode, align, scale, antialias, x.dtype if x.dtype.itemsize >= 4 else dtypes.float32, x.device
+    )
     if matrix.dtype is not x.dtype:
         return _resized(x.to(matrix.dtype), axis, n, mode, align, scale, antialias).to(x.dtype)  # type: ignore[attr-defined]
     lead, rest = tuple(x.shape[:axis]), tuple(x.shape[axis + 1 :])
@@ -120,7 +148,9 @@ def _cubic(t: float, a: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _matrix(old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool, dtype: Any, device: Any) -> Tensor:
+def _matrix(
+    old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool, dtype: Any, device: Any
+) -> Tensor:
     """(n, old): each row holds the weights of the input pixels that make one output pixel."""
     from ... import tensor
 
@@ -133,7 +163,9 @@ def _matrix(old: int, n: int, mode: str, align: bool, scale: float | None, antia
     return tensor(rows, dtype=dtypes.float64).to(dtype).to(device)
 
 
-def _taps(i: int, old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool) -> list[tuple[int, float]]:
+def _taps(
+    i: int, old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool
+) -> list[tuple[int, float]]:
     if mode == "area":
         start, stop = i * old // n, -((-(i + 1) * old) // n)
         return [(j, 1.0 / (stop - start)) for j in range(start, stop)]
@@ -163,7 +195,9 @@ def _filtered(i: int, old: int, mode: str, step: float, align: bool) -> list[tup
     return [(j, w / total) for j, w in zip(range(start, stop), weights, strict=True)]
 
 
-def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None) -> Tensor:
+def upsample(
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+) -> Tensor:
     """The old name of ``interpolate``."""
     warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
@@ -171,11 +205,15 @@ def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: st
 
 def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """``interpolate(mode="nearest")``."""
-    warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warnings.warn(
+        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
+    )
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """``interpolate(mode="bilinear", align_corners=True)``."""
-    warnings.warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    warnings.warn(
+        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
+    )
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)

@@ -10,6 +10,7 @@ from .conv_blocks import *  # noqa: F403
 from .dropout import *  # noqa: F403
 from .flatten import *  # noqa: F403
 from .fold import *  # noqa: F403
+from .large_vocabulary import *  # noqa: F403
 from .lazy import *  # noqa: F403
 from .lazy_conv import *  # noqa: F403
 from .linear import *  # noqa: F403
@@ -22,4 +23,3 @@ from .rnn import *  # noqa: F403
 from .sparse import *  # noqa: F403
 from .transformer import *  # noqa: F403
 from .vision import *  # noqa: F403
-from .large_vocabulary import *  # noqa: F403

@@ -110,14 +110,21 @@ class Hardtanh(Module):
     """``x`` limited to ``[min_val, max_val]``. Raises AssertionError if they are in the wrong order."""
 
     def __init__(
-        self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False, min_value: float | None = None, max_value: float | None = None
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
     ):
         super().__init__()
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace
         if self.max_val <= self.min_val:
-            raise AssertionError(f"max_val must be greater than min_val, got min_val={self.min_val}, max_val={self.max_val}")
+            raise AssertionError(
+                f"max_val must be greater than min_val, got min_val={self.min_val}, max_val={self.max_val}"
+            )
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)

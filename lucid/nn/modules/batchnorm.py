@@ -53,7 +53,9 @@ class _NormBase(Module):
         self.register_parameter("bias", Parameter(empty(num_features, **made)) if affine and bias else None)
         self.register_buffer("running_mean", zeros(num_features, **made) if track_running_stats else None)
         self.register_buffer("running_var", ones(num_features, **made) if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", tensor(0, dtype=dtypes.int64, device=device) if track_running_stats else None)
+        self.register_buffer(
+            "num_batches_tracked", tensor(0, dtype=dtypes.int64, device=device) if track_running_stats else None
+        )
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
@@ -72,7 +74,9 @@ class _NormBase(Module):
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim not in self.ranks:
             wanted = " or ".join(f"{n}D" for n in self.ranks)
-            raise ShapeError(f"{type(self).__name__}: expected {wanted} input (got {input.ndim}D input of shape {tuple(input.shape)})")
+            raise ShapeError(
+                f"{type(self).__name__}: expected {wanted} input (got {input.ndim}D input of shape {tuple(input.shape)})"
+            )
 
     def extra_repr(self) -> str:
         return (
@@ -173,7 +177,14 @@ class SyncBatchNorm(_BatchNorm):
         """Replace every BatchNorm in a model by a SyncBatchNorm with the same state."""
         result = module
         if isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm):
-            result = cls(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats, process_group)
+            result = cls(
+                module.num_features,
+                module.eps,
+                module.momentum,
+                module.affine,
+                module.track_running_stats,
+                process_group,
+            )
             result._parameters, result._buffers, result.training = module._parameters, module._buffers, module.training
         for name, child in module.named_children():
             result.add_module(name, cls.convert_sync_batchnorm(child, process_group))
@@ -201,17 +212,31 @@ class _InstanceNorm(_NormBase):
         channels = input.shape[0 if single else 1]
         if channels != self.num_features:
             if self.affine or self.track_running_stats:
-                raise ShapeError(f"{type(self).__name__}: expected input's size at dim={0 if single else 1} to match num_features ({self.num_features}), but got: {channels}.")
+                raise ShapeError(
+                    f"{type(self).__name__}: expected input's size at dim={0 if single else 1} to match num_features ({self.num_features}), but got: {channels}."
+                )
             import warnings
 
-            warnings.warn(f"input's size at dim={0 if single else 1} does not match num_features. num_features is not used because affine=False.", stacklevel=2)
+            warnings.warn(
+                f"input's size at dim={0 if single else 1} does not match num_features. num_features is not used because affine=False.",
+                stacklevel=2,
+            )
         batch = self.training or not self.track_running_stats
         x = input.unsqueeze(0) if single else input  # type: ignore[attr-defined]
-        out = F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias, batch, self.momentum or 0.0, self.eps)
+        out = F.instance_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, batch, self.momentum or 0.0, self.eps
+        )
         return out.squeeze(0) if single else out  # type: ignore[attr-defined]
 
     def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, local_metadata: dict, strict: bool, missing: list, unexpected: list, errors: list
+        self,
+        state_dict: dict,
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing: list,
+        unexpected: list,
+        errors: list,
     ) -> None:
         version = local_metadata.get("version")
         if version is None and not self.track_running_stats:

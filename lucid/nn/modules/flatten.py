@@ -41,12 +41,18 @@ class Unflatten(Module):
     def __init__(self, dim: int | str, unflattened_size: Any):
         super().__init__()
         if not isinstance(dim, int):
-            raise TypeError(f"unflattened_size must be tuple of tuples, but found type {type(dim).__name__}: named tensors are not supported")
+            raise TypeError(
+                f"unflattened_size must be tuple of tuples, but found type {type(dim).__name__}: named tensors are not supported"
+            )
         if not isinstance(unflattened_size, tuple | list):
-            raise TypeError(f"unflattened_size must be a tuple of ints, but found type {type(unflattened_size).__name__}")
+            raise TypeError(
+                f"unflattened_size must be a tuple of ints, but found type {type(unflattened_size).__name__}"
+            )
         for i, size in enumerate(unflattened_size):
             if not isinstance(size, int):
-                raise TypeError(f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at pos {i}")
+                raise TypeError(
+                    f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at pos {i}"
+                )
         self.dim = dim
         self.unflattened_size = unflattened_size
 

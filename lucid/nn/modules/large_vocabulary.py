@@ -45,8 +45,18 @@ class EmbeddingBag(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        self.num_embeddings, self.embedding_dim, self.max_norm, self.norm_type = num_embeddings, embedding_dim, max_norm, norm_type
-        self.scale_grad_by_freq, self.mode, self.sparse, self.include_last_offset = scale_grad_by_freq, mode, sparse, include_last_offset
+        self.num_embeddings, self.embedding_dim, self.max_norm, self.norm_type = (
+            num_embeddings,
+            embedding_dim,
+            max_norm,
+            norm_type,
+        )
+        self.scale_grad_by_freq, self.mode, self.sparse, self.include_last_offset = (
+            scale_grad_by_freq,
+            mode,
+            sparse,
+            include_last_offset,
+        )
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise AssertionError("padding_idx must be within num_embeddings")
@@ -66,7 +76,18 @@ class EmbeddingBag(Module):
             self.weight.data[self.padding_idx] = 0  # type: ignore[attr-defined]
 
     @classmethod
-    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, include_last_offset: bool = False, padding_idx: int | None = None) -> EmbeddingBag:
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
         """A bag around a given table (rows, D), frozen unless ``freeze=False``."""
         made = cls(
             embeddings.shape[0], embeddings.shape[1], max_norm=max_norm, norm_type=norm_type, scale_grad_by_freq=scale_grad_by_freq, mode=mode,
@@ -107,7 +128,9 @@ class CTCLoss(Module):
         self.blank, self.reduction, self.zero_infinity = blank, reduction, zero_infinity
 
     def forward(self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any) -> Tensor:
-        return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity)
+        return F.ctc_loss(
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
+        )
 
 
 ASMoutput = namedtuple("ASMoutput", ["output", "loss"])
@@ -125,13 +148,30 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     lucid.Size([3])
     """
 
-    def __init__(self, in_features: int, n_classes: int, cutoffs: Sequence[int], div_value: float = 4.0, head_bias: bool = False, device: Any = None, dtype: Any = None):
+    def __init__(
+        self,
+        in_features: int,
+        n_classes: int,
+        cutoffs: Sequence[int],
+        div_value: float = 4.0,
+        head_bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
         super().__init__()
         cutoffs = list(cutoffs)
         if not cutoffs:
             raise ValueError("cutoffs should be a sequence of length larger than 0")
-        if cutoffs != sorted(cutoffs) or min(cutoffs) <= 0 or max(cutoffs) > n_classes - 1 or len(set(cutoffs)) != len(cutoffs) or any(int(c) != c for c in cutoffs):
-            raise ValueError("cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each value is between 1 and n_classes-1")
+        if (
+            cutoffs != sorted(cutoffs)
+            or min(cutoffs) <= 0
+            or max(cutoffs) > n_classes - 1
+            or len(set(cutoffs)) != len(cutoffs)
+            or any(int(c) != c for c in cutoffs)
+        ):
+            raise ValueError(
+                "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each value is between 1 and n_classes-1"
+            )
         self.in_features, self.n_classes, self.cutoffs = in_features, n_classes, [*cutoffs, n_classes]
         self.div_value, self.head_bias = div_value, head_bias
         self.shortlist_size = self.cutoffs[0]
@@ -143,25 +183,33 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         for i in range(self.n_clusters):
             width = int(in_features // (div_value ** (i + 1)))
             size = self.cutoffs[i + 1] - self.cutoffs[i]
-            self.tail.append(Sequential(Linear(in_features, width, bias=False, **factory), Linear(width, size, bias=False, **factory)))
+            self.tail.append(
+                Sequential(
+                    Linear(in_features, width, bias=False, **factory), Linear(width, size, bias=False, **factory)
+                )
+            )
 
     def reset_parameters(self) -> None:
         self.head.reset_parameters()
-        for cluster in self.tail:
-            for layer in cluster:
+        for layer in self.tail.modules():
+            if isinstance(layer, Linear):
                 layer.reset_parameters()
 
     def forward(self, input_: Tensor, target_: Tensor) -> ASMoutput:
         if target_.ndim > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if input_.ndim != target_.ndim + 1:
-            raise RuntimeError(f"{target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but found inputs with size {tuple(input_.shape)}")
+            raise RuntimeError(
+                f"{target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but found inputs with size {tuple(input_.shape)}"
+            )
         batched = target_.ndim == 1
         if batched and input_.shape[0] != target_.shape[0]:
             raise RuntimeError("Input and target should have the same size in the batch dimension.")
         low, high = int(target_.min()), int(target_.max())  # type: ignore[attr-defined]
         if low < 0 or high >= self.n_classes:
-            raise RuntimeError(f"Target values should be in [0, {self.n_classes - 1}], but values in range [{low}, {high}] were found. ")
+            raise RuntimeError(
+                f"Target values should be in [0, {self.n_classes - 1}], but values in range [{low}, {high}] were found. "
+            )
         x, target = (input_, target_) if batched else (input_.unsqueeze(0), target_.unsqueeze(0))  # type: ignore[attr-defined]
         head = F.log_softmax(self.head(x), 1)
         index, output = target, None
@@ -204,7 +252,20 @@ class LinearCrossEntropyLoss(Module):
     lucid.Size([])
     """
 
-    def __init__(self, in_features: int, num_classes: int, out_features: Sequence[int] = (), bias: bool = False, device: Any = None, dtype: Any = None, weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None):
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        out_features: Sequence[int] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: Any = None,
+    ):
         super().__init__()
         self.in_features, self.num_classes, self.out_features = in_features, num_classes, tuple(out_features)
         count = num_classes
@@ -212,7 +273,12 @@ class LinearCrossEntropyLoss(Module):
             count *= n
         self.linear = Linear(in_features, count, bias=bias, device=device, dtype=dtype)
         self.register_buffer("weight", weight)
-        self.reduction, self.ignore_index, self.label_smoothing, self.options = reduction, ignore_index, label_smoothing, options
+        self.reduction, self.ignore_index, self.label_smoothing, self.options = (
+            reduction,
+            ignore_index,
+            label_smoothing,
+            options,
+        )
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.linear_cross_entropy(
@@ -220,5 +286,3 @@ class LinearCrossEntropyLoss(Module):
             linear_bias=None if self.linear.bias is None else self.linear.bias.reshape(self.num_classes, *self.out_features),
             weight=self.weight, reduction=self.reduction, ignore_index=self.ignore_index, label_smoothing=self.label_smoothing,
         )  # fmt: skip
-
-

@@ -97,7 +97,13 @@ class FusedLinear(Linear):
     """``Linear`` followed by "relu" or "gelu". Raises ValueError for another activation."""
 
     def __init__(
-        self, in_features: int, out_features: int, activation: str = "relu", bias: bool = True, device: Any = None, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        activation: str = "relu",
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ):
         if activation not in ("relu", "gelu"):
             raise ValueError(f"FusedLinear: activation must be 'relu' or 'gelu', got {activation!r}")
@@ -116,7 +122,13 @@ class NoisyLinear(Module):
     """A linear layer with learned noise on its weights in training. Fortunato et al., 2017."""
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, sigma_zero: float = 0.5, device: Any = None, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        sigma_zero: float = 0.5,
+        device: Any = None,
+        dtype: Any = None,
     ):
         from ... import zeros
 
@@ -208,7 +220,8 @@ class SelectiveKernel(Module):
 
         super().__init__()
         self.branches = ModuleList(
-            ConvBNReLU2d(in_channels, out_channels, k, stride, k // 2 if padding is None else padding, groups=groups) for k in kernel_sizes
+            ConvBNReLU2d(in_channels, out_channels, k, stride, k // 2 if padding is None else padding, groups=groups)
+            for k in kernel_sizes
         )
         hidden = max(out_channels // reduction, 4)
         self.fc1 = Linear(out_channels, hidden)
@@ -248,7 +261,9 @@ class SinusoidalEmbedding2D(SinusoidalEmbedding):
     def __init__(self, height: int, width: int, embedding_dim: int, *, base: float = 10000.0):
         super().__init__(height * width, 4)
         self.embedding_dim = embedding_dim
-        self.register_buffer("table", F.sinusoidal_embedding_2d(height, width, embedding_dim, base=base), persistent=False)
+        self.register_buffer(
+            "table", F.sinusoidal_embedding_2d(height, width, embedding_dim, base=base), persistent=False
+        )
 
 
 class SinusoidalPosEmbedding(Module):
@@ -286,7 +301,9 @@ def _start(table: Tensor, length: int) -> Tensor:
     from ...core.errors import ShapeError
 
     if length > table.shape[0]:
-        raise ShapeError(f"position embedding: a sequence of {length} is longer than the {table.shape[0]} positions there are")
+        raise ShapeError(
+            f"position embedding: a sequence of {length} is longer than the {table.shape[0]} positions there are"
+        )
     return table[:length]  # type: ignore[index]
 
 
@@ -326,7 +343,12 @@ class VectorQuantizer(Module):
     """Replace each vector of (*, D) by the nearest of ``num_embeddings`` learned codes. van den Oord et al., 2017."""
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, commitment_cost: float = 0.25, device: Any = None, dtype: Any = None
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        commitment_cost: float = 0.25,
+        device: Any = None,
+        dtype: Any = None,
     ):
         super().__init__()
         self.num_embeddings = num_embeddings

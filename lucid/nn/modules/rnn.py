@@ -18,7 +18,7 @@ from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
 from .linear import empty_parameter
 
-__all__ = ["GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNBase", "RNNCell", "RNNCellBase"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
 
@@ -48,7 +48,9 @@ def _gru_step(gates: Tensor, state: State, w_hh: Tensor, b_hh: Tensor | None, w_
 STEPS = {"RNN_TANH": _simple_step(ops.tanh), "RNN_RELU": _simple_step(ops.relu), "LSTM": _lstm_step, "GRU": _gru_step}
 
 
-def _run(step: Callable, gates: list[Tensor], alive: Sequence[int], state: State, weights: tuple, backwards: bool) -> tuple[list[Tensor], State]:
+def _run(
+    step: Callable, gates: list[Tensor], alive: Sequence[int], state: State, weights: tuple, backwards: bool
+) -> tuple[list[Tensor], State]:
     """All steps of one layer in one direction. ``alive[t]`` sequences (the first ones) still run at step t.
 
     Forward, sequences that end leave from the end of the state; backward, they join there with their first state.
@@ -92,7 +94,9 @@ class RNNBase(Module):
     ):
         super().__init__()
         if not isinstance(dropout, int | float) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
-            raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element being zeroed")
+            raise ValueError(
+                "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+            )
         if not isinstance(hidden_size, int):
             raise TypeError(f"hidden_size should be of type int, got: {type(hidden_size).__name__}")
         if hidden_size <= 0:
@@ -100,7 +104,9 @@ class RNNBase(Module):
         if num_layers <= 0:
             raise ValueError("num_layers must be greater than zero")
         if proj_size < 0 or proj_size >= hidden_size:
-            raise ValueError(f"proj_size should be a positive integer smaller than hidden_size, or zero to disable projections; got {proj_size}")
+            raise ValueError(
+                f"proj_size should be a positive integer smaller than hidden_size, or zero to disable projections; got {proj_size}"
+            )
         if proj_size and mode != "LSTM":
             raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
         if dropout > 0 and num_layers == 1:
@@ -109,8 +115,19 @@ class RNNBase(Module):
                 f"greater than 1, but got dropout={dropout} and num_layers={num_layers}",
                 stacklevel=3,
             )
-        self.mode, self.input_size, self.hidden_size, self.num_layers, self.bias = mode, input_size, hidden_size, num_layers, bias
-        self.batch_first, self.dropout, self.bidirectional, self.proj_size = batch_first, float(dropout), bidirectional, proj_size
+        self.mode, self.input_size, self.hidden_size, self.num_layers, self.bias = (
+            mode,
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+        )
+        self.batch_first, self.dropout, self.bidirectional, self.proj_size = (
+            batch_first,
+            float(dropout),
+            bidirectional,
+            proj_size,
+        )
         self._all_weights: list[list[str]] = []
         out_size, rows = proj_size or hidden_size, GATES[mode] * hidden_size
         for layer in range(num_layers):
@@ -164,7 +181,9 @@ class RNNBase(Module):
             if not alive:
                 raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         if data.shape[-1] != self.input_size:
-            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.shape[-1]}")
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.shape[-1]}"
+            )
         states = self._first_states(hx, batch, unbatched, data, is_lstm)
         if packed is not None and packed.sorted_indices is not None and hx is not None:
             states = [s.index_select(1, packed.sorted_indices) for s in states]
@@ -205,7 +224,8 @@ class RNNBase(Module):
             directions = []
             for d, suffix in enumerate(self._suffixes(layer)):
                 w_ih, b_ih, w_hh, b_hh, w_hr = (
-                    getattr(self, name + suffix, None) for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh", "weight_hr")
+                    getattr(self, name + suffix, None)
+                    for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh", "weight_hr")
                 )
                 assert w_ih is not None
                 # One large product for the inputs of all steps; only the recurrence goes step by step.
@@ -222,7 +242,14 @@ class RNNBase(Module):
 
     def extra_repr(self) -> str:
         shown = [f"{self.input_size}, {self.hidden_size}"]
-        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False}
+        defaults = {
+            "proj_size": 0,
+            "num_layers": 1,
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0,
+            "bidirectional": False,
+        }
         shown += [f"{name}={getattr(self, name)}" for name, value in defaults.items() if getattr(self, name) != value]
         return ", ".join(shown)
 
@@ -239,7 +266,15 @@ class RNN(RNNBase):
     (lucid.Size([5, 2, 4]), lucid.Size([1, 2, 4]))
     """
 
-    def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **kwargs: Any):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        *args: Any,
+        **kwargs: Any,
+    ):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity {nonlinearity!r}. Select from 'tanh' or 'relu'.")
         super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, *args, **kwargs)
@@ -281,7 +316,9 @@ class GRU(RNNBase):
 class RNNCellBase(Module):
     """One step of a recurrent layer, with weights of its own."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None, dtype: Any = None):
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None, dtype: Any = None
+    ):
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         self.weight_ih = empty_parameter((num_chunks * hidden_size, input_size), device, dtype)
@@ -309,7 +346,9 @@ class RNNCellBase(Module):
         if input.ndim not in (1, 2):
             raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.ndim}D instead")
         if input.shape[-1] != self.input_size:
-            raise RuntimeError(f"{name}: input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}")
+            raise RuntimeError(
+                f"{name}: input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}"
+            )
         unbatched = input.ndim == 1
         x = input.unsqueeze(0) if unbatched else input  # type: ignore[attr-defined]
         if states is None:
@@ -322,9 +361,13 @@ class RNNCellBase(Module):
             given = tuple(s.unsqueeze(0) if s.ndim == 1 else s for s in given)  # type: ignore[attr-defined]
             for s in given:
                 if s.shape[1] != self.hidden_size:
-                    raise RuntimeError(f"{name}: hidden has inconsistent hidden_size: got {s.shape[1]}, expected {self.hidden_size}")
+                    raise RuntimeError(
+                        f"{name}: hidden has inconsistent hidden_size: got {s.shape[1]}, expected {self.hidden_size}"
+                    )
                 if s.shape[0] != x.shape[0]:
-                    raise RuntimeError(f"{name}: Input batch size {x.shape[0]} doesn't match hidden batch size {s.shape[0]}")
+                    raise RuntimeError(
+                        f"{name}: Input batch size {x.shape[0]} doesn't match hidden batch size {s.shape[0]}"
+                    )
         new = STEPS[mode](F.linear(x, self.weight_ih, self.bias_ih), given, self.weight_hh, self.bias_hh, None)
         return tuple(s.squeeze(0) for s in new) if unbatched else new
 
@@ -337,7 +380,15 @@ class RNNCell(RNNCellBase):
     lucid.Size([2, 4])
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device: Any = None, dtype: Any = None):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
+    ):
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 

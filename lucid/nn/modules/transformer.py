@@ -19,7 +19,13 @@ from .dropout import Dropout
 from .linear import Linear
 from .normalization import LayerNorm
 
-__all__ = ["Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer"]
+__all__ = [
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+]
 
 
 def _activation(activation: str | Callable) -> Callable:
@@ -42,7 +48,9 @@ def _is_causal(mask: Tensor | None, hint: bool | None) -> bool:
 class _Layer(Module):
     """The feed-forward half that both kinds of layer share."""
 
-    def _feed_forward_parts(self, d_model: int, width: int, dropout: float, activation: Any, bias: bool, factory: dict) -> None:
+    def _feed_forward_parts(
+        self, d_model: int, width: int, dropout: float, activation: Any, bias: bool, factory: dict
+    ) -> None:
         self.linear1 = Linear(d_model, width, bias=bias, **factory)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(width, d_model, bias=bias, **factory)
@@ -76,7 +84,9 @@ class TransformerEncoderLayer(_Layer):
     ):
         super().__init__()
         factory = {"device": device, "dtype": dtype}
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **factory)
+        self.self_attn = MultiheadAttention(
+            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **factory
+        )
         self._feed_forward_parts(d_model, dim_feedforward, dropout, activation, bias, factory)
         self.norm_first = norm_first
         self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
@@ -85,10 +95,18 @@ class TransformerEncoderLayer(_Layer):
         self.dropout2 = Dropout(dropout)
 
     def _attend(self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool) -> Tensor:
-        found, _ = self.self_attn(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False, is_causal=_is_causal(mask, is_causal))
+        found, _ = self.self_attn(
+            x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False, is_causal=_is_causal(mask, is_causal)
+        )
         return self.dropout1(found)
 
-    def forward(self, src: Tensor, src_mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
+    def forward(
+        self,
+        src: Tensor,
+        src_mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        is_causal: bool = False,
+    ) -> Tensor:
         x = src
         if self.norm_first:
             x = x + self._attend(self.norm1(x), src_mask, src_key_padding_mask, is_causal)
@@ -144,13 +162,21 @@ class TransformerDecoderLayer(_Layer):
     ) -> Tensor:
         def attend(x: Tensor) -> Tensor:
             causal = _is_causal(tgt_mask, tgt_is_causal)
-            found, _ = self.self_attn(x, x, x, attn_mask=tgt_mask, key_padding_mask=tgt_key_padding_mask, is_causal=causal, need_weights=False)
+            found, _ = self.self_attn(
+                x, x, x, attn_mask=tgt_mask, key_padding_mask=tgt_key_padding_mask, is_causal=causal, need_weights=False
+            )
             return self.dropout1(found)
 
         def look(x: Tensor) -> Tensor:
             causal = _is_causal(memory_mask, memory_is_causal)
             found, _ = self.multihead_attn(
-                x, memory, memory, attn_mask=memory_mask, key_padding_mask=memory_key_padding_mask, is_causal=causal, need_weights=False
+                x,
+                memory,
+                memory,
+                attn_mask=memory_mask,
+                key_padding_mask=memory_key_padding_mask,
+                is_causal=causal,
+                need_weights=False,
             )
             return self.dropout2(found)
 
@@ -172,13 +198,26 @@ class TransformerEncoder(Module):
     lucid.Size([5, 3, 8])
     """
 
-    def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None, enable_nested_tensor: bool = True, mask_check: bool = True):
+    def __init__(
+        self,
+        encoder_layer: Module,
+        num_layers: int,
+        norm: Module | None = None,
+        enable_nested_tensor: bool = True,
+        mask_check: bool = True,
+    ):
         super().__init__()
         self.layers = _clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
-    def forward(self, src: Tensor, mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None, is_causal: bool | None = None) -> Tensor:
+    def forward(
+        self,
+        src: Tensor,
+        mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        is_causal: bool | None = None,
+    ) -> Tensor:
         for layer in self.layers:
             src = layer(src, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask)
         return src if self.norm is None else self.norm(src)
@@ -248,17 +287,33 @@ class Transformer(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        options = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, device, dtype)
+        options = (
+            d_model,
+            nhead,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            batch_first,
+            norm_first,
+            bias,
+            device,
+            dtype,
+        )
         factory = {"device": device, "dtype": dtype}
 
         def last_norm() -> LayerNorm:
             return LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
 
-        self.encoder = custom_encoder if custom_encoder is not None else TransformerEncoder(
-            TransformerEncoderLayer(*options), num_encoder_layers, last_norm()
+        self.encoder = (
+            custom_encoder
+            if custom_encoder is not None
+            else TransformerEncoder(TransformerEncoderLayer(*options), num_encoder_layers, last_norm())
         )
-        self.decoder = custom_decoder if custom_decoder is not None else TransformerDecoder(
-            TransformerDecoderLayer(*options), num_decoder_layers, last_norm()
+        self.decoder = (
+            custom_decoder
+            if custom_decoder is not None
+            else TransformerDecoder(TransformerDecoderLayer(*options), num_decoder_layers, last_norm())
         )
         for p in self.parameters():
             if p.ndim > 1:
@@ -282,9 +337,13 @@ class Transformer(Module):
         if src.ndim == 3:
             where = 0 if self.batch_first else 1
             if src.shape[where] != tgt.shape[where]:
-                raise RuntimeError(f"the batch number of src and tgt must be equal, got {src.shape[where]} and {tgt.shape[where]}")
+                raise RuntimeError(
+                    f"the batch number of src and tgt must be equal, got {src.shape[where]} and {tgt.shape[where]}"
+                )
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
-            raise RuntimeError(f"the feature number of src and tgt must be equal to d_model ({self.d_model}), got {src.shape[-1]} and {tgt.shape[-1]}")
+            raise RuntimeError(
+                f"the feature number of src and tgt must be equal to d_model ({self.d_model}), got {src.shape[-1]} and {tgt.shape[-1]}"
+            )
         memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(
             tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask, tgt_key_padding_mask=tgt_key_padding_mask,

@@ -30,7 +30,9 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     given = list(parameters)
     needed = sum(p.shape.numel() for p in given)
     if vec.shape.numel() < needed:
-        raise RuntimeError(f"vector_to_parameters: the vector has {vec.shape.numel()} elements, the parameters {needed}")
+        raise RuntimeError(
+            f"vector_to_parameters: the vector has {vec.shape.numel()} elements, the parameters {needed}"
+        )
     start = 0
     for p in given:
         size = p.shape.numel()

@@ -47,10 +47,18 @@ def get_activation_module_from_name(act_name: str) -> Module | None:
 def get_activation_from_name(act_name: str) -> Callable[[Tensor], Tensor] | None:
     """The activation function of a name; None for an unknown one."""
     name = act_name.lower()
-    return (lambda x: x) if name == "identity" else getattr(F, name.replace("hard_", "hard"), None) if name in ACTIVATIONS else None
+    return (
+        (lambda x: x)
+        if name == "identity"
+        else getattr(F, name.replace("hard_", "hard"), None)
+        if name in ACTIVATIONS
+        else None
+    )
 
 
-def apply_chunking_to_forward(forward_fn: Callable[..., Tensor], chunk_size: int, chunk_dim: int, *input_tensors: Tensor) -> Tensor:
+def apply_chunking_to_forward(
+    forward_fn: Callable[..., Tensor], chunk_size: int, chunk_dim: int, *input_tensors: Tensor
+) -> Tensor:
     """``forward_fn(*inputs)`` in pieces of ``chunk_size`` along ``chunk_dim``, to save memory; 0 means all at once.
 
     Raises ValueError for inputs of different lengths or a length that the chunks do not divide.

@@ -19,7 +19,9 @@ def _weight(module: Module, name: str, what: str) -> Parameter:
     if weight is None:
         raise ValueError(f"`{what}` cannot be applied as parameter `{name}` is None")
     if is_lazy(weight):
-        raise ValueError(f"The module passed to `{what}` can't have uninitialized parameters. Run the dummy forward before applying it")
+        raise ValueError(
+            f"The module passed to `{what}` can't have uninitialized parameters. Run the dummy forward before applying it"
+        )
     return weight
 
 
@@ -87,7 +89,9 @@ class SpectralNorm:
 
     def __init__(self, name: str, n_power_iterations: int, dim: int, eps: float):
         if n_power_iterations <= 0:
-            raise ValueError(f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}")
+            raise ValueError(
+                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
+            )
         self.name, self.n_power_iterations, self.dim, self.eps = name, n_power_iterations, dim, eps
 
     def matrix(self, weight: Tensor) -> Tensor:
@@ -121,7 +125,9 @@ class SpectralNorm:
         local_metadata.setdefault("spectral_norm", {})[self.name + ".version"] = self._version
 
 
-def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None) -> Module:
+def spectral_norm(
+    module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
+) -> Module:
     """Divide ``weight`` by its largest singular value; see ``parametrizations.spectral_norm``, which replaces it."""
     from ... import randn
 

@@ -58,9 +58,13 @@ def _must_fit(what: str, found: Any, dtype: Any, shape: Any = None) -> None:
     if not isinstance(found, Tensor):
         raise ValueError(f"{what} must return a tensor. Got {type(found).__name__}.")
     if found.dtype is not dtype:
-        raise ValueError(f"{what} may not change the dtype of the tensor, unless the `unsafe` flag is enabled: {dtype} became {found.dtype}")
+        raise ValueError(
+            f"{what} may not change the dtype of the tensor, unless the `unsafe` flag is enabled: {dtype} became {found.dtype}"
+        )
     if shape is not None and found.shape != shape:
-        raise ValueError(f"{what} may not change the shape of the tensor, unless the `unsafe` flag is enabled: {tuple(shape)} became {tuple(found.shape)}")
+        raise ValueError(
+            f"{what} may not change the shape of the tensor, unless the `unsafe` flag is enabled: {tuple(shape)} became {tuple(found.shape)}"
+        )
 
 
 class ParametrizationList(ModuleList):
@@ -73,19 +77,25 @@ class ParametrizationList(ModuleList):
         self.unsafe = unsafe
         new = _inverted(list(modules), original)
         if not isinstance(new, Tensor | Sequence):
-            raise ValueError(f"'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got {type(new).__name__}")
+            raise ValueError(
+                f"'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got {type(new).__name__}"
+            )
         self.is_tensor = isinstance(new, Tensor)
         self.ntensors = 1 if isinstance(new, Tensor) else len(new)
         shape, dtype = original.shape, original.dtype
         if isinstance(new, Tensor):
             if new.dtype is not original.dtype:
-                raise ValueError(f"When `right_inverse` outputs one tensor, it may not change the dtype: {original.dtype} became {new.dtype}")
+                raise ValueError(
+                    f"When `right_inverse` outputs one tensor, it may not change the dtype: {original.dtype} became {new.dtype}"
+                )
             _set(original, new)
             _register(self, "original", original)
         else:
             for i, part in enumerate(new):
                 if not isinstance(part, Tensor):
-                    raise ValueError(f"'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got element {i} of the sequence with type {type(part).__name__}.")
+                    raise ValueError(
+                        f"'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got element {i} of the sequence with type {type(part).__name__}."
+                    )
                 part = part.detach()  # type: ignore[attr-defined]
                 if isinstance(original, Parameter):
                     part = Parameter(part, original.requires_grad)
@@ -156,7 +166,12 @@ def _made(base: type, names: tuple[str, ...], owner: Any = None) -> type:
         else:
             base.__setattr__(self, name, value)  # type: ignore[call-arg]
 
-    body: dict[str, Any] = {"__setattr__": set_attribute, "__reduce_ex__": _reduced, "__module__": base.__module__, "_unparametrized": base}
+    body: dict[str, Any] = {
+        "__setattr__": set_attribute,
+        "__reduce_ex__": _reduced,
+        "__module__": base.__module__,
+        "_unparametrized": base,
+    }
     return type(f"Parametrized{base.__name__}", (base,), body | {name: _property(name) for name in names})
 
 
@@ -169,7 +184,9 @@ def _rebuild(base: type, names: tuple[str, ...]) -> Any:
     return copyreg.__newobj__(_made(base, names))  # type: ignore[attr-defined]
 
 
-def register_parametrization(module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False) -> Module:
+def register_parametrization(
+    module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False
+) -> Module:
     """Compute a parameter or buffer of a module by ``parametrization`` from now on; several are applied in order.
 
     A ``right_inverse`` method lets the present value be kept, and the tensor be assigned to. ``unsafe`` allows a change
@@ -202,7 +219,9 @@ def register_parametrization(module: Module, tensor_name: str, parametrization: 
         chain.unsafe |= unsafe
         return module
     if tensor_name not in module._buffers and tensor_name not in module._parameters:
-        raise ValueError(f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'")
+        raise ValueError(
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
+        )
     chain = ParametrizationList([parametrization], getattr(module, tensor_name), unsafe=unsafe)
     delattr(module, tensor_name)
     if not is_parametrized(module):
@@ -241,7 +260,9 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     elif chain.is_tensor:
         original = chain.original
     else:
-        raise ValueError("Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence of tensors.")
+        raise ValueError(
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence of tensors."
+        )
     delattr(type(module), tensor_name)
     del module.parametrizations[tensor_name]
     if not is_parametrized(module):
@@ -256,7 +277,9 @@ def type_before_parametrizations(module: Module) -> type:
     return type(module)._unparametrized if is_parametrized(module) else type(module)  # type: ignore[attr-defined]
 
 
-def transfer_parametrizations_and_params(from_module: Module, to_module: Module, tensor_name: str | None = None) -> Module:
+def transfer_parametrizations_and_params(
+    from_module: Module, to_module: Module, tensor_name: str | None = None
+) -> Module:
     """Put (copies of) the parametrizations and originals of one module onto another."""
     import copy
 

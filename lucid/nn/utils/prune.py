@@ -50,7 +50,9 @@ class BasePruningMethod(ABC):
 
     def apply_mask(self, module: Module) -> Tensor:
         name = self._tensor_name
-        return getattr(module, name + "_mask").to(getattr(module, name + "_orig").dtype) * getattr(module, name + "_orig")
+        return getattr(module, name + "_mask").to(getattr(module, name + "_orig").dtype) * getattr(
+            module, name + "_orig"
+        )
 
     def prune(self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None) -> Tensor:
         """``t`` with what this method prunes set to 0."""
@@ -72,11 +74,17 @@ class BasePruningMethod(ABC):
         setattr(module, name, original)
 
     @classmethod
-    def apply(cls, module: Module, name: str, *args: Any, importance_scores: Tensor | None = None, **kwargs: Any) -> BasePruningMethod:
+    def apply(
+        cls, module: Module, name: str, *args: Any, importance_scores: Tensor | None = None, **kwargs: Any
+    ) -> BasePruningMethod:
         """Prune ``module.name``, on top of what is pruned already."""
         method: Any = cls(*args, **kwargs)
         method._tensor_name = name
-        held = [(k, h) for k, h in module._forward_pre_hooks.items() if isinstance(h, BasePruningMethod) and h._tensor_name == name]
+        held = [
+            (k, h)
+            for k, h in module._forward_pre_hooks.items()
+            if isinstance(h, BasePruningMethod) and h._tensor_name == name
+        ]
         if held:
             (key, old), *_ = held
             original, mask = getattr(module, name + "_orig"), getattr(module, name + "_mask")
@@ -118,7 +126,9 @@ class PruningContainer(BasePruningMethod):
         if not isinstance(method, BasePruningMethod):
             raise TypeError(f"{type(method)} is not a BasePruningMethod subclass")
         if self._pruning_methods and self._tensor_name != method._tensor_name:
-            raise ValueError(f"Can only add pruning methods acting on the parameter named '{self._tensor_name}'. Found '{method._tensor_name}'")
+            raise ValueError(
+                f"Can only add pruning methods acting on the parameter named '{self._tensor_name}'. Found '{method._tensor_name}'"
+            )
         self._tensor_name = method._tensor_name
         self._pruning_methods += (method,)
 
@@ -201,7 +211,9 @@ class _Structured(BasePruningMethod):
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         if t.ndim <= 1:
-            raise ValueError(f"Structured pruning can only be applied to multidimensional tensors. Found tensor of shape {tuple(t.shape)}")
+            raise ValueError(
+                f"Structured pruning can only be applied to multidimensional tensors. Found tensor of shape {tuple(t.shape)}"
+            )
         axis = self.dim % t.ndim
         count = _count(self.amount, t.shape[axis])
         mask = default_mask.clone()  # type: ignore[attr-defined]
@@ -255,7 +267,9 @@ def random_unstructured(module: Module, name: str = "weight", amount: float = 0.
     return module
 
 
-def l1_unstructured(module: Module, name: str = "weight", amount: float = 0.5, importance_scores: Tensor | None = None) -> Module:
+def l1_unstructured(
+    module: Module, name: str = "weight", amount: float = 0.5, importance_scores: Tensor | None = None
+) -> Module:
     """Prune the elements of smallest magnitude (or importance).
 
     >>> import lucid
@@ -274,7 +288,9 @@ def random_structured(module: Module, name: str, amount: float, dim: int) -> Mod
     return module
 
 
-def ln_structured(module: Module, name: str, amount: float, n: float, dim: int, importance_scores: Tensor | None = None) -> Module:
+def ln_structured(
+    module: Module, name: str, amount: float, n: float, dim: int, importance_scores: Tensor | None = None
+) -> Module:
     """Prune the slices along ``dim`` of the smallest n-norm."""
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
     return module
@@ -324,5 +340,3 @@ def remove(module: Module, name: str) -> Module:
 def is_pruned(module: Module) -> bool:
     """Whether any parameter in a module or below is pruned."""
     return any(isinstance(h, BasePruningMethod) for m in module.modules() for h in m._forward_pre_hooks.values())
-
-

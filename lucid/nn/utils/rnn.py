@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import namedtuple
 from collections.abc import Iterable
 from typing import Any
@@ -24,14 +25,18 @@ class PackedSequence(_Packed):
     Made by ``pack_padded_sequence`` and ``pack_sequence``; recurrent layers take and return it.
     """
 
-    def __new__(cls, data: Tensor, batch_sizes: Any = None, sorted_indices: Any = None, unsorted_indices: Any = None) -> PackedSequence:
+    def __new__(
+        cls, data: Tensor, batch_sizes: Any = None, sorted_indices: Any = None, unsorted_indices: Any = None
+    ) -> PackedSequence:
         if unsorted_indices is None:
             unsorted_indices = invert_permutation(sorted_indices)
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The same with its data in another dtype or on another device."""
-        return PackedSequence(self.data.to(*args, **kwargs), self.batch_sizes, self.sorted_indices, self.unsorted_indices)
+        return PackedSequence(
+            self.data.to(*args, **kwargs), self.batch_sizes, self.sorted_indices, self.unsorted_indices
+        )
 
     @property
     def is_cuda(self) -> bool:
@@ -78,7 +83,9 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool 
     return [row[: int(n)] for row, n in zip(rows, lengths, strict=True)]
 
 
-def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True) -> PackedSequence:
+def pack_padded_sequence(
+    input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
+) -> PackedSequence:
     """A padded (L, N, *) tensor and the lengths of its N sequences as a ``PackedSequence``.
 
     Raises RuntimeError for lengths that are not positive, too many, or (with ``enforce_sorted``) not decreasing.
@@ -97,11 +104,17 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
         input = input.index_select(0 if batch_first else 1, order)  # type: ignore[attr-defined]
     steps = input.transpose(0, 1) if batch_first else input  # type: ignore[attr-defined]
     if len(sizes) != steps.shape[1]:
-        raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={steps.shape[1]})")
+        raise RuntimeError(
+            f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={steps.shape[1]})"
+        )
     if min(sizes) <= 0:
-        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
-    if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
-        raise RuntimeError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass `enforce_sorted=False`.")
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
+    if any(a < b for a, b in itertools.pairwise(sizes)):
+        raise RuntimeError(
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass `enforce_sorted=False`."
+        )
     if sizes[0] > steps.shape[0]:
         raise RuntimeError(f"Expected lengths of at most {steps.shape[0]} (the padded length), got {sizes[0]}")
     alive = [sum(n > t for n in sizes) for t in range(sizes[0])]
@@ -119,7 +132,9 @@ def pad_packed_sequence(
     alive = sequence.batch_sizes.tolist()
     longest, batch = len(alive), alive[0]
     if total_length is not None and total_length < longest:
-        raise ValueError(f"Expected total_length to be at least the length of the longest sequence in input, but got total_length={total_length} and max sequence length being {longest}")
+        raise ValueError(
+            f"Expected total_length to be at least the length of the longest sequence in input, but got total_length={total_length} and max sequence length being {longest}"
+        )
     rows, start = [], 0
     for n in alive:
         row = sequence.data[start : start + n]
@@ -128,7 +143,14 @@ def pad_packed_sequence(
             row = cat([row, full((batch - n, *row.shape[1:]), padding_value, dtype=row.dtype, device=row.device)])
         rows.append(row.unsqueeze(0))
     for _ in range((total_length or longest) - longest):
-        rows.append(full((1, batch, *sequence.data.shape[1:]), padding_value, dtype=sequence.data.dtype, device=sequence.data.device))
+        rows.append(
+            full(
+                (1, batch, *sequence.data.shape[1:]),
+                padding_value,
+                dtype=sequence.data.dtype,
+                device=sequence.data.device,
+            )
+        )
     padded = cat(rows)
     lengths = as_tensor([sum(n > i for n in alive) for i in range(batch)])
     if sequence.unsorted_indices is not None:
@@ -146,5 +168,3 @@ def pack_sequence(sequences: Any, enforce_sorted: bool = True) -> PackedSequence
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences of a ``PackedSequence``."""
     return unpad_sequence(*pad_packed_sequence(packed_sequences, batch_first=True), batch_first=True)
-
-

@@ -13,7 +13,13 @@ __all__ = ["functional_call", "swapped"]
 
 
 def functional_call(
-    module: Module, parameters_and_buffers: Any, args: Any = None, kwargs: dict | None = None, *, tie_weights: bool = True, strict: bool = False
+    module: Module,
+    parameters_and_buffers: Any,
+    args: Any = None,
+    kwargs: dict | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
 ) -> Any:
     """``module(*args, **kwargs)`` with the tensors of a dictionary in place of its parameters and buffers.
 
@@ -26,10 +32,14 @@ def functional_call(
     tensor([[3.]])
     """
     given: dict[str, Tensor] = {}
-    for part in parameters_and_buffers if isinstance(parameters_and_buffers, list | tuple) else (parameters_and_buffers,):
+    for part in (
+        parameters_and_buffers if isinstance(parameters_and_buffers, list | tuple) else (parameters_and_buffers,)
+    ):
         repeated = given.keys() & part.keys()
         if repeated:
-            raise ValueError(f"{sorted(repeated)} appear in multiple dictionaries; behavior of functional call is ambiguous")
+            raise ValueError(
+                f"{sorted(repeated)} appear in multiple dictionaries; behavior of functional call is ambiguous"
+            )
         given.update(part)
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     with swapped(module, given, tie_weights, strict):
@@ -37,7 +47,9 @@ def functional_call(
 
 
 @contextmanager
-def swapped(module: Module, tensors: dict[str, Tensor], tie_weights: bool = True, strict: bool = False) -> Iterator[None]:
+def swapped(
+    module: Module, tensors: dict[str, Tensor], tie_weights: bool = True, strict: bool = False
+) -> Iterator[None]:
     """Put tensors in the places of a module's parameters and buffers while the block runs."""
     places: dict[str, tuple[dict, str]] = {}
     for path, part in module.named_modules(remove_duplicate=False):
@@ -48,7 +60,11 @@ def swapped(module: Module, tensors: dict[str, Tensor], tie_weights: bool = True
     unexpected = [name for name in tensors if name not in places]
     missing = [name for name in places if name not in tensors] if strict else []
     if unexpected or missing:
-        lines = [f"{what} key(s): {', '.join(names)}." for what, names in (("Unexpected", unexpected), ("Missing", missing)) if names]
+        lines = [
+            f"{what} key(s): {', '.join(names)}."
+            for what, names in (("Unexpected", unexpected), ("Missing", missing))
+            if names
+        ]
         raise RuntimeError(f"Error(s) in loading for {type(module).__name__}:\n\t" + "\n\t".join(lines))
     wanted = dict(tensors)
     if tie_weights:

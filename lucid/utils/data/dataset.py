@@ -61,7 +61,9 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     def __init__(self, *tensors: Tensor):
         if len({t.shape[0] for t in tensors}) > 1:
-            raise ValueError(f"TensorDataset: size mismatch between tensors: first sizes are {[t.shape[0] for t in tensors]}")
+            raise ValueError(
+                f"TensorDataset: size mismatch between tensors: first sizes are {[t.shape[0] for t in tensors]}"
+            )
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
@@ -166,7 +168,9 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
     else:
         sizes = [int(n) for n in lengths]
     if sum(sizes) != total:
-        raise ValueError(f"random_split: sum of input lengths {sum(sizes)} does not equal the length of the input dataset {total}")
+        raise ValueError(
+            f"random_split: sum of input lengths {sum(sizes)} does not equal the length of the input dataset {total}"
+        )
     order = _randperm(total, generator=generator).tolist()
     ends = list(itertools.accumulate(sizes))
     return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends, strict=True)]

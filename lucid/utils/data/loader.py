@@ -71,7 +71,9 @@ class DataLoader:
         in_order: bool = True,
     ):
         if num_workers < 0:
-            raise ValueError(f"num_workers option should be non-negative, got {num_workers}; use num_workers=0 to load in the main thread")
+            raise ValueError(
+                f"num_workers option should be non-negative, got {num_workers}; use num_workers=0 to load in the main thread"
+            )
         if timeout < 0:
             raise ValueError(f"timeout option should be non-negative, got {timeout}")
         if num_workers == 0 and prefetch_factor is not None:
@@ -79,15 +81,29 @@ class DataLoader:
         if sampler is not None and shuffle:
             raise ValueError("sampler option is mutually exclusive with shuffle")
         if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
-            raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last")
+            raise ValueError(
+                "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+            )
         if batch_size is None and drop_last:
             raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
         self._streams = isinstance(dataset, IterableDataset)
         if self._streams and (shuffle or sampler is not None or batch_sampler is not None):
-            raise ValueError("DataLoader with IterableDataset: expected unspecified shuffle, sampler and batch_sampler options")
-        self.dataset, self.num_workers, self.timeout, self.worker_init_fn = dataset, num_workers, timeout, worker_init_fn
+            raise ValueError(
+                "DataLoader with IterableDataset: expected unspecified shuffle, sampler and batch_sampler options"
+            )
+        self.dataset, self.num_workers, self.timeout, self.worker_init_fn = (
+            dataset,
+            num_workers,
+            timeout,
+            worker_init_fn,
+        )
         self.prefetch_factor = prefetch_factor or (2 if num_workers else None)
-        self.pin_memory, self.drop_last, self.generator, self.persistent_workers = pin_memory, drop_last, generator, persistent_workers
+        self.pin_memory, self.drop_last, self.generator, self.persistent_workers = (
+            pin_memory,
+            drop_last,
+            generator,
+            persistent_workers,
+        )
         self.batch_size = None if batch_sampler is not None else batch_size
         if sampler is None and not self._streams:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
@@ -95,7 +111,9 @@ class DataLoader:
         if batch_sampler is None and batch_size is not None and not self._streams:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)  # type: ignore[arg-type]
         self.batch_sampler = batch_sampler
-        self.collate_fn = collate_fn or (default_collate if batch_size is not None or batch_sampler is not None else default_convert)
+        self.collate_fn = collate_fn or (
+            default_collate if batch_size is not None or batch_sampler is not None else default_convert
+        )
         if self._streams and batch_size is not None and (not isinstance(batch_size, int) or batch_size <= 0):
             raise ValueError(f"batch_size should be a positive integer value, but got batch_size={batch_size!r}")
 

@@ -69,7 +69,12 @@ def halved_diagonal(xp, x):
 
 
 # ---- inverses and systems ----
-inv = other("inv", lambda xp, g, out: -xp.matmul(mT(xp, out), xp.matmul(g, mT(xp, out))), promote=None, node_name="LinalgInvExBackward0")
+inv = other(
+    "inv",
+    lambda xp, g, out: -xp.matmul(mT(xp, out), xp.matmul(g, mT(xp, out))),
+    promote=None,
+    node_name="LinalgInvExBackward0",
+)
 solve = other(
     "solve",
     lambda xp, g, x, out: -xp.matmul(xp.solve(mT(xp, x), g), mT(xp, out)),
@@ -84,8 +89,8 @@ def _triangle(xp, x, upper, unit):
 
 solve_triangular = other(
     "solve_triangular",
-    lambda xp, g, x, out, upper, unit: -_triangle(
-        xp, xp.matmul(xp.solve_triangular(mT(xp, x), g, not upper, unit), mT(xp, out)), upper, unit
+    lambda xp, g, x, out, upper, unit: (
+        -_triangle(xp, xp.matmul(xp.solve_triangular(mT(xp, x), g, not upper, unit), mT(xp, out)), upper, unit)
     ),
     lambda xp, g, x, upper, unit: xp.solve_triangular(mT(xp, x), g, not upper, unit),
     params=("upper", "unit"),
@@ -99,10 +104,20 @@ def pinv_vjp(xp, a, p, g):
     if a.shape[-2] <= a.shape[-1]:
         k = xp.matmul(gh, p)
         kp = xp.matmul(k, ph)
-        return -mH(xp, xp.matmul(p, k)) + kp - xp.matmul(xp.matmul(a, p), kp) + xp.matmul(xp.matmul(ph, p), gh - xp.matmul(k, a))
+        return (
+            -mH(xp, xp.matmul(p, k))
+            + kp
+            - xp.matmul(xp.matmul(a, p), kp)
+            + xp.matmul(xp.matmul(ph, p), gh - xp.matmul(k, a))
+        )
     k = xp.matmul(p, gh)
     pk = xp.matmul(ph, k)
-    return -mH(xp, xp.matmul(k, p)) + xp.matmul(xp.matmul(gh - xp.matmul(a, k), p), ph) + pk - xp.matmul(xp.matmul(pk, p), a)
+    return (
+        -mH(xp, xp.matmul(k, p))
+        + xp.matmul(xp.matmul(gh - xp.matmul(a, k), p), ph)
+        + pk
+        - xp.matmul(xp.matmul(pk, p), a)
+    )
 
 
 pinv = other(
@@ -145,7 +160,9 @@ def _slogdet_grad(xp, g, x, out, source):
     return xp.zeros_like(x) if to_log is None else back * scalars(xp, to_log)
 
 
-slogdet = other("slogdet", _slogdet_grad, params=("source",), promote=None, holomorphic=False, node_name="LinalgSlogdetBackward0")
+slogdet = other(
+    "slogdet", _slogdet_grad, params=("source",), promote=None, holomorphic=False, node_name="LinalgSlogdetBackward0"
+)
 
 
 # ---- factorisations ----
@@ -181,7 +198,9 @@ def _qr_grad(xp, g, x, out, mode):
     if mode == "r":
         raise RuntimeError("linalg.qr: the derivative is not defined for mode='r'; use mode='reduced'")
     if mode == "complete" and m > n:
-        raise RuntimeError("linalg.qr: the derivative is not defined for mode='complete' when nrows > ncols; use mode='reduced'")
+        raise RuntimeError(
+            "linalg.qr: the derivative is not defined for mode='complete' when nrows > ncols; use mode='reduced'"
+        )
     if m >= n:
         return _qr_tall_grad(xp, q, r, gq, gr)
     axis = len(x.shape) - 1  # x = [x1 x2] = q [u v]: x2 = q v
@@ -234,7 +253,14 @@ def _svd_grad(xp, g, x, out, full_matrices, source):
     return total
 
 
-svd = other("svd", _svd_grad, params=("full_matrices", "source"), promote=None, holomorphic=False, node_name="LinalgSvdBackward0")
+svd = other(
+    "svd",
+    _svd_grad,
+    params=("full_matrices", "source"),
+    promote=None,
+    holomorphic=False,
+    node_name="LinalgSvdBackward0",
+)
 
 
 def _eigh_grad(xp, g, out):
@@ -306,7 +332,9 @@ def _lu_grad(xp, g, out, pivot):
     return xp.take_along_axis(total, xp.broadcast_to(xp.expand_dims(order, -1), tuple(total.shape)), last - 1)
 
 
-lu_factor = other("lu_factor", _lu_grad, params=("pivot",), promote=None, holomorphic=False, node_name="LinalgLuFactorExBackward0")
+lu_factor = other(
+    "lu_factor", _lu_grad, params=("pivot",), promote=None, holomorphic=False, node_name="LinalgLuFactorExBackward0"
+)
 
 
 # ---- functions of matrices ----

@@ -21,7 +21,9 @@ def _half_to_full(xp, g, shape, axis):
 
 fft_r2c = linear(
     "fft_r2c",
-    lambda xp, g, x_shape, axes, scale: xp.real(xp.fft_c2c(_half_to_full(xp, g, x_shape, axes[-1]), axes, scale, False)),
+    lambda xp, g, x_shape, axes, scale: xp.real(
+        xp.fft_c2c(_half_to_full(xp, g, x_shape, axes[-1]), axes, scale, False)
+    ),
     params=("axes", "scale"),
     holomorphic=False,
 )
