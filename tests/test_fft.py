@@ -75,3 +75,35 @@ def test_errors_are_of_torchs_type(call):
 def test_every_name_of_torch_fft_is_there():
     names = "fft fft2 fftfreq fftn fftshift hfft hfft2 hfftn ifft ifft2 ifftn ifftshift ihfft ihfft2 ihfftn irfft irfft2 irfftn rfft rfft2 rfftfreq rfftn"
     assert not [n for n in names.split() if not hasattr(lucid.fft, n)]
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore")
+def test_short_time_transform_and_back():
+    for kw in (
+        {},
+        {"hop_length": 3},
+        {"center": False},
+        {"normalized": True},
+        {"onesided": False},
+        {"win_length": 6},
+        {"pad_mode": "replicate"},
+    ):
+        check(
+            lambda L, x, kw=kw: L.stft(
+                x, 8, window=L.hann_window(kw.get("win_length", 8), dtype=L.float64), return_complex=True, **kw
+            ),
+            draw(2, 33),
+        )
+    check(lambda L, x: L.stft(x, 8, return_complex=False), draw(33))
+    check(lambda L, x: L.stft(x, 8), draw(33, complex=True))
+    for kw in ({}, {"hop_length": 3}, {"normalized": True}, {"length": 30}):
+
+        def round_trip(L, x, kw=kw):
+            window = L.hann_window(8, dtype=L.float64)
+            first = {k: v for k, v in kw.items() if k != "length"}
+            return L.istft(L.stft(x, 8, window=window, return_complex=True, **first) * 2, 8, window=window, **kw)
+
+        check(round_trip, draw(2, 33))
+    with pytest.raises(RuntimeError):
+        lucid.stft(lucid.zeros(20), 8)

@@ -357,3 +357,31 @@ def test_vectors_and_results_are_named():
     assert lucid.linalg.qr(lucid.ones(2, 2))._fields == ("Q", "R")
     assert lucid.linalg.slogdet(lucid.eye(2))._fields == ("sign", "logabsdet")
     assert host(lucid.linalg.svd(lucid.eye(2)).Vh).shape == (2, 2)
+
+
+@needs_torch
+@KINDS
+def test_householder_forms(c):
+    for shape in [(4, 4), (5, 3), (3, 5)]:
+        check(lambda L, x: L.geqrf(x), draw(*shape, complex=c), gradient=False)
+    a, tau = draw(5, 3, complex=c), draw(3, complex=c)
+    check(lambda L, a, t: L.orgqr(a, t), a, tau)
+    for left in (True, False):
+        for transpose in (True, False):
+            other = draw(5, 2, complex=c) if left else draw(2, 5, complex=c)
+            check(
+                lambda L, a, t, o, left=left, transpose=transpose: L.ormqr(a, t, o, left, transpose),
+                a,
+                tau,
+                other,
+                gradient=False,
+            )
+
+
+def test_low_rank():
+    lucid.manual_seed(0)
+    a = lucid.tensor(draw(20, 3)) @ lucid.tensor(draw(3, 12))
+    u, s, v = lucid.svd_lowrank(a, q=4)
+    np.testing.assert_allclose((u * s @ v.T).numpy(), a.numpy(), atol=1e-8)
+    u, s, v = lucid.pca_lowrank(a, q=3)
+    np.testing.assert_allclose((u * s @ v.T).numpy(), (a - a.mean(0)).numpy(), atol=1e-8)

@@ -410,3 +410,9 @@ def vector_norm(x: Any, p: float, axis: Any = None, keepdims: bool = False) -> A
         return np.asarray(np.add.reduce(size**p, axis, None, None, keepdims) ** (1.0 / p)).astype(
             size.dtype, copy=False
         )
+
+
+def geqrf(x: Any) -> tuple:
+    """Householder QR as LAPACK keeps it."""
+    h, tau = linalg.qr(_whole(x), "raw")
+    return np.ascontiguousarray(h.swapaxes(-1, -2)), tau

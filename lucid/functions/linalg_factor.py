@@ -333,3 +333,79 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False)
     """X with A X = B, given ``ldl_factor(A)``. No derivative."""
     LD, B = matrices(LD, "ldl_solve", square=True, position="LD"), matrices(B, "ldl_solve", position="B")
     return linalg_ops.ldl_solve(LD, pivots, B, bool(hermitian))
+
+
+# ---- Householder reflections ----
+
+Geqrf = result("geqrf", "a tau")
+
+
+@public()
+def geqrf(input: Tensor) -> Any:
+    """The QR factorisation as LAPACK keeps it: R above, reflections below the diagonal, and their factors. No derivative."""
+    return Geqrf(*linalg_ops.geqrf(matrices(input, "geqrf")))
+
+
+@public()
+def orgqr(input: Tensor, input2: Tensor) -> Tensor:
+    """``linalg.householder_product``."""
+    return householder_product(input, input2)
+
+
+@public()
+def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
+    """``Q @ input3`` (``input3 @ Q`` without ``left``, Q^H for Q with ``transpose``), Q given by its reflections."""
+    a, tau, other = matrices(input, "ormqr"), input2, input3
+    if not left:
+        return ormqr(a, tau, other.mH, True, not transpose).mH
+    lower, eye = ops.tril(a, -1), eye_for(a, a.shape[-2])
+    k = tau.shape[-1]
+    for i in range(k) if transpose else range(k - 1, -1, -1):
+        v = (lower[..., i] + eye[i]).unsqueeze(-1)
+        factor = tau[..., i, None, None]
+        other = other - (ops.conj(factor) if transpose and factor.dtype.is_complex else factor) * (v @ (v.mH @ other))
+    return other
+
+
+# ---- low rank, by random projection (Halko, Martinsson and Tropp 2011) ----
+
+
+def _range(A: Tensor, q: int, niter: int) -> Tensor:
+    from .registry import FUNCTIONS
+
+    omega = FUNCTIONS["randn"](*A.shape[:-2], A.shape[-1], q, dtype=A.dtype, device=A.device)
+    found = qr(A @ omega).Q
+    for _ in range(niter):
+        found = qr(A @ qr(A.mH @ found).Q).Q
+    return found
+
+
+@public(method=False)
+def svd_lowrank(A: Tensor, q: int = 6, niter: int = 2, M: Tensor | None = None) -> Any:
+    """The ``q`` largest singular values and vectors of A (of A - M), nearly: ``(U, S, V)``."""
+    x = matrices(A, "svd_lowrank")
+    x = x if M is None else x - M
+    basis = _range(x, min(q, *x.shape[-2:]), niter)
+    u, s, vh = svd(basis.mH @ x, False)
+    return basis @ u, s, vh.mH
+
+
+@public(method=False)
+def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> Any:
+    """Principal components of the rows of A: ``svd_lowrank`` of A less its column means."""
+    x = matrices(A, "pca_lowrank")
+    m, n = x.shape[-2:]
+    q = min(6, m, n) if q is None else q
+    if not 0 <= q <= min(m, n):
+        raise ValueError(f"q(={q}) must be non-negative integer and not greater than min(m, n)={min(m, n)}")
+    return svd_lowrank(x - x.mean(-2, keepdim=True) if center else x, q, niter)
+
+
+def _old_lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
+    """``linalg.lu_factor`` (the older form)."""
+    packed, pivots, info = lu_factor_ex(A, pivot=pivot)
+    return (packed, pivots, info) if get_infos else (packed, pivots)
+
+
+_old_lu.__name__ = "lu"
+public()(_old_lu)

@@ -1,0 +1,114 @@
+"""``X_copy``, the views of PyTorch as copies, and what Lucid and NumPy call by other names: expand_dims, squeeze_all, astype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ops
+from ..core import dtypes
+from ..core.errors import ShapeError
+from ..core.tensor import Tensor
+from .registry import FUNCTIONS, public, tensor_arg
+from .strides import as_strided
+
+
+def _copied(result: Any) -> Any:
+    return tuple(ops.copy(r) for r in result) if isinstance(result, tuple) else ops.copy(result)
+
+
+def _copy_of(name: str) -> None:
+    f = getattr(Tensor, name)
+
+    def copy(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return _copied(f(tensor_arg(input, f"{name}_copy"), *args, **kwargs))
+
+    copy.__name__ = copy.__qualname__ = f"{name}_copy"
+    copy.__doc__ = f"``{name}``, as a copy."
+    public(method=name == "narrow")(copy)
+
+
+for _name in ("narrow", "select", "transpose", "unfold", "expand", "permute", "squeeze", "t", "unsqueeze", "unbind", "split", "view", "diagonal",
+              "as_strided", "detach", "alias"):  # fmt: skip
+    if hasattr(Tensor, _name):
+        _copy_of(_name)
+for _name in ("expand", "repeat", "view", "contiguous"):  # functions in Lucid, methods in PyTorch
+    FUNCTIONS[_name] = getattr(Tensor, _name)
+
+
+@public(out=False)
+def expand_dims(input: Tensor, dim: int) -> Tensor:
+    """``unsqueeze``.
+
+    >>> import lucid
+    >>> lucid.expand_dims(lucid.zeros(2), 0).shape
+    lucid.Size([1, 2])
+    """
+    return input.unsqueeze(dim)  # type: ignore[attr-defined]
+
+
+@public(function=False, out=False)
+def squeeze_all(input: Tensor) -> Tensor:
+    """``squeeze`` of every dimension of size 1."""
+    return input.squeeze()  # type: ignore[attr-defined]
+
+
+@public(function=False, out=False)
+def astype(input: Tensor, dtype: Any) -> Tensor:
+    """This tensor in another dtype (NumPy's name of ``to``)."""
+    return input.to(dtypes.as_dtype(dtype))  # type: ignore[attr-defined]
+
+
+@public(method=False, out=False)
+def shape(input: Tensor) -> Any:
+    """The shape."""
+    return input.shape
+
+
+@public()
+def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """A copy of ``input`` with ``src`` written at the elements that ``as_strided`` would show."""
+    out = ops.copy(input)
+    part = as_strided(out, size, stride, storage_offset)
+    if part.shape != src.shape:
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(part.shape)}"
+        )
+    part.copy_(src)  # type: ignore[attr-defined]
+    return out
+
+
+@public()
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """The first ``size`` rows of ``nonzero``, filled up with ``fill_value``."""
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, got {size}")
+    found = input.nonzero()[:size]  # type: ignore[attr-defined]
+    missing = size - len(found)
+    return found if not missing else FUNCTIONS["cat"]([found, found.new_full((missing, found.shape[1]), fill_value)])
+
+
+@public(method=False)
+def frobenius_norm(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+    """The root of the sum of squares, over ``dim`` or all."""
+    return FUNCTIONS["norm"](input, "fro", tuple(dim) or None if not isinstance(dim, int) else dim, keepdim)
+
+
+@public(method=False)
+def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The sum of the singular values."""
+    return FUNCTIONS["norm"](input, "nuc", dim, keepdim)
+
+
+def new_empty_strided(
+    self: Tensor, size: Any, stride: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor with arbitrary contents and the given strides."""
+    if len(size) != len(stride):
+        raise ShapeError(f"mismatch in length of strides and shape: {list(size)} and {list(stride)}")
+    total = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if all(size) else 0
+    flat = FUNCTIONS["empty"](total, dtype=dtype or self.dtype, device=device or self.device)
+    out = as_strided(flat, size, stride)
+    return out.requires_grad_() if requires_grad else out
+
+
+Tensor.new_empty_strided = new_empty_strided  # type: ignore[attr-defined]
