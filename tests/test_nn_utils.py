@@ -228,7 +228,7 @@ def test_bad_parametrizations():
     lambda lib, m: lib.nn.utils.weight_norm(m),
     lambda lib, m: lib.nn.utils.weight_norm(m, dim=None),
     lambda lib, m: lib.nn.utils.spectral_norm(m, n_power_iterations=2),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5)])
 @pytest.mark.filterwarnings("ignore")
 def test_norms_and_orthogonal(make, shape):
