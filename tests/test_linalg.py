@@ -385,3 +385,27 @@ def test_low_rank():
     np.testing.assert_allclose((u * s @ v.T).numpy(), a.numpy(), atol=1e-8)
     u, s, v = lucid.pca_lowrank(a, q=3)
     np.testing.assert_allclose((u * s @ v.T).numpy(), (a - a.mean(0)).numpy(), atol=1e-8)
+
+
+@needs_torch
+@KINDS
+def test_without_scipy(monkeypatch, c):
+    from lucid.backends import numpy_linalg
+
+    monkeypatch.setattr(numpy_linalg, "_lapack", lambda: None)
+    for shape in [(12, 12), (9, 12), (12, 9)]:
+        check(lambda L, x: L.linalg.lu_factor(x), draw(*shape, complex=c))
+    a = draw(12, 12, complex=c) + 4 * np.eye(12)
+    for upper in (True, False):
+        check(lambda L, x, y, upper=upper: L.linalg.solve_triangular(x, y, upper=upper), a, draw(12, 3, complex=c))
+
+
+@needs_torch
+def test_large_lu_with_scipy_where_installed():
+    for shape in [(12, 12), (9, 12), (2, 12, 9)]:
+        check(lambda L, x: L.linalg.lu(x), draw(*shape))
+    singular = np.triu(draw(12, 12))
+    singular[3, 3] = 0
+    check(
+        lambda L, x: L.linalg.solve_triangular(x, L.ones(12, 1, dtype=L.float64), upper=True), singular, gradient=False
+    )

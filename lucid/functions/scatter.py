@@ -126,11 +126,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     d, index = _vector(input, dim, index, "index_add")
     x, source, at = _slices(input, d, index, source, "index_add")
     source = source if alpha == 1 else source * alpha
-    total = (
-        x + index_ops.place_add(source, tuple(x.shape), at)
-        if x.dtype is not dtypes.bool_
-        else index_ops.index_put_add(x, source, at)
-    )
+    total = index_ops.index_put_add(x, source, at)
     return ops.reshape(total, tuple(input.shape))
 
 

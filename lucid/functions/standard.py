@@ -573,9 +573,9 @@ def searchsorted(
     return call("searchsorted")(x1, x2, right or side == "right")
 
 
-UniqueAll = namedtuple("unique_all_result", ["values", "indices", "inverse_indices", "counts"])
-UniqueCounts = namedtuple("unique_counts_result", ["values", "counts"])
-UniqueInverse = namedtuple("unique_inverse_result", ["values", "inverse_indices"])
+UniqueAll = namedtuple("UniqueAll", ["values", "indices", "inverse_indices", "counts"])
+UniqueCounts = namedtuple("UniqueCounts", ["values", "counts"])
+UniqueInverse = namedtuple("UniqueInverse", ["values", "inverse_indices"])
 
 
 @standard

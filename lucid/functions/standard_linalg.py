@@ -97,7 +97,7 @@ def svdvals(x: Tensor, /) -> Tensor:
 def trace(x: Tensor, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     shown = linalg_products.diagonal(x, offset=offset)
     wanted = _sum_dtype(x, dtype)
-    return ops.sum(shown.to(wanted), axis=shown.ndim - 1, dtype=wanted)  # type: ignore[attr-defined]
+    return API["sum"](shown.to(wanted), axis=shown.ndim - 1, dtype=wanted)  # type: ignore[attr-defined]
 
 
 def vector_norm(x: Tensor, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Tensor:
