@@ -58,7 +58,9 @@ def plain_formulas(app, what, name, obj, options, lines):
         example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
         if not example:
             parts = line.split("`")  # every other part is code
-            parts[::2] = [part.replace("(*,", r"(\*,").replace("|", r"\|") for part in parts[::2]]
+            parts[::2] = [
+                part.replace("(*,", r"(\*,").replace(", *", r", \*").replace("|", r"\|") for part in parts[::2]
+            ]
             lines[i] = "`".join(parts)
 
 

@@ -375,9 +375,7 @@ def test_careless_loops_do_not_grow(name):
 
 def test_careless_loop_without_an_optimizer_does_not_grow():
     marks = _live_after_each_hundred("total += loss", stepping=False)
-    assert max(marks) < 4e6, (
-        marks
-    )  # at most a few hundred recorded ops are pending, whatever the number of batches
+    assert max(marks) < 4e6, marks  # at most a few hundred recorded ops are pending, whatever the number of batches
 
 
 def test_gradients_that_are_accumulated_do_not_grow():
