@@ -266,7 +266,8 @@ def _safe(shape: Any, index: Any) -> tuple:
     index = index if isinstance(index, tuple) else (index,)
     if Ellipsis in [k for k in index if not isinstance(k, mx.array)]:
         return index
-    safe, d = [], 0
+    safe: list[Any] = []
+    d = 0
     for k in index:
         if k is None:
             safe.append(k)
@@ -457,7 +458,7 @@ def _through_numpy(name: str) -> Callable:
     from . import numpy_random
 
     def run(g: Key, *args: Any) -> Any:
-        seed = int(mx.random.bits(key=g.next()).item())
+        seed = int(mx.random.bits(key=g.next()).item())  # type: ignore[operator]
         return from_host(
             np.asarray(getattr(numpy_random, name)(numpy_random.generator(seed), *(_down(a) for a in args)))
         )

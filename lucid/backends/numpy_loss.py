@@ -96,7 +96,7 @@ def leaky_relu_grad(g: Any, x: Any, slope: float) -> Any:
 
 def elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
     def part(x: Any, out: Any) -> None:
-        np.minimum(x, 0, out)
+        np.minimum(x, 0, out=out)
         out *= 0.5 * input_scale
         np.tanh(out, out)  # expm1(z) = 2 t / (1 - t) with t = tanh(z / 2): as accurate, and NumPy's tanh is fast
         out /= 1 - out
@@ -110,7 +110,7 @@ def elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
 
 def elu_grad(g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
     def part(g: Any, x: Any, out: Any) -> None:
-        np.minimum(x, 0, out)
+        np.minimum(x, 0, out=out)
         out *= input_scale
         np.exp(out, out)
         out *= alpha * scale * input_scale
