@@ -295,3 +295,45 @@ def test_memory_questions():
     assert x[:].is_set_to(x) and not x[1].is_set_to(x)
     assert x.resize_(2, 2).tolist() == [[0, 1], [2, 3]]
     assert x.share_memory_() is x
+
+
+KEYWORDS = [
+    lambda L, x: L.flip(x, dims=[0]),
+    lambda L, x: L.permute(input=x, dims=(1, 0, 2)),
+    lambda L, x: x.reshape(shape=(4, 6)),
+    lambda L, x: x.view(size=(4, 6)),
+    lambda L, x: x.expand(size=(2, 3, 4)),
+    lambda L, x: x.repeat(repeats=(1, 2, 1)),
+    lambda L, x: L.tile(x, dims=(2, 1)),
+    lambda L, x: x.split(split_size=2, dim=2),
+    lambda L, x: L.broadcast_to(x, size=(2, 2, 3, 4)),
+    lambda L, x: L.cat(tensors=[x, x], dim=1),
+    lambda L, x: L.diagonal(x, offset=1, dim1=1, dim2=2),
+]
+
+
+@needs_torch
+def test_arguments_by_name():
+    for program in KEYWORDS:
+        check(program, draw(*X), second=False)
+
+
+FREE = {  # under vmap: each against a loop
+    "roll", "diagonal", "unfold", "tril", "flip", "diag_embed", "repeat_interleave dim", "rot90", "cat", "T", "squeeze dims", "movedim", "tile",
+    "tensor_split", "as_strided",
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", sorted(FREE))
+def test_under_vmap(name):
+    xs = lucid.tensor(draw(3, *X))
+
+    def program(x):
+        return PROGRAMS[name](lucid, x)
+
+    found = lucid.vmap(program)(xs)
+    looped = [program(x) for x in xs.clone().unbind(0)]
+    for k, part in enumerate(found if isinstance(found, tuple) else (found,)):
+        wanted = lucid.stack([one[k] if isinstance(one, tuple) else one for one in looped])
+        assert lucid.equal(part, wanted)

@@ -282,7 +282,7 @@ def _size(x: Any) -> Any:
     return np.abs(x.real) + np.abs(x.imag) if x.dtype.kind == "c" else np.abs(x)
 
 
-def permutation_of(pivots: Any, m: int) -> Any:
+def pivot_order(pivots: Any, m: int) -> Any:
     """The rows of P^T A, as positions, from LAPACK's exchanges."""
     flat = pivots.reshape(-1, pivots.shape[-1])
     order = np.tile(np.arange(m), (len(flat), 1))

@@ -225,7 +225,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     info = (
         ops.where(zero.any(-1), ops.argmax(zero, zero.ndim - 1, False) + 1, 0).to(dtypes.int32) if n else zeros_info(x)
     )
-    if check_errors and bool(info.any()):
+    if check_errors and not hasattr(info.value, "level") and bool(info.any()):
         raise LinAlgError(
             f"linalg.lu_factor: U[{int(info.max())},{int(info.max())}] is zero and using it on lu_solve would result in a division by zero"
         )
@@ -239,7 +239,7 @@ def unpacked(packed: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     eye = eye_for(packed, m)
     lower = ops.tril(packed[..., :, :k], -1) + eye[:, :k]
     upper = ops.triu(packed[..., :k, :], 0)
-    order = linalg_ops.permutation_of(pivots, m)
+    order = linalg_ops.pivot_order(pivots, m)
     p = eye[order].mT if m else eye
     return p, lower, upper
 
@@ -271,7 +271,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
         return lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
     if LU.shape[-1] != B.shape[-2]:
         raise ShapeError(f"linalg.lu_solve: Incompatible shapes of LU and B: {tuple(LU.shape)} and {tuple(B.shape)}")
-    order = linalg_ops.permutation_of(pivots, LU.shape[-1])
+    order = linalg_ops.pivot_order(pivots, LU.shape[-1])
     batch = tuple(ops.broadcast_to(B[..., :1, :1], _batch(LU, B)).shape[:-2])
     B = ops.broadcast_to(B, (*batch, *B.shape[-2:]))
     if adjoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +20,17 @@ FUNCTIONS: dict[str, Callable] = {}
 CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, FloatTensor, strided
 SPECIAL: dict[str, Callable] = {}  # what lucid.special holds
 # The array API's and NumPy's words for arguments that PyTorch names otherwise.
-SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "axes": "dims", "self": "input"}
+SYNONYMS = {
+    "axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "axes": "dims", "self": "input", "size": "shape",
+    "split_size": "split_size_or_sections",
+}  # fmt: skip
+# What ``*dims`` and the like may also be called by: ``x.flip(dims=(0,))`` is ``x.flip(0)``.
+SPREAD = {
+    "shape": ("shape", "size"),
+    "sizes": ("size", "sizes"),
+    "dims": ("dims", "axis", "axes"),
+    "repeats": ("repeats",),
+}
 
 
 def return_type(name: str, *fields: str) -> Any:
@@ -45,11 +56,18 @@ def public(
     def decorate(f: Callable) -> Callable:
         code = f.__code__  # `inspect.signature` would be a third of the time that `import lucid` takes
         accepted = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        takes_any = bool(code.co_flags & inspect.CO_VARARGS)
+        spread = SPREAD.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ()) if takes_any else ()
 
         @functools.wraps(f)
         def call(*args: Any, **kwargs: Any) -> Any:
             if not kwargs:
                 return f(*args)
+            for name in spread:
+                if name in kwargs:
+                    given = kwargs.pop(name)
+                    first = (kwargs.pop("input"),) if "input" in kwargs and not args else ()
+                    args = (*first, *args, *(given if isinstance(given, tuple | list) else (given,)))
             for name in list(kwargs):
                 if name not in accepted and SYNONYMS.get(name) in accepted:
                     kwargs[SYNONYMS[name]] = kwargs.pop(name)

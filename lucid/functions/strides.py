@@ -52,6 +52,13 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
         raise RuntimeError(f"mismatch in length of strides and shape: {list(size)} and {list(stride)}")
     if any(s < 0 for s in stride):
         raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}")
+    if hasattr(x.value, "level"):  # inside jvp or vmap there is no one memory: row order is what counts
+        flat = ops.reshape(x, (x.shape.numel(),))
+        where: Any = 0 if storage_offset is None else storage_offset
+        for n, s in zip(size, stride, strict=True):
+            steps = FUNCTIONS["arange"](n, device=x.device) * s
+            where = (where.unsqueeze(-1) if isinstance(where, Tensor) else where) + steps
+        return flat[where]  # type: ignore[index]
     total, own, start = geometry(x)
     offset = start if storage_offset is None else int(storage_offset)
     if offset < 0:

@@ -328,7 +328,7 @@ def _lu_grad(xp, g, out, pivot):
     total = mH(xp, xp.solve_triangular(upper, mH(xp, total), True, False))
     if rest is not None:
         total = xp.concat(total, rest, last - 1 if m > n else last)
-    order = xp.argsort(xp.permutation_of(pivots, m), last - 1, False, True)
+    order = xp.argsort(xp.pivot_order(pivots, m), last - 1, False, True)
     return xp.take_along_axis(total, xp.broadcast_to(xp.expand_dims(order, -1), tuple(total.shape)), last - 1)
 
 
@@ -351,7 +351,7 @@ matrix_exp = other("matrix_exp", _matrix_exp_grad, promote=None, node_name="Lina
 
 svdvals = nondifferentiable("svdvals", promote=None)
 eigvalsh = nondifferentiable("eigvalsh", params=("uplo",), promote=None)
-permutation_of = nondifferentiable("permutation_of", params=("m",), promote=None)
+pivot_order = nondifferentiable("pivot_order", params=("m",), promote=None)
 cholesky_ex = nondifferentiable("cholesky_ex", promote=None)
 inv_ex = nondifferentiable("inv_ex", promote=None)
 geqrf = nondifferentiable("geqrf", promote=None)
