@@ -5,6 +5,8 @@ import warnings
 import pytest
 
 import lucid
+from lucid import backends
+from lucid.core.op import OPS
 from lucid.func import batched as engine
 from lucid.nn import functional as F
 
@@ -179,16 +181,19 @@ def test_randomness():
 def test_a_fallback_warns_once_and_names_the_op():
     name = "test_vmap_of_my_own"
     kernel = lucid.autograd.other(name, lambda xp, g: g * 3)
-    from lucid.backends import load
-
-    setattr(load("cpu").table, name, lambda x: x * 3)
-    x = rand(B, 2)
-    with pytest.warns(UserWarning, match=name):
-        assert lucid.allclose(lucid.vmap(kernel)(x), x * 3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        lucid.vmap(kernel)(x)
-    engine._warned.discard(name)
+    table = backends.load("cpu").table
+    setattr(table, name, lambda x: x * 3)
+    try:
+        x = rand(B, 2)
+        with pytest.warns(UserWarning, match=name):
+            assert lucid.allclose(lucid.vmap(kernel)(x), x * 3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            lucid.vmap(kernel)(x)
+    finally:  # the registry is the whole process's
+        engine._warned.discard(name)
+        delattr(table, name)
+        del OPS[name]
 
 
 ERRORS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
@@ -143,6 +143,8 @@ def load(name: str) -> Backend:
     """The backend of a device name; imports its library at the first call."""
     found = _by_name.get(name)
     if found is None:
+        if name in _MODULES and importlib.util.find_spec(f".{_MODULES[name]}", __package__) is None:
+            raise RuntimeError(f"device {name!r} is not available: this version of lucid has no backend for it yet")
         if name not in _MODULES:
             raise RuntimeError(f"no backend for device {name!r}; known: {', '.join(_MODULES)}")
         found = importlib.import_module(f".{_MODULES[name]}", __package__).backend()

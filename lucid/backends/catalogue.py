@@ -50,6 +50,8 @@ def has_package(name: str) -> bool:
 @functools.cache
 def cuda_fault() -> str | None:
     """Why CUDA cannot be used, with the command that helps; None if it can."""
+    if not has_package("lucid.backends.cupy_"):
+        return "this version of lucid has no CuPy backend yet"
     if not has_package("cupy"):
         return "CuPy is not installed: pip install lucid[cuda]"
     try:
