@@ -8,7 +8,7 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.device import device as Device
-from ..core.op import OPS
+from ..core.op import FLOATS, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, detached, layout, write
 from .pointwise import pow as power
@@ -310,6 +310,28 @@ FUNCTIONS["is_complex"] = lambda input: input.dtype.is_complex
 
 # ---- operators: bound straight to the ops where nothing needs checking ----
 
+_numbers: dict[tuple, Tensor] = {}  # `1 - x`: numbers on the left as 0-d tensors of x's dtype, kept because they repeat
+
+
+def _reflected(f: Any) -> Any:
+    """``other <op> self`` for a number, an array or anything else on the left."""
+
+    def operator(self: Tensor, other: Any) -> Any:
+        kind = other.__class__
+        if (kind is int or kind is float) and other:  # 0.0 and -0.0 are one key and two numbers
+            dtype = self.value.dtype
+            if dtype in FLOATS:
+                number = _numbers.get((other, dtype))
+                if number is None:
+                    if len(_numbers) > 4096:
+                        _numbers.clear()
+                    number = _numbers[other, dtype] = as_tensor(other, dtype=self.dtype, device="cpu")
+                return f(number, self)
+        return f(as_tensor(other, like=self) if hasattr(other, "__array__") else other, self)
+
+    return operator
+
+
 for _dunder, _f in {
     "add": ops.add, "mul": ops.multiply, "truediv": ops.divide, "floordiv": ops.floor_divide, "mod": ops.remainder,
     "sub": subtract, "pow": power, "and": ops.bitwise_and, "or": ops.bitwise_or, "xor": ops.bitwise_xor,
@@ -317,13 +339,7 @@ for _dunder, _f in {
 }.items():  # fmt: skip
     setattr(Tensor, f"__{_dunder}__", _f)
     commutes = _dunder in ("add", "mul", "and", "or", "xor")
-    setattr(
-        Tensor,
-        f"__r{_dunder}__",
-        _f
-        if commutes
-        else lambda self, other, f=_f: f(as_tensor(other, like=self) if hasattr(other, "__array__") else other, self),
-    )
+    setattr(Tensor, f"__r{_dunder}__", _f if commutes else _reflected(_f))
 for _dunder, _op in {"lt": ops.less, "le": ops.less_equal, "gt": ops.greater, "ge": ops.greater_equal}.items():
     setattr(Tensor, f"__{_dunder}__", _op)
 
