@@ -70,6 +70,8 @@ def _leading_sum(x: Any, axes: Any, keepdims: bool) -> Any:
 def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     if dtype is not None:
         return np.add.reduce(x, axis, native(dtype), None, keepdims)
+    if x.dtype is F32 and x.size < 4096:  # into an array at once where the sum is one number: no scalar in between
+        return np.add.reduce(x, axis, None, np.empty((), F32) if axis is None and not keepdims else None, keepdims)
     if is_half(x):
         return np.add.reduce(x, axis, F32, None, keepdims).astype(x.dtype)
     if x.dtype.kind in "bui":

@@ -34,7 +34,7 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     x = tensor_arg(input, "sum")
     if dtype is not None:
         x = x.to(as_dtype(dtype))
-    return reduce.sum(x, dims_arg(dim, x.ndim, "sum"), keepdim)
+    return reduce.sum(x, None if dim is None else dims_arg(dim, x.ndim, "sum"), keepdim)
 
 
 @public()

@@ -123,16 +123,17 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     lucid.Size([2, 12])
     """
     x = tensor_arg(input, "flatten")
-    if not x.ndim:
+    sizes = x.value.shape
+    ndim = len(sizes)
+    if not ndim:
         return ops.reshape(x, (1,))
-    first, last = dim_arg(start_dim, x.ndim, "flatten"), dim_arg(end_dim, x.ndim, "flatten")
+    first, last = dim_arg(start_dim, ndim, "flatten"), dim_arg(end_dim, ndim, "flatten")
     if first > last:
         raise RuntimeError(f"flatten() has invalid args: start_dim ({start_dim}) cannot come after end_dim ({end_dim})")
     if first == last:
         return x
-    sizes = tuple(x.shape)
     sizes = (*sizes[:first], math.prod(sizes[first : last + 1]), *sizes[last + 1 :])
-    return ops.reshape(in_order(x, sizes) if x.value.ndim > 2 else x, sizes)
+    return ops.reshape(in_order(x, sizes) if ndim > 2 else x, sizes)
 
 
 @public()
@@ -191,8 +192,9 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     lucid.Size([3, 2])
     """
     x = tensor_arg(input, "transpose")
-    a, b = dim_arg(dim0, x.ndim, "transpose"), dim_arg(dim1, x.ndim, "transpose")
-    axes = list(range(x.ndim))
+    ndim = len(x.value.shape)
+    a, b = dim_arg(dim0, ndim, "transpose"), dim_arg(dim1, ndim, "transpose")
+    axes = list(range(ndim))
     if axes:
         axes[a], axes[b] = axes[b], axes[a]
     return ops.permute_dims(x, tuple(axes))
@@ -251,8 +253,9 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     lucid.Size([2, 3, 1])
     """
     x = tensor_arg(input, "unsqueeze")
-    d = dim_arg(dim, x.ndim + 1, "unsqueeze")
-    return ops.reshape(x, (*x.shape[:d], 1, *x.shape[d:]))
+    sizes = x.value.shape
+    d = dim_arg(dim, len(sizes) + 1, "unsqueeze")
+    return ops.reshape(x, (*sizes[:d], 1, *sizes[d:]))
 
 
 @public(function=False)
@@ -355,18 +358,21 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
             [0., 1., 1.]])
     """
     items = _sequence(tensors, "cat")
-    solid = [x for x in items if tuple(x.shape) != (0,)] or items[:1]  # PyTorch lets empty 1-D tensors through
-    first = solid[0]
-    if not first.ndim:
+    solid = [x for x in items if tuple(x.value.shape) != (0,)] or items[:1]  # PyTorch lets empty 1-D tensors through
+    first = tuple(solid[0].value.shape)
+    if not first:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    d = dim_arg(dim, first.ndim, "cat")
+    d = dim_arg(dim, len(first), "cat")
     for i, x in enumerate(solid):
-        if x.ndim != first.ndim:
-            raise ShapeError(f"cat: Tensors must have same number of dimensions: got {first.ndim} and {x.ndim}")
-        if any(a != b for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != d):
+        shape = tuple(x.value.shape)
+        if shape == first:
+            continue
+        if len(shape) != len(first):
+            raise ShapeError(f"cat: Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
+        if any(a != b for k, (a, b) in enumerate(zip(shape, first, strict=True)) if k != d):
             raise ShapeError(
-                f"cat: Sizes of tensors must match except in dimension {d}. Expected {tuple(first.shape)} but got "
-                f"{tuple(x.shape)} for tensor number {i} in the list."
+                f"cat: Sizes of tensors must match except in dimension {d}. Expected {first} but got "
+                f"{shape} for tensor number {i} in the list."
             )
     if len(solid) < len(items):
         target = dtypes.result_type(*((x.dtype, 2) for x in items))
@@ -384,13 +390,13 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
             [1., 1.]])
     """
     items = _sequence(tensors, "stack")
-    first = items[0]
+    first = tuple(items[0].value.shape)
     for i, x in enumerate(items):
-        if x.shape != first.shape:
+        if tuple(x.value.shape) != first:
             raise ShapeError(
-                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(x.shape)} at entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x.shape)} at entry {i}"
             )
-    d = dim_arg(dim, first.ndim + 1, "stack")
+    d = dim_arg(dim, len(first) + 1, "stack")
     return shape_ops.concat([unsqueeze(x, d) for x in items], d)
 
 
