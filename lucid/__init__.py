@@ -37,6 +37,7 @@ _LAZY = {
     **{
         name: name
         for name in (
+            "accelerator",
             "backends",
             "cuda",
             "datasets",
@@ -44,6 +45,7 @@ _LAZY = {
             "fft",
             "func",
             "linalg",
+            "mps",
             "nn",
             "optim",
             "random",
@@ -51,6 +53,7 @@ _LAZY = {
             "special",
             "testing",
             "utils",
+            "version",
         )
     },
     "save": "serialization:save",

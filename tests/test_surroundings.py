@@ -1,0 +1,103 @@
+"""What programs touch besides tensors and layers: accelerators, DataParallel, assert_close, samplers of several processes."""
+
+import pytest
+
+import lucid
+from lucid import nn
+from lucid.testing import assert_close
+from reference import needs_torch, torch
+
+
+def test_accelerator_answers_as_torch_does_without_one():
+    accelerator = lucid.accelerator
+    assert lucid.version.cuda is None or lucid.cuda.is_available()
+    if accelerator.is_available():
+        assert accelerator.current_accelerator().type in ("cuda", "mlx") and accelerator.device_count() >= 1
+        return
+    assert accelerator.current_accelerator() is None and accelerator.device_count() == 0
+    for call in (accelerator.synchronize, accelerator.current_device_index, lambda: accelerator.set_device_index(0)):
+        with pytest.raises(RuntimeError, match="none is available"):
+            call()
+    with pytest.raises(RuntimeError, match="Apple Silicon"):
+        lucid.mps.synchronize()
+
+
+def test_data_parallel_is_the_model_under_another_name():
+    model = nn.Linear(3, 2)
+    wrapped = nn.DataParallel(model)
+    x = lucid.randn(4, 3)
+    assert_close(wrapped(x), model(x))
+    assert list(wrapped.state_dict()) == ["module.weight", "module.bias"] and wrapped.module is model
+    assert_close(nn.parallel.data_parallel(model, x), model(x))
+    with pytest.raises(RuntimeError, match="one device"):
+        nn.DataParallel(model, device_ids=[0, 1])
+
+
+def _pairs(t):
+    one = t.tensor([1.0, 2.0])
+    return {
+        "equal": (one, one.clone(), {}),
+        "close": (one, one + 1e-7, {}),
+        "apart": (one, one + 1e-3, {}),
+        "wide": (one, one + 1e-3, {"rtol": 0.0, "atol": 1e-2}),
+        "shape": (one, one[None], {}),
+        "dtype": (one, one.double(), {}),
+        "dtype ignored": (one, one.double(), {"check_dtype": False}),
+        "nan": (one * float("nan"), one * float("nan"), {}),
+        "nan equal": (one * float("nan"), one * float("nan"), {"equal_nan": True}),
+        "integers": (t.tensor([1, 2]), t.tensor([1, 3]), {}),
+        "numbers": (1.0, 1.0 + 1e-9, {}),
+        "numbers apart": (1, 2, {}),
+        "mapping": ({"a": one}, {"a": one + 1}, {}),
+        "keys": ({"a": one}, {"b": one}, {}),
+        "lengths": ([one], [one, one], {}),
+        "kinds": ("a", one, {}),
+        "half": (one.half(), one.half() * 1.0005, {}),
+        "half a tolerance": (one, one, {"rtol": 1.0}),
+        "none": (None, one, {}),
+        "stride": (one.reshape(1, 2).T, one.reshape(2, 1), {"check_stride": True}),
+        "infinite": (one / 0, one / 0, {}),
+        "complex": (t.tensor([1 + 2j]), t.tensor([1 + 2.1j]), {}),
+        "empty": (one[:0], one[:0], {}),
+    }
+
+
+@needs_torch
+@pytest.mark.parametrize("name", list(_pairs(lucid)))
+def test_assert_close_agrees_with_torch(name):
+    def outcome(check, t):
+        a, b, options = _pairs(t)[name]
+        try:
+            check(a, b, **options)
+        except Exception as problem:
+            return type(problem)
+
+    assert outcome(assert_close, lucid) is outcome(torch.testing.assert_close, torch)
+
+
+def test_assert_close_says_where():
+    with pytest.raises(
+        AssertionError, match=r"Mismatched elements: 1 / 2 \(50.0%\)[\s\S]*index \(1,\)[\s\S]*item \['w'\]\[1\]"
+    ):
+        assert_close({"w": [1, lucid.tensor([1.0, 2.0])]}, {"w": [1, lucid.tensor([1.0, 3.0])]})
+    with pytest.raises(AssertionError, match="mine"):
+        assert_close(1, 2, msg="mine")
+
+
+@needs_torch
+@pytest.mark.parametrize("n", [1, 5, 8])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_distributed_sampler_as_in_torch(n, drop_last):
+    from lucid.utils.data.distributed import DistributedSampler
+
+    for rank in range(3):
+        ours = DistributedSampler(range(n), 3, rank, shuffle=False, drop_last=drop_last)
+        theirs = torch.utils.data.distributed.DistributedSampler(range(n), 3, rank, shuffle=False, drop_last=drop_last)
+        assert list(ours) == list(theirs) and len(ours) == len(theirs)
+    drawn = [DistributedSampler(range(8), 2, rank, seed=1) for rank in (0, 1)]
+    assert sorted(i for s in drawn for i in s) == list(range(8))
+    before = list(drawn[0])
+    drawn[0].set_epoch(1)
+    assert list(drawn[0]) != before
+    with pytest.raises(ValueError, match="Invalid rank 2"):
+        DistributedSampler(range(8), 2, 2)
