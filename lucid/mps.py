@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .backends.switches import mps as _switch
+from .backends import mps as _switch
 
 __all__ = [
     "current_allocated_memory",

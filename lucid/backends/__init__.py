@@ -3,6 +3,8 @@
 Nothing outside this folder computes with numpy, cupy or mlx by name.
 """
 
+import importlib
+
 from .base import (
     SCALAR_TYPES,
     Backend,
@@ -31,7 +33,9 @@ def __getattr__(name: str) -> object:
         from .catalogue import available
 
         return available
-    if name in ("cudnn", "mps", "cuda", "mkldnn"):
+    if name in ("cudnn", "mps"):
+        return importlib.import_module(f".{name}", __name__)
+    if name in ("cuda", "mkldnn"):
         from . import switches
 
         return getattr(switches, name)
