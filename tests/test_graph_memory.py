@@ -91,7 +91,7 @@ def test_freed_with_the_last_reference(name, after_backward, no_collector):
 
 
 def _nodes(node):
-    from lucid.core.graph import gather
+    from lucid.core.backward import gather
 
     return [weakref.ref(n) for n in gather([node])]
 

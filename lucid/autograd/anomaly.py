@@ -10,8 +10,9 @@ from typing import Any
 
 from ..backends import backend_of
 from ..core import modes
-from ..core.graph import Extra, Node, anomaly
+from ..core.graph import Extra, Node
 from ..core.modes import Scope
+from ..core.node_hooks import anomaly
 from ..core.tensor import Tensor, unwrap, wrap
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -110,7 +110,7 @@ class _Saved:
 class FunctionOp:
     """Stands for a Function class where the engine expects an op."""
 
-    rules = joint = None
+    rules = joint = step = None
     keeps_values = True
     holomorphic = False
     kind = "other"
@@ -390,7 +390,7 @@ def once_differentiable(f: Callable) -> Callable:
 class _Refusal:
     """The op of a result that refuses to be differentiated."""
 
-    rules = joint = None
+    rules = joint = step = None
     keeps_values = False
     name = "once_differentiable"
     node_name = "DelayedError"

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..backends import backend_of
-from ..core import tensor as core
-from ..core.graph import Node, RemovableHandle, run_backward
-from ..core.tensor import Tensor, start_gradients, wrap
+from ..core.backward import backward as start
+from ..core.backward import in_dtype_of, run_backward, start_gradients
+from ..core.graph import Node, RemovableHandle
+from ..core.tensor import Tensor, wrap
 
 
 def backward(
@@ -32,7 +33,7 @@ def backward(
     """
     if grad_variables is not None and grad_tensors is None:
         grad_tensors = grad_variables
-    core.backward(
+    start(
         _sequence(tensors),
         None if grad_tensors is None else _sequence(grad_tensors),
         retain_graph,
@@ -107,6 +108,9 @@ def _gradients(
     )
     if create_graph:
         return found
+    found = [
+        g if g is None or not isinstance(t, Tensor) else in_dtype_of(g, t) for t, g in zip(wanted, found, strict=True)
+    ]
     return own_all(found, starts)
 
 

@@ -157,7 +157,7 @@ class _Pass:
 
 
 def current_pass() -> Any:
-    from ..core.graph import running
+    from ..core.backward import running
 
     return running.get()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .. import backends
@@ -12,8 +12,8 @@ from . import dtypes, modes
 from .device import device as Device
 from .device import get_default_device
 from .dtypes import dtype as DType
-from .errors import BackwardError, DTypeError
-from .graph import Extra, Leaf, Node, RemovableHandle, run_backward
+from .errors import DTypeError
+from .graph import SELECT, Extra, Leaf, Node, RemovableHandle
 
 
 class Tensor:
@@ -159,29 +159,7 @@ class Tensor:
         node = self.node
         if node is None or type(node) is Leaf:
             return None
-        from .graph import SELECT
-
         return node.parents[0] if node.op is SELECT else node
-
-    def backward(
-        self,
-        gradient: Any = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Tensor | Sequence[Tensor] | None = None,
-    ) -> None:
-        """Compute the gradient of this tensor with respect to the leaves, and add it to their ``.grad``.
-
-        ``gradient`` is the vector of the vector-Jacobian product (needed unless this is a scalar);
-        ``create_graph`` makes the gradients differentiable; ``inputs`` limits which leaves receive one.
-
-        >>> import lucid
-        >>> x = lucid.tensor([1.0, 2.0], requires_grad=True)
-        >>> (x * x).sum().backward()
-        >>> x.grad
-        tensor([2., 4.])
-        """
-        backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf in ``.grad`` after backward."""
@@ -414,72 +392,3 @@ def cast(value: Any, dtype: DType) -> Any:
     """A raw array in another dtype."""
     backend = backend_of(value)
     return backend.table.cast(value, dtype)
-
-
-def backward(
-    tensors: Sequence[Tensor],
-    gradients: Sequence[Any] | None = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    inputs: Tensor | Sequence[Tensor] | None = None,
-) -> None:
-    """``Tensor.backward`` for several roots at once (``lucid.autograd.backward``)."""
-    roots, starts = start_gradients(tensors, gradients, create_graph)
-    wanted = None
-    if inputs is not None:
-        chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        if not chosen:
-            raise RuntimeError("backward: `inputs` argument to backward cannot be empty")
-        for t in chosen:
-            if t.node is None:
-                raise RuntimeError("backward: One of the differentiated Tensors does not require grad")
-        wanted = [t.node for t in chosen if t.node is not None]
-    found = run_backward(
-        roots,
-        starts,
-        create_graph=create_graph,
-        retain_graph=create_graph if retain_graph is None else retain_graph,
-        inputs=wanted,
-    )
-    for t, g in zip(chosen, found, strict=True) if wanted else ():
-        if type(t.node) is not Leaf and g is not None and not t.retains_grad:
-            fresh = g if create_graph else wrap(backend_of(g).copy(g))
-            t.grad = fresh if t.grad is None else t.grad + fresh
-
-
-def start_gradients(
-    tensors: Sequence[Tensor], gradients: Sequence[Any] | None, create_graph: bool
-) -> tuple[list[Node], list[Any]]:
-    """The nodes to start from and their gradients, checked."""
-    given = [None] * len(tensors) if gradients is None else list(gradients)
-    if len(given) != len(tensors):
-        raise RuntimeError(f"backward: got {len(tensors)} tensors and {len(given)} gradients")
-    nodes, starts = [], []
-    for t, g in zip(tensors, given, strict=True):
-        if t.node is None:
-            raise BackwardError(
-                "backward: element 0 of tensors does not require grad and does not have a grad_fn: no input of this "
-                "computation has requires_grad=True, or it ran under no_grad()"
-            )
-        if g is None:
-            if t.shape.numel() != 1:
-                raise BackwardError(
-                    f"backward: grad can be implicitly created only for scalar outputs; this one has shape {tuple(t.shape)}: "
-                    "sum() or mean() it, or pass gradient="
-                )
-            backend = backend_of(t.value)
-            start: Any = wrap(backend.table.ones_like(t.value))
-        else:
-            start = as_tensor(g, like=t)
-            if start.shape != t.shape:
-                raise BackwardError(
-                    f"backward: Mismatch in shape: the gradient has shape {tuple(start.shape)}, the tensor {tuple(t.shape)}"
-                )
-            if start.dtype is not t.dtype:
-                start = start.to(t.dtype)  # type: ignore[attr-defined]
-        nodes.append(t.node)
-        starts.append(start)
-    lead: Any = max((v.value for v in (*tensors, *starts)), key=lambda v: getattr(v, "level", 0), default=None)
-    if hasattr(lead, "level"):  # inside jvp or vmap: backward computes at the highest level of all
-        starts = lead.adopt(starts)
-    return nodes, starts if create_graph else [s.value for s in starts]

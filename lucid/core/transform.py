@@ -161,7 +161,7 @@ def _positions(name: str) -> Callable:
 
 def on_raw(name: str) -> Callable:
     from .. import ops
-    from .op import OPS
+    from .record import OPS
 
     f = getattr(ops, name, None) or (OPS[name].call if name in OPS else None)
     if f is None:
@@ -189,7 +189,7 @@ class LiftedBackend(Backend):
     writes_in_place = False
 
     def kernel(self, name: str) -> Callable:
-        from .op import OPS
+        from .record import OPS
 
         op = OPS[name]
 

@@ -17,7 +17,7 @@ from .modes import is_grad_enabled, set_grad_enabled
 from .tensor import Tensor, new_tensor, wrap
 
 if TYPE_CHECKING:
-    from .op import Op
+    from .record import Op
 
 
 class View(Tensor):
@@ -72,7 +72,7 @@ class View(Tensor):
         if self.op is None:
             self._value = source
             return
-        from .op import find_kernel
+        from .record import find_kernel
 
         self._value = backend_of(source).array(
             (self.op.kernels.get(type(source)) or find_kernel(self.op, type(source)))(source, *self.params)
@@ -266,7 +266,7 @@ def _repointed(node: Node | None, result: Any, written: Any) -> Node | None:
 
 
 def _scatter_node(stem: Tensor, chain: tuple, new_node: Node | None) -> Node:
-    from .op import OPS
+    from .record import OPS
 
     return make_node(OPS["view_scatter"], (stem.node, new_node), (None, None, None), (chain,), tuple(stem.value.shape))
 
@@ -308,7 +308,7 @@ def reshaped_in_place(target: Tensor, change: Callable[[Tensor], Tensor]) -> Ten
 
 def _undone(shape: tuple, after: Tensor) -> tuple | None:
     """The op that leads from the changed tensor back to the old shape; None where there is none (as_strided)."""
-    from .op import OPS
+    from .record import OPS
 
     if type(after) is View and after.op is not None:
         if after.op.name == "reshape":

@@ -9,7 +9,8 @@ from typing import Any
 from .. import ops
 from ..backends import register
 from ..core import dtypes
-from ..core.op import Op, apply
+from ..core.apply import apply
+from ..core.op import Op
 from ..core.tensor import Tensor, wrap
 from ..core.transform import Frame, Lifted, LiftedBackend, Table, has_lifted, lifted_to_indices, lower_params, on_raw
 from ..core.view import put_through

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import ops
-from ..core.op import OPS, Op, apply
+from ..core.apply import apply
+from ..core.op import OPS, Op
 from ..core.tensor import Tensor, wrap
 from .batched import Batched, aligned, elementwise, full, rule, spread
 

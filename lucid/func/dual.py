@@ -8,8 +8,10 @@ from typing import Any
 from .. import ops
 from ..backends import backend_of, register
 from ..core import dtypes, modes
-from ..core.graph import Leaf, run_backward
-from ..core.op import Op, apply
+from ..core.apply import apply
+from ..core.backward import run_backward
+from ..core.graph import Leaf
+from ..core.op import Op
 from ..core.tensor import Tensor, wrap
 from ..core.transform import Frame, Lifted, LiftedBackend, Table, has_lifted, lifted_to_indices, lower_params, on_raw
 
@@ -224,7 +226,7 @@ def _probe(out: Tensor) -> Tensor:
 
 
 def _summed(d: Tensor, t: Tensor) -> Tensor:
-    from ..core.graph import unbroadcast
+    from ..core.step import unbroadcast
 
     with modes.enable_grad():
         d = d if d.shape == t.shape else unbroadcast(ops, d, tuple(t.shape))

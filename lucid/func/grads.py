@@ -12,7 +12,8 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes, modes
-from ..core.graph import Leaf, Node, gather, make_node, run_backward
+from ..core.backward import gather, run_backward
+from ..core.graph import Leaf, Node, make_node
 from ..core.op import OPS
 from ..core.tensor import Tensor, wrap
 from ..core.transform import frames, level_of, lifted_to, lifted_to_current

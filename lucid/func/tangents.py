@@ -95,7 +95,7 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
     >>> f(lucid.tensor([1.0, 3.0]))
     tensor([1., 3.])
     """
-    from ..core.graph import run_backward
+    from ..core.backward import run_backward
     from .dual import _probe
     from .grads import detach_own, start_with, vjp_parts
 

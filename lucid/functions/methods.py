@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
+from ..core.backward import backward as start_backward
 from ..core.device import device as Device
-from ..core.op import FLOATS, OPS
+from ..core.record import FLOATS, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, detached, layout, write
 from .pointwise import pow as power
@@ -177,6 +179,28 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 def detach(input: Tensor) -> Tensor:
     """The same memory, outside the graph."""
     return detached(input)
+
+
+@method
+def backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Compute the gradient of this tensor with respect to the leaves, and add it to their ``.grad``.
+
+    ``gradient`` is the vector of the vector-Jacobian product (needed unless this is a scalar);
+    ``create_graph`` makes the gradients differentiable; ``inputs`` limits which leaves receive one.
+
+    >>> import lucid
+    >>> x = lucid.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    start_backward((self,), None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
 
 @method

@@ -1,0 +1,231 @@
+"""The general path of an op: promotion, devices, watchers, transforms, several outputs. Every op can take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..backends import backend_of
+from . import dtypes, modes
+from .errors import DeviceError, DTypeError, ShapeError
+from .graph import Node, Packed, make_node, select
+from .modes import current
+from .record import OPS, Op, find_kernel
+from .tensor import Tensor, as_tensor, wrap
+from .view import View, layout, new_view
+
+# 0-d arrays for Python scalars that repeat: NumPy spends twice as long on a float operand as on a 0-d array.
+scalars: dict[type, dict] = {float: {}, int: {}}
+
+
+def apply(op: Op, inputs: Sequence[Any], params: tuple = ()) -> Any:
+    """Run ``op`` on Tensors, arrays and Python numbers; record it if anything requires grad."""
+    mode = current()
+    if mode is not None and mode.watchers:
+        return _watched(op, inputs, params, mode)
+    tensors = coerce(op, inputs)
+    if op.real_only and any(t.dtype.category == dtypes.COMPLEX for t in tensors):
+        raise DTypeError(f"{op.name}: not implemented for complex tensors")
+    return execute(op, tensors, params, mode)
+
+
+def _watched(op: Op, inputs: Sequence[Any], params: tuple, mode: modes.Mode) -> Any:
+    watch = mode.watchers[-1]
+    modes.set_mode(mode.replace(watchers=mode.watchers[:-1]))
+    try:
+        return watch(op, inputs, params, lambda o=op, i=inputs, p=params: apply(o, i, p))
+    finally:
+        modes.set_mode(mode)
+
+
+def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
+    """The inputs as Tensors of one device and, if the op wants it, one dtype."""
+    tensors: list[Any] = [x if isinstance(x, Tensor) else None for x in inputs]
+    for i, x in enumerate(inputs):
+        if tensors[i] is None and not _is_number(x):
+            if x is None or isinstance(x, str | bytes | dict | set):
+                raise TypeError(f"{op.name}: argument {i + 1} must be a Tensor or a number, not {type(x).__name__}")
+            tensors[i] = as_tensor(x)
+    present = [t for t in tensors if t is not None]
+    if not present:
+        present = tensors = [as_tensor(x) for x in inputs]
+    like = _one_device(op, present, tensors)
+    if op.promote is None:
+        return [as_tensor(x, like=like) if t is None else t for x, t in zip(inputs, tensors, strict=True)]
+    first = op.promote_from  # the condition of `where` takes no part in promotion
+    pairs = list(zip(inputs, tensors, strict=True))
+    found = {None if t is None else t.dtype for _, t in pairs[first:]}
+    target = (
+        found.pop()
+        if len(found) == 1 and None not in found
+        else dtypes.result_type(
+            *((dtypes.scalar_dtype(x), 0) if t is None else (t.dtype, 2 if t.shape else 1) for x, t in pairs[first:])
+        )
+    )
+    assert target is not None
+    if op.promote == "float" and target.category < dtypes.FLOAT:
+        target = dtypes.get_default_dtype()
+    result = [as_tensor(x, like=like) if t is None else t for x, t in pairs[:first]]
+    for x, t in pairs[first:]:
+        if t is None:
+            t = as_tensor(x, dtype=target, like=like)
+            cache = scalars.get(type(x))
+            if (
+                cache is not None
+                and (x or type(x) is int)
+                and target is like.dtype
+                and not hasattr(like.value, "level")
+            ):
+                if len(cache) > 4096:
+                    cache.clear()
+                cache[x, like.value.dtype, type(like.value)] = t.value
+        elif t.dtype is not target:
+            t = OPS["cast"].call(t, target, t.dtype)
+        result.append(t)
+    return result
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float | complex)
+
+
+def _one_device(op: Op, present: list[Tensor], tensors: list[Any]) -> Tensor:
+    """Check that all are on one device (a 0-d CPU tensor may join any other); return one that is there."""
+    like = max(present, key=lambda t: (t.ndim > 0, t.device.type != "cpu"))
+    kind = type(like.value)
+    if all(type(t.value) is kind for t in present) and like.device.type == "cpu":
+        return like
+    where = like.device
+    for i, t in enumerate(tensors):
+        if t is not None and t.device != where:
+            if t.ndim == 0 and t.device.type == "cpu":
+                tensors[i] = OPS["to_device"].call(t, where, t.device)
+            else:
+                raise DeviceError(
+                    f"{op.name}: expected all tensors to be on the same device, but found {where} and {t.device}; "
+                    f"move one with .to({str(where)!r})"
+                )
+    return like
+
+
+def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode | None) -> Any:
+    """Run the kernel on Tensors that fit together and record the node."""
+    values = [t.value for t in tensors]
+    first = values[0] if len(values) == 1 else max(values, key=_level)
+    lead = type(first)
+    if hasattr(first, "level"):  # inside jvp or vmap: the frame computes with Tensors, one level down
+        tensors = first.adopt(tensors)
+        values = [t.value for t in tensors]
+        out = backend_of(first).run(op, values, params)  # type: ignore[attr-defined]
+    else:
+        kernel = op.kernels.get(lead) or find_kernel(op, lead)
+        try:
+            out = kernel(*values, *params)
+        except Exception as problem:
+            out = recover(op, values, params, problem)
+    record = (mode is None or mode.record) and op.kind != "none"
+    if type(out) is tuple:
+        outs = tuple(backend_of(o).array(o) for o in out)
+        node = _record(op, tensors, values, outs, params, mode) if record else None
+        return tuple(
+            wrap(o, None if node is None or not _is_inexact(o) else select(node, k, len(outs), o.shape))
+            for k, o in enumerate(outs)
+        )
+    out = backend_of(out).array(out)
+    node = _record(op, tensors, values, out, params, mode) if record else None
+    if op.put is not None and backend_of(out).aliases(out, values[0]) and not _copies(op, tensors[0], params):
+        return new_view(out, node, tensors[0], op, params, mode is None or mode.record)
+    result = wrap(out, node)
+    if mode is not None and mode.inference:
+        result.__dict__["_inference"] = True
+    return result
+
+
+def _copies(op: Op, x: Tensor, params: tuple) -> bool:
+    """Whether reshaping a view needs a copy, as after a transpose; only asked where arrays cannot tell (MLX)."""
+    return (
+        op.name == "reshape"
+        and type(x) is View
+        and not backend_of(x.value).writes_in_place
+        and layout(x, (op, params)) is None
+    )
+
+
+def _level(value: Any) -> int:
+    return getattr(value, "level", -1)
+
+
+def _is_inexact(array: Any) -> bool:
+    return wrap(array).dtype.category >= dtypes.FLOAT
+
+
+def _record(
+    op: Op, tensors: Sequence[Tensor], values: list, out: Any, params: tuple, mode: modes.Mode | None
+) -> Node | None:
+    parents = tuple(t.node for t in tensors)
+    if all(p is None for p in parents):
+        return None
+    if type(out) is not tuple:
+        category = wrap(out).dtype.category
+        if category < dtypes.FLOAT:
+            return None
+        if category == dtypes.COMPLEX and op.holomorphic:
+            op = op.conjugated()
+    keep, keep_out = op.kept(parents)
+    saved: Any = (*(v if k else None for v, k in zip(values, keep, strict=True)), out if keep_out else None)
+    if op.wants_shapes:
+        saved = (*saved, tuple(tuple(v.shape) for v in values))
+    if mode is not None and mode.pack is not None and op.keeps_values:
+        saved = Packed(mode.pack(saved, tensors))
+    return make_node(op, parents, saved, params, () if type(out) is tuple else out.shape)
+
+
+def recover(op: Op, values: Sequence[Any], params: tuple, problem: Exception) -> Any:
+    """After a kernel failed: compute again without warnings if a warning was all, else raise an error that explains."""
+    kind = type(values[0] if len(values) == 1 else max(values, key=_level))
+    if isinstance(problem, KeyError) and kind not in op.kernels:  # the first call with arrays of this library
+        kernel = find_kernel(op, kind)
+        try:
+            return kernel(*values, *params)
+        except Exception as second:
+            problem = second
+    backend = backend_of(values[0])
+    if isinstance(problem, RuntimeWarning):  # the user runs with -W error; torch does not warn here, nor do we
+        with backend.quiet():
+            return op.kernels[kind](*values, *params)
+    if isinstance(problem, ShapeError | DTypeError | DeviceError | IndexError):
+        raise problem.with_traceback(None)
+    shapes = ", ".join(str(tuple(v.shape)) for v in values if hasattr(v, "shape"))
+    names = ", ".join(str(wrap(v).dtype) for v in values if hasattr(v, "dtype"))
+    if isinstance(problem, ValueError):
+        if op.kind == "elementwise" and len(values) > 1:
+            _explain_broadcast(op, values)
+        raise ShapeError(f"{op.name}: {problem} (shapes {shapes}{_shown(op, params)})") from problem
+    if (
+        isinstance(problem, TypeError)
+        and len({type(v) for v in values}) > 1
+        and not any(hasattr(v, "level") for v in values)
+    ):
+        coerce(op, [wrap(v) for v in values])  # raises the error about devices
+    if isinstance(problem, TypeError):
+        raise DTypeError(f"{op.name}: not defined for {names}{_shown(op, params)} ({problem})") from problem
+    if isinstance(problem, MemoryError):
+        raise RuntimeError(f"{op.name}: out of memory (shapes {shapes}{_shown(op, params)})") from problem
+    raise problem
+
+
+def _shown(op: Op, params: tuple) -> str:
+    return "".join(f", {name}={value!r}" for name, value in zip(op.params, params, strict=False))
+
+
+def _explain_broadcast(op: Op, values: Sequence[Any]) -> None:
+    shapes = [tuple(v.shape) for v in values]
+    longest = max(len(s) for s in shapes)
+    for back in range(1, longest + 1):
+        sizes = {s[-back] for s in shapes if len(s) >= back} - {1}
+        if len(sizes) > 1:
+            listed = " and ".join(str(s) for s in shapes)
+            raise ShapeError(
+                f"{op.name}: shapes {listed} do not broadcast: sizes {sorted(sizes)} differ at dimension {longest - back} "
+                "(counted in the longest shape); sizes must be equal or 1"
+            ) from None

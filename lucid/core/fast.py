@@ -1,0 +1,253 @@
+"""The fast paths of ops: closures with everything looked up beforehand, for tensors that need no care."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..backends import backend_of, backend_of_type
+from .apply import apply, recover, scalars
+from .graph import Node, next_seq
+from .modes import NO_GRAD, current
+from .record import Op, find_kernel
+from .tensor import Tensor, new_tensor
+from .view import new_view
+
+
+def one_input(op: Op) -> Callable:
+    """``call(x)`` for ops of one tensor and no parameters."""
+    keep_x, keep_out = op.keep[0], op.keep_out
+    saves, fast, kernels = op.keeps_values, op.fast, op.kernels
+    records = op.kind != "none"
+
+    def call(x):  # type: ignore[no-untyped-def]
+        mode = current()
+        if not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
+            return apply(op, (x,))
+        value = x.value
+        if value.dtype not in fast:
+            return apply(op, (x,))
+        kind = type(value)
+        try:
+            out = kernels[kind](value)
+        except Exception as problem:
+            out = recover(op, (value,), (), problem)
+        if type(out) is not kind:
+            if type(out) is tuple:
+                return apply(op, (x,))
+            out = backend_of(out).array(out)
+        t = new_tensor(Tensor)
+        t.value = out
+        t.grad = None
+        t._version = 0
+        parent = x.node
+        if parent is not None and mode is None and records:
+            node = Node()
+            node.op = op
+            node.parents = (parent,)
+            node.saved = (value if keep_x else None, out if keep_out else None) if saves else ()
+            node.params = ()
+            node.shape = out.shape
+            node.seq = next_seq()
+            node.extra = None
+            t.node = node
+        else:
+            t.node = None
+        return t
+
+    return call
+
+
+def two_inputs(op: Op) -> Callable:
+    """``call(x, y)`` for ops of two operands and no parameters: the hottest path of all, measured line by line.
+
+    ``x.value`` is simply tried (an operand without it goes the general way), and two arrays of one dtype object are
+    taken to be of one library; the kernel refuses the rare others, and ``recover`` says why.
+    """
+    keep_x, keep_y, keep_out = op.keep[0], op.keep[1], op.keep_out
+    saves, fast, kernels = op.keeps_values, op.fast, op.kernels
+    keep_both = keep_x and keep_y and not keep_out
+    (x_keeps_x, x_keeps_y), x_keeps_out = op.kept((Ellipsis, None))  # type: ignore[arg-type]  # only x requires grad
+    (y_keeps_x, y_keeps_y), y_keeps_out = op.kept((None, Ellipsis))  # type: ignore[arg-type]
+    records = op.kind != "none"
+
+    def call(x, y):  # type: ignore[no-untyped-def]
+        mode = current()
+        if mode is not None and mode is not NO_GRAD:
+            return apply(op, (x, y)) if _defers(y) is None else NotImplemented
+        try:
+            xv = x.value
+            dtype = xv.dtype
+        except AttributeError:
+            return apply(op, (x, y)) if _defers(y) is None else NotImplemented
+        if type(y) is Tensor or isinstance(y, Tensor):
+            yv = y.value
+            y_parent = y.node
+            if yv.dtype is not dtype or dtype not in fast:
+                return apply(op, (x, y))
+        else:
+            cache = scalars.get(type(y))
+            if cache is None:
+                return apply(op, (x, y)) if _defers(y) is None else NotImplemented
+            yv = cache.get((y, dtype, type(xv)))
+            if yv is None or (not y and type(y) is float) or dtype not in fast:
+                return apply(op, (x, y))
+            y_parent = None
+        kind = type(xv)
+        try:
+            out = kernels[kind](xv, yv)
+        except Exception as problem:
+            out = recover(op, (xv, yv), (), problem)
+        if type(out) is not kind:
+            out = backend_of(out).array(out)
+        t = new_tensor(Tensor)
+        t.value = out
+        t.grad = None
+        t._version = 0
+        if mode is None and records:
+            x_parent = x.node
+            if x_parent is not None or y_parent is not None:
+                node = Node()
+                node.op = op
+                node.parents = (x_parent, y_parent)
+                if not saves:
+                    node.saved = ()
+                elif y_parent is None:
+                    node.saved = (xv if x_keeps_x else None, yv if x_keeps_y else None, out if x_keeps_out else None)
+                elif x_parent is None:
+                    node.saved = (xv if y_keeps_x else None, yv if y_keeps_y else None, out if y_keeps_out else None)
+                elif keep_both:
+                    node.saved = (xv, yv, None)
+                else:
+                    node.saved = (xv if keep_x else None, yv if keep_y else None, out if keep_out else None)
+                node.params = ()
+                node.shape = out.shape
+                node.seq = next_seq()
+                node.extra = None
+                t.node = node
+                return t
+        t.node = None
+        return t
+
+    return call
+
+
+def _defers(y: Any) -> Any:
+    """Whether an operand of a foreign class wants to handle the operator itself (it defines ``__radd__`` and so on)."""
+    kind = type(y)
+    if (
+        kind.__module__ in ("builtins", "numpy")
+        or isinstance(y, Tensor)
+        or hasattr(y, "__array__")
+        or hasattr(y, "__dlpack__")
+    ):
+        return None
+    return getattr(kind, "__radd__", None) or getattr(kind, "__rmul__", None)
+
+
+def with_params(op: Op) -> Callable:
+    """``call(x, *params)`` for ops of one tensor with static parameters, and for views."""
+    kernels, fast, keep_x, keep_out = op.kernels, op.fast, op.keep[0], op.keep_out
+    wants_shapes, is_view, records = op.wants_shapes, op.put is not None, op.kind != "none"
+    saves = op.keeps_values or wants_shapes
+
+    def call(x, *params):  # type: ignore[no-untyped-def]
+        mode = current()
+        if not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
+            return apply(op, (x,), params)
+        value = x.value
+        if value.dtype not in fast:
+            return apply(op, (x,), params)
+        kind = type(value)
+        try:
+            out = kernels[kind](value, *params)
+        except Exception as problem:
+            out = recover(op, (value,), params, problem)
+        if type(out) is not kind:
+            if type(out) is tuple:
+                return apply(op, (x,), params)
+            out = backend_of(out).array(out)
+        parent = x.node
+        if parent is not None and mode is None and records:
+            node = Node()
+            node.op = op
+            node.parents = (parent,)
+            if not saves:
+                node.saved = ()
+            elif wants_shapes:
+                node.saved = (value if keep_x else None, out if keep_out else None, (value.shape,))
+            else:
+                node.saved = (value if keep_x else None, out if keep_out else None)
+            node.params = params
+            node.shape = out.shape
+            node.seq = next_seq()
+            node.extra = None
+        else:
+            node = None
+        if is_view and backend_of_type(kind).aliases(out, value):
+            return new_view(out, node, x, op, params, mode is None)
+        t = new_tensor(Tensor)
+        t.value = out
+        t.grad = None
+        t._version = 0
+        t.node = node
+        return t
+
+    return call
+
+
+def several_inputs(op: Op) -> Callable:
+    """``call(x, y, z)`` for ops of three or more tensors and no parameters; the last ones may be left out (a bias)."""
+    kernels, keep, keep_out = op.kernels, op.keep, op.keep_out
+    saves, records = op.keeps_values, op.kind != "none"
+
+    def call(*xs):  # type: ignore[no-untyped-def]
+        mode = current()
+        first = xs[0]
+        if not isinstance(first, Tensor) or (mode is not None and mode is not NO_GRAD):
+            return apply(op, xs)
+        value = first.value
+        dtype, kind = value.dtype, type(value)
+        if dtype not in op.fast:
+            return apply(op, xs)
+        values, parents, tracked = [value], [first.node], first.node is not None
+        for x in xs[1:]:
+            if not isinstance(x, Tensor):
+                return apply(op, xs)
+            v = x.value
+            if v.dtype is not dtype or type(v) is not kind:
+                return apply(op, xs)
+            values.append(v)
+            parents.append(x.node)
+            tracked = tracked or x.node is not None
+        kernel = kernels.get(kind) or find_kernel(op, kind)
+        try:
+            out = kernel(*values)
+        except Exception as problem:
+            out = recover(op, values, (), problem)
+        if type(out) is not kind:
+            out = backend_of(out).array(out)
+        t = new_tensor(Tensor)
+        t.value = out
+        t.grad = None
+        t._version = 0
+        if tracked and mode is None and records:
+            node = Node()
+            node.op = op
+            node.parents = parents
+            if saves:
+                saved = [v if k else None for v, k in zip(values, keep, strict=False)]
+                saved.append(out if keep_out else None)
+                node.saved = tuple(saved)
+            else:
+                node.saved = ()
+            node.params = ()
+            node.shape = out.shape
+            node.seq = next_seq()
+            node.extra = None
+            t.node = node
+        else:
+            t.node = None
+        return t
+
+    return call
