@@ -13,9 +13,10 @@ from ..core.device import device as Device
 from ..core.record import FLOATS, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, detached, layout, write
+from ..ops import elementwise
 from .pointwise import pow as power
 from .pointwise import subtract
-from .registry import FUNCTIONS, check_leaf, fitted, make_inplace, public
+from .registry import FUNCTIONS, check_leaf, fitted, make_inplace, public, tensor_arg
 
 
 def method(f: Any) -> Any:
@@ -357,23 +358,23 @@ def _reflected(f: Any) -> Any:
 
 
 for _dunder, _f in {
-    "add": ops.add, "mul": ops.multiply, "truediv": ops.divide, "floordiv": ops.floor_divide, "mod": ops.remainder,
-    "sub": subtract, "pow": power, "and": ops.bitwise_and, "or": ops.bitwise_or, "xor": ops.bitwise_xor,
-    "lshift": ops.bitwise_left_shift, "rshift": ops.bitwise_right_shift,
+    "add": elementwise.add, "mul": elementwise.multiply, "truediv": elementwise.divide, "floordiv": elementwise.floor_divide, "mod": elementwise.remainder,
+    "sub": subtract, "pow": power, "and": elementwise.bitwise_and, "or": elementwise.bitwise_or, "xor": elementwise.bitwise_xor,
+    "lshift": elementwise.bitwise_left_shift, "rshift": elementwise.bitwise_right_shift,
 }.items():  # fmt: skip
     setattr(Tensor, f"__{_dunder}__", _f)
     commutes = _dunder in ("add", "mul", "and", "or", "xor")
     setattr(Tensor, f"__r{_dunder}__", _f if commutes else _reflected(_f))
-for _dunder, _op in {"lt": ops.less, "le": ops.less_equal, "gt": ops.greater, "ge": ops.greater_equal}.items():
+for _dunder, _op in {"lt": elementwise.less, "le": elementwise.less_equal, "gt": elementwise.greater, "ge": elementwise.greater_equal}.items():
     setattr(Tensor, f"__{_dunder}__", _op)
 
 
 def _equal(self: Tensor, other: Any) -> Any:
-    return False if other is None or isinstance(other, str) else ops.equal(self, other)
+    return False if other is None or isinstance(other, str) else elementwise.equal(self, other)
 
 
 def _not_equal(self: Tensor, other: Any) -> Any:
-    return True if other is None or isinstance(other, str) else ops.not_equal(self, other)
+    return True if other is None or isinstance(other, str) else elementwise.not_equal(self, other)
 
 
 Tensor.__eq__ = _equal  # type: ignore[method-assign, assignment]
@@ -416,6 +417,8 @@ def _iter(self: Tensor) -> Any:
 
 
 def _contains(self: Tensor, element: Any) -> bool:
+    if not isinstance(element, Tensor | int | float | complex):
+        raise RuntimeError(f"in: only a Tensor or a number can be looked for in a Tensor, not a {type(element).__name__}")
     return bool((self == element).any())  # type: ignore[attr-defined]
 
 
@@ -440,22 +443,28 @@ Tensor.__format__ = _format  # type: ignore[method-assign, assignment]
 @public()
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and elements."""
-    return input.shape == other.shape and bool(ops.equal(input, other).all())
+    return input.shape == other.shape and bool(elementwise.equal(input, other).all())
 
 
 @public()
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Elementwise ``|input - other| <= atol + rtol * |other|``."""
+    input, other = tensor_arg(input, "isclose"), tensor_arg(other, "isclose", "other")
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
-    same = ops.equal(input, other)
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if tolerance < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {tolerance}")
+    if input.dtype is dtypes.bool_:
+        input, other = input.to(dtypes.uint8).to(dtypes.int16), other.to(dtypes.uint8).to(dtypes.int16)
+    same = elementwise.equal(input, other)
     if input.dtype.category >= dtypes.FLOAT:
-        near = ops.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol)
+        near = elementwise.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol)
         same = ops.logical_or(same, ops.logical_and(near, ops.isfinite(input) & ops.isfinite(other)))
         if equal_nan:
             same = ops.logical_or(same, ops.isnan(input) & ops.isnan(other))
         return same
-    return ops.logical_or(same, ops.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol))
+    return ops.logical_or(same, elementwise.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol))
 
 
 @public()

@@ -8,7 +8,8 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
-from .registry import FUNCTIONS, SPECIAL, public, tensor_arg
+from ..ops import elementwise
+from .registry import FUNCTIONS, SPECIAL, number_first, public, tensor_arg
 from .table import BINARY, SPECIAL_BINARY, SPECIAL_UNARY, UNARY
 
 
@@ -20,24 +21,28 @@ def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
 
 
 @public(inplace=True)
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
-    """``input + alpha * other``, with broadcasting.
+def add(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor:
+    """``input + alpha * other``, with broadcasting; ``add(input, alpha, other)`` is PyTorch's older form of it.
 
     >>> import lucid
     >>> lucid.add(lucid.tensor([1.0, 2.0]), 10, alpha=2)
     tensor([21., 22.])
     """
-    return _operands("add", ops.add, input, other if alpha == 1 else _scaled(other, alpha, input))
+    if tensor is not None:
+        alpha, other = number_first("add", "alpha", other), tensor
+    return _operands("add", elementwise.add, input, other if alpha == 1 else _scaled(other, alpha, input))
 
 
 @public("subtract", inplace=True)
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
-    """``input - alpha * other``, with broadcasting.
+def sub(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor:
+    """``input - alpha * other``, with broadcasting; ``sub(input, alpha, other)`` is PyTorch's older form of it.
 
     >>> import lucid
     >>> lucid.sub(lucid.tensor([1.0, 2.0]), 1)
     tensor([0., 1.])
     """
+    if tensor is not None:
+        alpha, other = number_first("sub", "alpha", other), tensor
     return _operands("sub", subtract, input, other if alpha == 1 else _scaled(other, alpha, input))
 
 
@@ -52,7 +57,7 @@ def subtract(x: Any, y: Any) -> Tensor:
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
             "`~` or `logical_not()` operator instead."
         )
-    return ops.subtract(x, y)
+    return elementwise.subtract(x, y)
 
 
 def _is_bool(x: Any) -> bool:
@@ -88,7 +93,7 @@ def mul(input: Any, other: Any) -> Tensor:
     >>> lucid.mul(lucid.tensor([1, 2]), 2.5)
     tensor([2.5000, 5.0000])
     """
-    return _operands("mul", ops.multiply, input, other)
+    return _operands("mul", elementwise.multiply, input, other)
 
 
 @public("divide", "true_divide", inplace=True)
@@ -104,13 +109,11 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     tensor([ 3, -4])
     """
     if rounding_mode is None:
-        return _operands("div", ops.divide, input, other)
+        return _operands("div", elementwise.divide, input, other)
     if rounding_mode == "floor":
         return floor_divide(input, other)
     if rounding_mode == "trunc":
-        if _is_integral(input) and _is_integral(other):
-            return _operands("div", ops.trunc_divide, input, other)
-        return ops.trunc(_operands("div", ops.divide, input, other))
+        return _operands("div", elementwise.trunc_divide, input, other)
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}")
 
 
@@ -122,7 +125,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     >>> lucid.floor_divide(lucid.tensor([7, -7]), 2)
     tensor([ 3, -4])
     """
-    return _operands("floor_divide", ops.floor_divide, input, other)
+    return _operands("floor_divide", elementwise.floor_divide, input, other)
 
 
 @public("round", inplace=True)
@@ -154,9 +157,9 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     x = tensor_arg(input, "clamp")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:
-            x = ops.where(_beyond(x, min, ops.less), min, x)
+            x = elementwise.where(_beyond(x, min, elementwise.less), min, x)
         if max is not None:
-            x = ops.where(_beyond(x, max, ops.greater), max, x)
+            x = elementwise.where(_beyond(x, max, elementwise.greater), max, x)
         return x
     if x.dtype.category <= dtypes.INTEGER and any(isinstance(b, float) for b in (min, max)):
         x = x.to(dtypes.get_default_dtype())
@@ -210,7 +213,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
                 f"where expected condition to be a boolean tensor, but got a tensor with dtype {c.dtype}"
             )
         c = c.to(dtypes.bool_)
-    return ops.where(c, input, other)
+    return elementwise.where(c, input, other)
 
 
 def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
@@ -243,7 +246,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
                 return ops.reciprocal(input)
         if type(exponent) is int and exponent < 0 and input.dtype.category <= dtypes.INTEGER:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
-    return _operands("pow", ops.pow, input, exponent)
+    return _operands("pow", elementwise.pow, input, exponent)
 
 
 _NO_INPLACE = {

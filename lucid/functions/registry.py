@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -168,6 +169,18 @@ def tensor_arg(x: Any, name: str, position: str = "input") -> Tensor:
     if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
         return as_tensor(x)
     raise TypeError(f"{name}(): argument '{position}' must be Tensor, not {type(x).__name__}")
+
+
+def number_first(name: str, keyword: str, value: Any) -> Any:
+    """The number of a call in PyTorch's older form, ``add(input, alpha, other)``: it works and warns, as there."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise TypeError(f"{name}(): one tensor too many; {keyword} is a number, got shape {tuple(value.shape)}")
+    warnings.warn(
+        f"{name}(): {keyword} before the tensors is deprecated: write {name}(..., {keyword}=...)",
+        UserWarning,
+        stacklevel=4,
+    )
+    return value
 
 
 def dim_arg(dim: Any, ndim: int, name: str) -> int:

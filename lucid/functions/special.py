@@ -9,7 +9,8 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
-from .registry import FUNCTIONS, SPECIAL, public, return_type, tensor_arg
+from ..ops import elementwise
+from .registry import FUNCTIONS, SPECIAL, number_first, public, return_type, tensor_arg
 
 Frexp = return_type("frexp", "mantissa", "exponent")
 
@@ -24,20 +25,22 @@ def floating(input: Any, name: str) -> Tensor:
 
 
 @public(inplace=True)
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """``input + value * tensor1 * tensor2``.
+def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *, value: Any = 1) -> Tensor:
+    """``input + value * tensor1 * tensor2``; ``addcmul(input, value, tensor1, tensor2)`` is PyTorch's older form of it.
 
     >>> import lucid
     >>> lucid.addcmul(lucid.ones(2), lucid.tensor([1.0, 2.0]), lucid.tensor([3.0, 4.0]), value=0.5)
     tensor([2.5000, 5.0000])
     """
-    product = ops.multiply(tensor_arg(tensor1, "addcmul", "tensor1"), tensor2)
-    return ops.add(input, product if value == 1 else ops.multiply(product, value))
+    if tensor is not None:
+        value, tensor1, tensor2 = number_first("addcmul", "value", tensor1), tensor2, tensor
+    product = elementwise.multiply(tensor_arg(tensor1, "addcmul", "tensor1"), tensor2)
+    return elementwise.add(input, product if value == 1 else elementwise.multiply(product, value))
 
 
 @public(inplace=True)
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """``input + value * tensor1 / tensor2``.
+def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *, value: Any = 1) -> Tensor:
+    """``input + value * tensor1 / tensor2``; ``addcdiv(input, value, tensor1, tensor2)`` is PyTorch's older form of it.
 
     Raises RuntimeError where both are integers (as PyTorch does).
 
@@ -45,12 +48,14 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     >>> lucid.addcdiv(lucid.ones(2), lucid.tensor([1.0, 2.0]), lucid.tensor([2.0, 4.0]), value=2)
     tensor([2., 2.])
     """
+    if tensor is not None:
+        value, tensor1, tensor2 = number_first("addcdiv", "value", tensor1), tensor2, tensor
     if all(isinstance(t, Tensor) and t.dtype.category <= dtypes.INTEGER for t in (tensor1, tensor2)):
         raise RuntimeError(
             "addcdiv: integer division with addcdiv is not supported; cast one to a floating dtype first"
         )
-    quotient = ops.divide(tensor_arg(tensor1, "addcdiv", "tensor1"), tensor2)
-    return ops.add(input, quotient if value == 1 else ops.multiply(quotient, value))
+    quotient = elementwise.divide(tensor_arg(tensor1, "addcdiv", "tensor1"), tensor2)
+    return elementwise.add(input, quotient if value == 1 else elementwise.multiply(quotient, value))
 
 
 @public(inplace=True)
@@ -67,10 +72,10 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     if x.dtype is not y.dtype or (isinstance(weight, Tensor) and weight.dtype is not x.dtype):
         given = f"{x.dtype}, {y.dtype}" + (f" and weight {weight.dtype}" if isinstance(weight, Tensor) else "")
         raise RuntimeError(f"lerp: expected the same dtype for input, end and weight, but got {given}")
-    apart = ops.subtract(y, x)
+    apart = elementwise.subtract(y, x)
     if not isinstance(weight, Tensor):
         return x + apart * weight if abs(weight) < 0.5 else y - apart * (1 - weight)
-    return ops.where(ops.less(ops.abs(weight), 0.5), x + weight * apart, y - apart * (1 - weight))
+    return elementwise.where(elementwise.less(ops.abs(weight), 0.5), x + weight * apart, y - apart * (1 - weight))
 
 
 # ---- rounding, classifying, replacing ----
@@ -85,7 +90,7 @@ def frac(input: Tensor) -> Tensor:
     tensor([ 0.5000, -0.2500])
     """
     x = tensor_arg(input, "frac")
-    return ops.subtract(x, ops.trunc(x))
+    return elementwise.subtract(x, ops.trunc(x))
 
 
 @public(inplace=True)
@@ -105,9 +110,9 @@ def nan_to_num(
         parts = (nan_to_num(part, nan, posinf, neginf) for part in (ops.real(x), ops.imag(x)))
         return ops.complex(*parts)
     limits = dtypes.finfo(x.dtype)
-    x = ops.where(ops.isnan(x), 0.0 if nan is None else nan, x)
-    x = ops.where(ops.equal(x, math.inf), limits.max if posinf is None else posinf, x)
-    return ops.where(ops.equal(x, -math.inf), limits.min if neginf is None else neginf, x)
+    x = elementwise.where(ops.isnan(x), 0.0 if nan is None else nan, x)
+    x = elementwise.where(elementwise.equal(x, math.inf), limits.max if posinf is None else posinf, x)
+    return elementwise.where(elementwise.equal(x, -math.inf), limits.min if neginf is None else neginf, x)
 
 
 @public()
@@ -119,7 +124,7 @@ def isposinf(input: Tensor) -> Tensor:
     tensor([ True, False])
     """
     return (
-        ops.equal(tensor_arg(input, "isposinf"), math.inf)
+        elementwise.equal(tensor_arg(input, "isposinf"), math.inf)
         if input.dtype.category == dtypes.FLOAT
         else _nowhere(input, "isposinf")
     )
@@ -134,7 +139,7 @@ def isneginf(input: Tensor) -> Tensor:
     tensor([False,  True])
     """
     return (
-        ops.equal(tensor_arg(input, "isneginf"), -math.inf)
+        elementwise.equal(tensor_arg(input, "isneginf"), -math.inf)
         if input.dtype.category == dtypes.FLOAT
         else _nowhere(input, "isneginf")
     )
@@ -143,7 +148,7 @@ def isneginf(input: Tensor) -> Tensor:
 def _nowhere(x: Tensor, name: str) -> Tensor:
     if x.dtype.is_complex:
         raise RuntimeError(f"{name} does not support complex inputs.")
-    return ops.not_equal(x, x)
+    return elementwise.not_equal(x, x)
 
 
 @public()
@@ -155,7 +160,7 @@ def isreal(input: Tensor) -> Tensor:
     tensor([ True, False])
     """
     x = tensor_arg(input, "isreal")
-    return ops.equal(ops.imag(x), 0) if x.dtype.is_complex else ops.equal(x, x) | ops.not_equal(x, x)
+    return elementwise.equal(ops.imag(x), 0) if x.dtype.is_complex else elementwise.equal(x, x) | elementwise.not_equal(x, x)
 
 
 @public(method=False)
@@ -179,7 +184,7 @@ def deg2rad(input: Tensor) -> Tensor:
     >>> lucid.deg2rad(lucid.tensor([180.0]))
     tensor([3.1416])
     """
-    return ops.multiply(floating(input, "deg2rad"), math.pi / 180)
+    return elementwise.multiply(floating(input, "deg2rad"), math.pi / 180)
 
 
 @public(inplace=True)
@@ -190,7 +195,7 @@ def rad2deg(input: Tensor) -> Tensor:
     >>> lucid.rad2deg(lucid.tensor([1.0]))
     tensor([57.2958])
     """
-    return ops.multiply(floating(input, "rad2deg"), 180 / math.pi)
+    return elementwise.multiply(floating(input, "rad2deg"), 180 / math.pi)
 
 
 # ---- powers and exponents ----
@@ -209,7 +214,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     )
     wanted = dtypes.complex128 if is_complex else dtypes.float64
     x, y = (v.to(wanted) if isinstance(v, Tensor) else v for v in (input, exponent))
-    return ops.pow(x, y)
+    return elementwise.pow(x, y)
 
 
 @public(inplace=True)
@@ -220,7 +225,7 @@ def ldexp(input: Tensor, other: Any) -> Tensor:
     >>> lucid.ldexp(lucid.tensor([1.5]), lucid.tensor([3]))
     tensor([12.])
     """
-    return ops.multiply(input, ops.pow(2.0, other) if isinstance(other, Tensor) else 2.0**other)
+    return elementwise.multiply(input, elementwise.pow(2.0, other) if isinstance(other, Tensor) else 2.0**other)
 
 
 @public(out=False)
@@ -246,7 +251,12 @@ def sinc(input: Tensor) -> Tensor:
     >>> lucid.sinc(lucid.tensor([0.0, 0.5]))
     tensor([1.0000, 0.6366])
     """
-    return ops.sinc_derivative(tensor_arg(input, "sinc"), 0)
+    x = tensor_arg(input, "sinc")
+    if x.dtype.is_complex:
+        zero = elementwise.equal(x, 0)
+        angle = elementwise.where(zero, 1.0, x) * math.pi
+        return elementwise.where(zero, 1.0, ops.sin(angle) / angle)
+    return ops.sinc_derivative(x, 0)
 
 
 @public(inplace=True)
@@ -305,13 +315,13 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     return total
 
 
-@public("igamma", function=False)
+@public("igamma", function=False, inplace=True)
 def _igamma(input: Tensor, other: Tensor) -> Tensor:
     """The regularised lower incomplete gamma function."""
     return ops.gammainc(input, other)
 
 
-@public("igammac", function=False)
+@public("igammac", function=False, inplace=True)
 def _igammac(input: Tensor, other: Tensor) -> Tensor:
     """The regularised upper incomplete gamma function."""
     return ops.gammaincc(input, other)
@@ -343,7 +353,10 @@ def spherical_bessel_j0(input: Tensor) -> Tensor:
     >>> lucid.special.spherical_bessel_j0(lucid.tensor([0.0, 1.0]))
     tensor([1.0000, 0.8415])
     """
-    return ops.sinc_derivative(ops.multiply(floating(input, "spherical_bessel_j0"), 1 / math.pi), 0)
+    x = floating(input, "spherical_bessel_j0")
+    ends = ops.isinf(x)
+    inside = elementwise.where(ends, 0.0, x)
+    return elementwise.where(ends, 0.0, ops.sinc_derivative(elementwise.multiply(inside, 1 / math.pi), 0))
 
 
 @special()
