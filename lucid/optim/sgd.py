@@ -84,16 +84,23 @@ class ASGD(RuleOptimizer):
 
     rule = staticmethod(rules.asgd)
     keeps_dtype = ("eta", "mu")
+    averaging = False
 
     def __init__(
         self, params: Any, lr: Any = 0.01, lambd: float = 1e-4, alpha: float = 0.75, t0: float = 1e6,
-        weight_decay: float = 0, foreach: bool | None = None, maximize: bool = False, differentiable: bool = False,
+        weight_decay: float = 0, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
         capturable: bool = False,
     ):  # fmt: skip
         defaults = options(locals())
         learning_rate(lr)
         at_least(0, weight_decay=weight_decay)
         super().__init__(params, defaults)
+
+    def begin(self, group: dict[str, Any]) -> None:
+        if self.averaging:
+            raise RuntimeError(
+                "ASGD.step: inside averaged() the parameters are not those that are trained; leave it first"
+            )
 
     def counters(self, group: dict[str, Any]) -> dict[str, float]:
         return {"step": 0.0, "eta": float(group["lr"]), "mu": 1.0}
@@ -120,17 +127,23 @@ class ASGD(RuleOptimizer):
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Inside, the parameters are their averages; after it, also after an exception, they are what they were."""
+        """Inside, the parameters are their averages; after it, also after an exception, they are what they were.
+
+        A parameter that no step has updated yet stays as it is. Raises RuntimeError for a step inside.
+        """
+        outer = self.averaging
         params = [
             p for group in self.param_groups for p in group["params"] if p in self.state and "ax" in self.state[p]
         ]
         running = [p.detach().clone() for p in params]
+        self.averaging = True
         try:
             with modes.no_grad():
                 for p in params:
                     p.copy_(self.state[p]["ax"])
             yield
         finally:
+            self.averaging = outer
             with modes.no_grad():
                 for p, value in zip(params, running, strict=True):
                     p.copy_(value)

@@ -176,18 +176,16 @@ class OneCycleLR(LRScheduler):
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
         top = float(pct_start * self.total_steps) - 1
-        up = (top, "initial_lr", "max_lr", "max_momentum", "base_momentum")
+        up = _phase(top, "initial_lr", "max_lr", "max_momentum", "base_momentum")
         if three_phase:
-            back = (
-                float(2 * pct_start * self.total_steps) - 2,
-                "max_lr",
-                "initial_lr",
-                "base_momentum",
-                "max_momentum",
-            )
-            self._phases = [up, back, (self.total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
+            back = _phase(2 * (top + 1) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum")
+            down = _phase(self.total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum")
+            self._schedule_phases = [up, back, down]
         else:
-            self._phases = [up, (self.total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")]
+            self._schedule_phases = [
+                up,
+                _phase(self.total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum"),
+            ]
         self._anneal_func_type = anneal_strategy
         max_lrs = per_group("max_lr", optimizer, max_lr)
         self.cycle_momentum = cycle_momentum
@@ -208,12 +206,19 @@ class OneCycleLR(LRScheduler):
         n = self.last_epoch
         if n > self.total_steps:
             raise ValueError(f"Tried to step {n} times. The specified number of total steps is {self.total_steps}")
-        ends = [phase[0] for phase in self._phases]
-        i = next((i for i, end in enumerate(ends) if n <= end), len(ends) - 1)
-        start = ends[i - 1] if i else 0.0
-        end, lr_from, lr_to, from_, to = self._phases[i]
-        done = (n - start) / (end - start)
+        phases = self._schedule_phases
+        i = next((i for i, phase in enumerate(phases) if n <= phase["end_step"]), len(phases) - 1)
+        phase, start = phases[i], phases[i - 1]["end_step"] if i else 0.0
+        done = (n - start) / (phase["end_step"] - start)
+        rise, turn = ((phase[f"start_{key}"], phase[f"end_{key}"]) for key in ("lr", "momentum"))
         if self.cycle_momentum:
             for group in self.optimizer.param_groups:
-                set_momentum(group, self.use_beta1, self._between(group[from_], group[to], done))
-        return [self._between(group[lr_from], group[lr_to], done) for group in self.optimizer.param_groups]
+                set_momentum(group, self.use_beta1, self._between(group[turn[0]], group[turn[1]], done))
+        return [self._between(group[rise[0]], group[rise[1]], done) for group in self.optimizer.param_groups]
+
+
+def _phase(end: float, lr: str, to: str, momentum: str, to_momentum: str) -> dict[str, Any]:
+    """A phase as PyTorch saves it: where it ends, and the options that hold its first and last values."""
+    return {
+        "end_step": end, "start_lr": lr, "end_lr": to, "start_momentum": momentum, "end_momentum": to_momentum,
+    }  # fmt: skip
