@@ -56,7 +56,8 @@ OPS = [
     case("square", np.square, (3, 4)),
     case("remainder", np.remainder, (3, 4), (3, 4), low=0.55, high=0.95, distinct=True),
     case("fmod", np.fmod, (3, 4), (3, 4), low=0.55, high=0.95, distinct=True),
-    case("floor_divide", np.floor_divide, (3, 4), (3, 4), orders=0, **POSITIVE),
+    case("floor_divide", np.floor_divide, (3, 4), (3, 4), low=0.55, high=0.95, distinct=True),
+    case("trunc_divide", lambda x, y: np.trunc(x / y), (3, 4), (3, 4), low=0.55, high=0.95, distinct=True),
     # exponentials and logarithms
     case("exp", np.exp, (3, 4)),
     case("exp2", np.exp2, (3, 4)),

@@ -143,7 +143,11 @@ def to_device(x: Any, target: Any, source: Any = None) -> Any:
 
 
 def sign(x: Any) -> Any:
-    return mx.where(mx.isnan(x), x, mx.sign(x)) if _inexact(x) else mx.sign(x)
+    return mx.where(mx.isnan(x), mx.zeros_like(x), mx.sign(x)) if _inexact(x) else mx.sign(x)
+
+
+def sgn(x: Any) -> Any:
+    return mx.sign(x) if x.dtype == mx.complex64 else sign(x)
 
 
 def trunc(x: Any) -> Any:

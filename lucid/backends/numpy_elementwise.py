@@ -141,7 +141,8 @@ def sign(x: Any) -> Any:
 
 
 def sgn(x: Any) -> Any:
-    return np.sign(x)
+    """``sign``, and x / |x| for complex numbers."""
+    return np.sign(x) if x.dtype.kind == "c" else sign(x)
 
 
 def square(x: Any) -> Any:
@@ -190,7 +191,9 @@ def floor_divide(x: Any, y: Any) -> Any:
 
 
 def trunc_divide(x: Any, y: Any) -> Any:
-    """Division rounded towards zero, of integers."""
+    """Division rounded towards zero."""
+    if x.dtype.kind not in "iub":
+        return np.trunc(x / y)
     _no_zero("div", y)
     quotient = np.floor_divide(x, y)
     return quotient + ((np.remainder(x, y) != 0) & (quotient < 0)).astype(quotient.dtype)

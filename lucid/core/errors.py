@@ -5,8 +5,8 @@ class ShapeError(RuntimeError, ValueError):
     """Shapes that do not fit together; names the op and the shapes."""
 
 
-class DTypeError(RuntimeError, TypeError):
-    """A dtype that an op cannot take or a cast that would lose its kind."""
+class DTypeError(NotImplementedError, TypeError):
+    """A dtype that an op cannot take or a cast that would lose its kind (PyTorch: NotImplementedError, a RuntimeError)."""
 
 
 class DeviceError(RuntimeError, ValueError):

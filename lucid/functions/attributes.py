@@ -9,6 +9,7 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor, new_tensor, wrap
+from ..ops import elementwise
 from .registry import CONSTANTS, FUNCTIONS, public, tensor_arg
 
 # ---- constants; layouts and memory formats are accepted everywhere and change nothing: elements lie in row order ----
@@ -188,7 +189,8 @@ def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
         fits = False
     if not fits:
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(self.shape)}}}.")
-    return sum_to(ops, self, wanted)
+    x = self if self.dtype.category >= dtypes.FLOAT or wanted == tuple(self.shape) else self.to(dtypes.int64)  # type: ignore[attr-defined]
+    return sum_to(ops, x, wanted)
 
 
 def _apply(self: Tensor, callable: Any) -> Tensor:
@@ -228,7 +230,7 @@ for _name, _value in {  # type: ignore[assignment]
 
 
 def _divmod(self: Any, other: Any) -> Any:
-    return ops.floor_divide(self, other), ops.remainder(self, other)
+    return elementwise.floor_divide(self, other), elementwise.remainder(self, other)
 
 
 Tensor.__divmod__ = _divmod  # type: ignore[attr-defined, operator]

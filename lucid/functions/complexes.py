@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor
+from ..ops import elementwise
 from .registry import FUNCTIONS, public, tensor_arg
 
 
@@ -114,7 +115,7 @@ def view_as_complex(input: Tensor) -> Tensor:
     return ops.view_as_complex(x)
 
 
-@public("conj_physical", out=False)
+@public(out=False)
 def conj(input: Tensor) -> Tensor:
     """The complex conjugate; a real tensor itself.
 
@@ -124,6 +125,17 @@ def conj(input: Tensor) -> Tensor:
     """
     x = tensor_arg(input, "conj")
     return ops.conj(x) if x.dtype.is_complex else x
+
+
+@public(inplace=True)
+def conj_physical(input: Tensor) -> Tensor:
+    """``conj``, which always computes here.
+
+    >>> import lucid
+    >>> lucid.conj_physical(lucid.tensor([1 + 2j]))
+    tensor([1.-2.j])
+    """
+    return conj(input)
 
 
 @public("arg")
@@ -136,9 +148,10 @@ def angle(input: Tensor) -> Tensor:
     """
     x = tensor_arg(input, "angle")
     if x.dtype.is_complex:
-        return ops.atan2(ops.imag(x), ops.real(x))
+        return elementwise.atan2(ops.imag(x), ops.real(x))
     x = x if x.dtype.category >= dtypes.FLOAT else x.to(dtypes.get_default_dtype())
-    return ops.where(ops.isnan(x), x, ops.where(ops.less(x, 0), math.pi, ops.zeros_like(x)))
+    turned = elementwise.where(elementwise.less(x, 0), math.pi, ops.sign(x) * 0.0)
+    return elementwise.where(ops.isnan(x), math.nan, turned)
 
 
 @public(inplace=True)
@@ -149,7 +162,7 @@ def sgn(input: Tensor) -> Tensor:
     >>> lucid.sgn(lucid.tensor([3 + 4j]))
     tensor([0.6000+0.8000j])
     """
-    return ops.sign(tensor_arg(input, "sgn"))
+    return ops.sgn(tensor_arg(input, "sgn"))
 
 
 def _itself(name: str, what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ..backends import known_array_types
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor, backend_for, wrap
-from .registry import FUNCTIONS, public, shape_arg, tensor_arg
+from .registry import FUNCTIONS, number_for, public, shape_arg, tensor_arg
 
 
 def _finish(value: Any, requires_grad: bool) -> Tensor:
@@ -174,6 +174,7 @@ def full(
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     backend, index = backend_for(device)
     d = dtypes.as_dtype(dtype) if dtype is not None else dtypes.scalar_dtype(value)
+    value = number_for(value, d, "full")
     return _finish(
         backend.table.full(
             _checked(shape_arg((size,) if isinstance(size, int) else tuple(size), "full"), "full"), value, d, index
@@ -273,6 +274,15 @@ def arange(
     return _finish(backend.table.arange(start, end, step, d, index), requires_grad)
 
 
+def steps_arg(steps: Any, name: str) -> int:
+    """How many points: a non-negative int."""
+    if not hasattr(steps, "__index__"):
+        raise TypeError(f"{name}(): argument 'steps' must be int, not {type(steps).__name__}")
+    if steps < 0:
+        raise RuntimeError(f"{name}: number of steps must be non-negative, got {steps}")
+    return steps.__index__()
+
+
 @public(method=False)
 def linspace(
     start: Any,
@@ -292,9 +302,7 @@ def linspace(
     tensor([0.0000, 0.5000, 1.0000])
     """
     start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    steps = int(steps)
-    if steps < 0:
-        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
+    steps = steps_arg(steps, "linspace")
     backend, index = backend_for(device)
     return _finish(backend.table.linspace(start, end, steps, _dtype(dtype), index), requires_grad)
 

@@ -20,6 +20,11 @@ def _input(input: Any, dtype: Any, name: str) -> Tensor:
     return x.to(int64) if x.dtype.category == BOOL else x
 
 
+def _as_asked(result: Tensor, dtype: Any) -> Tensor:
+    """Small integers add up in int64; asked for their own dtype they wrap, as in PyTorch."""
+    return result if dtype is None else result.to(as_dtype(dtype))
+
+
 @public(inplace=True)
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Running sums along ``dim``; integers in int64.
@@ -29,7 +34,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     tensor([1., 3., 6.])
     """
     x = _input(input, dtype, "cumsum")
-    return reduce.cumulative_sum(x, dim_arg(dim, x.ndim, "cumsum"))
+    return _as_asked(reduce.cumulative_sum(x, dim_arg(dim, x.ndim, "cumsum")), dtype)
 
 
 @public(inplace=True)
@@ -41,7 +46,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     tensor([1., 2., 6.])
     """
     x = _input(input, dtype, "cumprod")
-    return reduce.cumulative_prod(x, dim_arg(dim, x.ndim, "cumprod"))
+    return _as_asked(reduce.cumulative_prod(x, dim_arg(dim, x.ndim, "cumprod")), dtype)
 
 
 @public(inplace=True)
@@ -99,6 +104,8 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: 
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     d = dim_arg(dim, x.ndim, "diff")
+    if n == 0:
+        return x.clone()
     if prepend is not None or append is not None:
         parts = [p for p in (prepend, x, append) if p is not None]
         x = ops.concat(*parts, d)
@@ -148,4 +155,4 @@ def _areas(y: Tensor, x: Any, dx: Any, dim: int, name: str) -> Tensor:
     y = tensor_arg(y, name, "y")
     d = dim_arg(dim, y.ndim, name)
     n = y.shape[d]
-    return (y.narrow(d, min(1, n), max(n - 1, 0)) + y.narrow(d, 0, max(n - 1, 0))) * 0.5 * _widths(y, x, dx, d)
+    return _widths(y, x, dx, d) * (y.narrow(d, min(1, n), max(n - 1, 0)) + y.narrow(d, 0, max(n - 1, 0))) / 2.0

@@ -13,7 +13,7 @@ from ..core.tensor import Tensor, as_tensor, wrap
 from ..core.transform import lifted_to_indices
 from ..core.view import write
 from ..ops import indexing as index_ops
-from .registry import check_leaf, dim_arg, fitted, public
+from .registry import check_leaf, dim_arg, fitted, number_for, public
 
 FULL = slice(None)
 _PLAIN = (int, type(None))
@@ -260,7 +260,9 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
             [4]])
     """
     d = dim_arg(dim, input.ndim, "gather")
-    _check_along(input, index_arg(index, "gather"), d, "gather")
+    if not index_arg(index, "gather").shape.numel():  # PyTorch lets an empty index of any shape through
+        return input.new_zeros(tuple(index.shape)) + input.sum() * 0  # type: ignore[attr-defined, operator]
+    _check_along(input, index, d, "gather")
     return ops.take_along_axis(input, index, d)
 
 
@@ -302,8 +304,11 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(
             f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    value = value.to(input.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=input.dtype, like=input)
-    return ops.where(mask, value, input)
+    if not isinstance(value, Tensor):
+        value = as_tensor(number_for(value, input.dtype, "masked_fill"), dtype=input.dtype, like=input)
+    elif value.dtype.category > input.dtype.category:
+        raise DTypeError(f"masked_fill: value of dtype {value.dtype} cannot be converted to {input.dtype} without loss")
+    return ops.where(mask, value.to(input.dtype), input)
 
 
 @public()

@@ -11,14 +11,14 @@ from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
 from .creation import arange
 from .registry import FUNCTIONS, dim_arg, public, tensor_arg
-from .shaping import _piece, _sequence, broadcast_shapes, cat, chunk, expand, flatten, split
+from .shaping import _piece, _sequence, broadcast_shapes, cat, expand, flatten, split
 
 zeros = FUNCTIONS["zeros"]
 for _name in ("split_with_sizes", "unsafe_split_with_sizes"):
     FUNCTIONS[_name] = lambda input, split_sizes, dim=0: split(input, list(split_sizes), dim)
     setattr(Tensor, _name, FUNCTIONS[_name])
-FUNCTIONS["unsafe_split"] = Tensor.unsafe_split = split  # type: ignore[attr-defined]
-FUNCTIONS["unsafe_chunk"] = Tensor.unsafe_chunk = chunk  # type: ignore[attr-defined]
+FUNCTIONS["unsafe_split"] = Tensor.unsafe_split = FUNCTIONS["split"]  # type: ignore[attr-defined]
+FUNCTIONS["unsafe_chunk"] = Tensor.unsafe_chunk = FUNCTIONS["chunk"]  # type: ignore[attr-defined]
 FUNCTIONS["broadcast_shapes"] = broadcast_shapes
 
 

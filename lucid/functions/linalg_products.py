@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import ShapeError
+from ..core.precision import in_single
 from ..core.tensor import Tensor
 from .linalg_norms import vector_norm
 from .products import bmm, dot, matmul, mm, mv
@@ -237,6 +238,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
 
 
 @public(method=False)
+@in_single
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """The p-distance of every row of ``x1`` to every row of ``x2``; its gradient is 0 where a distance is 0.
 

@@ -16,7 +16,7 @@ from ..core.view import View, detached, layout, write
 from ..ops import elementwise
 from .pointwise import pow as power
 from .pointwise import subtract
-from .registry import FUNCTIONS, check_leaf, fitted, make_inplace, public, tensor_arg
+from .registry import FUNCTIONS, check_leaf, fitted, make_inplace, number_for, public, tensor_arg
 
 
 def method(f: Any) -> Any:
@@ -260,11 +260,9 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite every element with one value; returns itself."""
     check_leaf(self, "fill_")
-    v = (
-        value
-        if isinstance(value, Tensor)
-        else as_tensor(value, dtype=self.dtype if not isinstance(value, complex) else None, like=self)
-    )
+    v = value
+    if not isinstance(value, Tensor):
+        v = as_tensor(number_for(value, self.dtype, "fill_"), dtype=self.dtype, like=self)
     if v.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {v.ndim} dimensions.")
     v = v if v.dtype is self.dtype else OPS["cast"].call(v, self.dtype, v.dtype)
@@ -365,7 +363,12 @@ for _dunder, _f in {
     setattr(Tensor, f"__{_dunder}__", _f)
     commutes = _dunder in ("add", "mul", "and", "or", "xor")
     setattr(Tensor, f"__r{_dunder}__", _f if commutes else _reflected(_f))
-for _dunder, _op in {"lt": elementwise.less, "le": elementwise.less_equal, "gt": elementwise.greater, "ge": elementwise.greater_equal}.items():
+for _dunder, _op in {
+    "lt": elementwise.less,
+    "le": elementwise.less_equal,
+    "gt": elementwise.greater,
+    "ge": elementwise.greater_equal,
+}.items():
     setattr(Tensor, f"__{_dunder}__", _op)
 
 
@@ -418,7 +421,9 @@ def _iter(self: Tensor) -> Any:
 
 def _contains(self: Tensor, element: Any) -> bool:
     if not isinstance(element, Tensor | int | float | complex):
-        raise RuntimeError(f"in: only a Tensor or a number can be looked for in a Tensor, not a {type(element).__name__}")
+        raise RuntimeError(
+            f"in: only a Tensor or a number can be looked for in a Tensor, not a {type(element).__name__}"
+        )
     return bool((self == element).any())  # type: ignore[attr-defined]
 
 

@@ -127,4 +127,7 @@ def _spread(x: Tensor, d: int, n: int) -> Tensor:
     return ops.broadcast_to(x, (*x.shape[:d], n, *x.shape[d + 1 :]))
 
 
-constant_pad_nd = FUNCTIONS["constant_pad_nd"] = lambda input, pad_, value=0: pad(input, pad_, "constant", value)
+@public(method=False, out=False)
+def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Tensor:
+    """``pad`` in mode "constant"."""
+    return FUNCTIONS["pad"](input, pad, "constant", value)

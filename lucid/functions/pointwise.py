@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.errors import DTypeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
 from .registry import FUNCTIONS, SPECIAL, number_first, public, tensor_arg
@@ -14,6 +16,8 @@ from .table import BINARY, SPECIAL_BINARY, SPECIAL_UNARY, UNARY
 
 
 def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
+    if not isinstance(x, Tensor) and not isinstance(y, Tensor):
+        x = tensor_arg(x, name)
     result = op(x, y)
     if result is NotImplemented:
         raise TypeError(f"{name}(): argument 'other' must be Tensor or a number, not {type(y).__name__}")
@@ -137,8 +141,10 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     tensor([0.5000, 1.5000, 2.3400])
     """
     x = tensor_arg(input, "round")
+    if x.dtype.is_complex:
+        raise DTypeError("round: not implemented for complex tensors")
     if x.dtype.category <= dtypes.INTEGER:
-        return x
+        return x.clone()
     return ops.round_to(x, decimals)
 
 
@@ -156,10 +162,15 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
     x = tensor_arg(input, "clamp")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
+        if x.dtype.is_complex:
+            raise DTypeError("clamp: not implemented for complex tensors")
+        given = x
         if min is not None:
             x = elementwise.where(_beyond(x, min, elementwise.less), min, x)
         if max is not None:
             x = elementwise.where(_beyond(x, max, elementwise.greater), max, x)
+        if given.requires_grad and given.dtype.is_floating_point:  # a NaN stays one, and has gradient 0 as in PyTorch
+            x = elementwise.where(ops.isnan(given), math.nan, x)
         return x
     if x.dtype.category <= dtypes.INTEGER and any(isinstance(b, float) for b in (min, max)):
         x = x.to(dtypes.get_default_dtype())
@@ -275,14 +286,35 @@ def _unary(name: str, op: Callable) -> Callable:
     else:
 
         def f(input):  # type: ignore[no-untyped-def]
-            return op(input if isinstance(input, Tensor) else tensor_arg(input, name))
+            x = input if isinstance(input, Tensor) else tensor_arg(input, name)
+            return op(x) if name != "sign" or not x.dtype.is_complex else _no_sign()
 
     return f
+
+
+def _no_sign() -> Tensor:
+    raise DTypeError("sign: not implemented for complex tensors; sgn() is x / |x|")
 
 
 def _binary(name: str, op: Callable) -> Callable:
     def f(input, other):  # type: ignore[no-untyped-def]
         return _operands(name, op, input, other)
+
+    if name.startswith("logaddexp"):
+        return _logaddexp(name, op)
+
+    return f
+
+
+def _logaddexp(name: str, op: Callable) -> Callable:
+    base = 1.0 if name == "logaddexp" else math.log(2)
+
+    def f(input, other):  # type: ignore[no-untyped-def]
+        if not any(isinstance(v, Tensor) and v.dtype.is_complex for v in (input, other)):
+            return _operands(name, op, input, other)
+        x, y = FUNCTIONS["broadcast_tensors"](input, other)
+        top = elementwise.where(elementwise.greater(ops.real(x.detach()), ops.real(y.detach())), x.detach(), y.detach())
+        return top + ops.log(ops.exp((x - top) * base) + ops.exp((y - top) * base)) / base
 
     return f
 

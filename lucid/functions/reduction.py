@@ -8,7 +8,7 @@ from .. import ops
 from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor
-from ..ops import reduce
+from ..ops import elementwise, reduce
 from .registry import dim_arg, dims_arg, public, return_type, tensor_arg
 
 Max, Min = (return_type(name, "values", "indices") for name in ("max", "min"))
@@ -118,8 +118,8 @@ def root(x: Tensor) -> Tensor:
     """The square root, with gradient 0 (not infinite) at 0."""
     if not x.requires_grad:
         return ops.sqrt(x)
-    zero = ops.equal(x, 0)
-    return ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, x)))
+    zero = elementwise.equal(x, 0)
+    return elementwise.where(zero, 0.0, ops.sqrt(elementwise.where(zero, 1.0, x)))
 
 
 @public()
@@ -155,13 +155,17 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
     x = tensor_arg(input, name)
     whole, where, result = (reduce.amax, reduce.argmax, Max) if name == "max" else (reduce.amin, reduce.argmin, Min)
     if isinstance(dim, Tensor):
-        return (ops.maximum if name == "max" else ops.minimum)(x, dim)
+        return (elementwise.maximum if name == "max" else elementwise.minimum)(x, dim)
     if dim is None:
         if not x.shape.numel():
             raise RuntimeError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
             )
-        return whole(x, None, False)
+        out = whole(x, None, False)
+        if x.requires_grad and x.dtype.is_floating_point and bool(ops.isnan(out)):  # as PyTorch: shared by the NaNs
+            nans = ops.isnan(x)
+            return reduce.sum(elementwise.where(nans, x, 0.0), None, False) / reduce.sum(nans, None, False)
+        return out
     d = dim_arg(dim, x.ndim, name)
     if not x.ndim:
         return result(x.clone(), where(x, None, False))

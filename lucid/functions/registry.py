@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import warnings
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core import modes
-from ..core.dtypes import can_cast
+from ..core.dtypes import COMPLEX, INTEGER, can_cast, iinfo
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import next_seq
 from ..core.op import OPS
@@ -22,6 +23,7 @@ CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, Flo
 SPECIAL: dict[str, Callable] = {}  # what lucid.special holds
 # The array API's and NumPy's words for arguments that PyTorch names otherwise.
 SYNONYMS = {
+    "values": "other", "tensor_indices_or_sections": "indices_or_sections",
     "axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "axes": "dims", "self": "input", "size": "shape",
     "split_size": "split_size_or_sections",
 }  # fmt: skip
@@ -56,7 +58,8 @@ def public(
 
     def decorate(f: Callable) -> Callable:
         code = f.__code__  # `inspect.signature` would be a third of the time that `import lucid` takes
-        accepted = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+        named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        accepted, first_name = set(named), named[0] if named else ""
         takes_any = bool(code.co_flags & inspect.CO_VARARGS)
         spread = SPREAD.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ()) if takes_any else ()
 
@@ -70,8 +73,11 @@ def public(
                     first = (kwargs.pop("input"),) if "input" in kwargs and not args else ()
                     args = (*first, *args, *(given if isinstance(given, tuple | list) else (given,)))
             for name in list(kwargs):
-                if name not in accepted and SYNONYMS.get(name) in accepted:
-                    kwargs[SYNONYMS[name]] = kwargs.pop(name)
+                if name not in accepted:
+                    if SYNONYMS.get(name) in accepted:
+                        kwargs[SYNONYMS[name]] = kwargs.pop(name)
+                    elif name == "input" and not args and not takes_any:  # the first argument, whatever its name
+                        kwargs[first_name] = kwargs.pop(name)
             if out and "out" in kwargs and "out" not in accepted:
                 target = kwargs.pop("out")
                 return (
@@ -181,6 +187,21 @@ def number_first(name: str, keyword: str, value: Any) -> Any:
         stacklevel=4,
     )
     return value
+
+
+def number_for(value: Any, dtype: Any, name: str) -> Any:
+    """A Python number that a tensor of this dtype can hold; RuntimeError otherwise. Unsigned dtypes take -1 as their largest."""
+    if isinstance(value, complex) and dtype.category != COMPLEX:
+        if value.imag:
+            raise RuntimeError(f"{name}: value {value} cannot be converted to type {dtype} without overflow")
+        value = value.real
+    if dtype.category != INTEGER or (isinstance(value, float) and not math.isfinite(value)):
+        return value
+    limits = iinfo(dtype)
+    low = limits.min if dtype.is_signed else -limits.max
+    if not low <= value <= limits.max:
+        raise RuntimeError(f"{name}: value {value} cannot be converted to type {dtype} without overflow")
+    return int(value) % (limits.max + 1) if value < 0 and not dtype.is_signed else value
 
 
 def dim_arg(dim: Any, ndim: int, name: str) -> int:

@@ -254,6 +254,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     )
     x = expand(x, *shape[:d], x.shape[d], *shape[d:])
     index = expand(index, *shape[:d], index.shape[d], *shape[d:])
+    if not hasattr(index.value, "level") and index.shape.numel() and bool((index < 0).any()):  # type: ignore[operator]
+        index = ops.where(index < 0, index + x.shape[d], index)  # type: ignore[operator]
     _check_along(x, index, d, "take_along_dim")
     return ops.take_along_axis(x, index, d)
 

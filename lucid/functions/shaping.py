@@ -458,7 +458,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """
     d = dim_arg(dim, input.ndim, "unbind")
     if not input.ndim:
-        raise RuntimeError("unbind: Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("unbind: Dimension specified as 0 but tensor has no dimensions")
     return tuple(select(input, d, i) for i in range(input.shape[d]))
 
 
@@ -488,6 +488,12 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     tensor([1, 2, 3])
     """
     d = dim_arg(dim, input.ndim, "narrow")
+    if not input.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.category != dtypes.INTEGER):
+        raise RuntimeError(
+            f"narrow: start must be an 0-dim integral Tensor, got {start.dtype}, {start.ndim} dimensions"
+        )
     n, start = input.shape[d], int(start)
     if not -n <= start <= n:
         raise IndexError(f"narrow(): start {start} out of range for dimension of size {n}")

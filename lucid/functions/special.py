@@ -160,7 +160,11 @@ def isreal(input: Tensor) -> Tensor:
     tensor([ True, False])
     """
     x = tensor_arg(input, "isreal")
-    return elementwise.equal(ops.imag(x), 0) if x.dtype.is_complex else elementwise.equal(x, x) | elementwise.not_equal(x, x)
+    return (
+        elementwise.equal(ops.imag(x), 0)
+        if x.dtype.is_complex
+        else elementwise.equal(x, x) | elementwise.not_equal(x, x)
+    )
 
 
 @public(method=False)

@@ -153,7 +153,7 @@ def _quantile(input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str
     ordered = ops.take_along_axis(moved, ops.argsort(moved, moved.ndim - 1, False, True), moved.ndim - 1)
     nan = ops.isnan(moved)
     nans = reduce.sum(nan.to(dtypes.int64), (moved.ndim - 1,), True).to(x.dtype)
-    wanted = q.detach().reshape(-1)
+    wanted = q.reshape(-1)
     if skip_nan:
         ranks = ops.multiply(wanted, (n - nans - 1).clamp(min=0.0))
     else:
@@ -282,6 +282,8 @@ def norm(
 
 
 def p_norm(x: Tensor, p: float, dims: Any, keepdim: bool) -> Tensor:
+    if x.dtype in (dtypes.float16, dtypes.bfloat16):  # powers overflow: as PyTorch, in float32
+        return p_norm(x.to(dtypes.float32), p, dims, keepdim).to(x.dtype)
     size = ops.abs(x)
     if p == math.inf or p == -math.inf:
         return (reduce.amax if p > 0 else reduce.amin)(size, dims, keepdim)
@@ -356,6 +358,11 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
                 raise RuntimeError(
                     f"cov(): expected {name} to have the same numel as there are observations in the input, got {tuple(w.shape)}"
                 )
+            if (w.dtype.category == dtypes.INTEGER) != (name == "fweights"):
+                kind = "integral" if name == "fweights" else "floating point"
+                raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {w.dtype} dtype")
+            if w.shape.numel() and bool((w < 0).any()):
+                raise RuntimeError(f"cov(): {name} cannot be negative")
             weights = w if weights is None else weights * w
     if weights is None:
         centred = rows - reduce.mean(rows, (1,), True)
@@ -368,7 +375,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
         free = total - correction * ((weights * aweights).sum() / total if aweights is not None else 1)
     free = free.clamp(min=0) if isinstance(free, Tensor) else max(free, 0)
     result = ops.matmul(scaled, ops.conj(centred).mT if x.dtype.is_complex else centred.mT) / free
-    return result.reshape(()) if x.ndim < 2 else result
+    return result.squeeze()  # as PyTorch: of one variable a number
 
 
 @public()

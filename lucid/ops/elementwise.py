@@ -24,8 +24,8 @@ reciprocal = elementwise("reciprocal", lambda xp, g, out: -(g * out * out), prom
 square = elementwise("square", lambda xp, g, x: 2 * g * x)
 remainder = elementwise("remainder", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.floor(x / y)))
 fmod = elementwise("fmod", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.trunc(x / y)))
-floor_divide = nondifferentiable("floor_divide", 2)
-trunc_divide = nondifferentiable("trunc_divide", 2)  # of integers
+floor_divide = elementwise("floor_divide", lambda xp, g: xp.zeros_like(g), lambda xp, g: xp.zeros_like(g))
+trunc_divide = elementwise("trunc_divide", lambda xp, g: xp.zeros_like(g), lambda xp, g: xp.zeros_like(g))
 
 
 def pow_grad_base(xp, x, y):
@@ -73,21 +73,30 @@ sinh = elementwise("sinh", lambda xp, g, x: g * xp.cosh(x), promote="float")
 cosh = elementwise("cosh", lambda xp, g, x: g * xp.sinh(x), promote="float")
 tanh = elementwise("tanh", lambda xp, g, out: xp.tanh_grad(g, out), promote="float")
 asinh = elementwise("asinh", lambda xp, g, x: g * xp.rsqrt(x * x + 1), promote="float")
-acosh = elementwise("acosh", lambda xp, g, x: g * xp.rsqrt(x - 1) * xp.rsqrt(x + 1), promote="float")
+acosh = elementwise("acosh", lambda xp, g, x: g * (xp.rsqrt(x - 1) * xp.rsqrt(x + 1)), promote="float")
 atanh = elementwise("atanh", lambda xp, g, x: g / (1 - x * x), promote="float")
 atan2 = elementwise(
     "atan2",
-    lambda xp, g, x, y: g * y / (x * x + y * y),
-    lambda xp, g, x, y: -(g * x / (x * x + y * y)),
+    lambda xp, g, x, y: g * y / off_origin(xp, x, y),
+    lambda xp, g, x, y: -(g * x / off_origin(xp, x, y)),
     promote="float",
+    real_only=True,
 )
+
+
+def off_origin(xp, x, y):
+    """x^2 + y^2, and 1 where both are 0, so that the gradient there is 0 as in PyTorch."""
+    square = x * x + y * y
+    return xp.where(square == 0, 1.0, square)
+
+
 hypot = elementwise("hypot", lambda xp, g, x, out: g * x / out, lambda xp, g, y, out: g * y / out, promote="float")
 
 # ---- magnitude, sign, rounding ----
-abs = elementwise("abs", lambda xp, g, x: g * xp.sign(x), holomorphic=False)
+abs = elementwise("abs", lambda xp, g, x: g * xp.sgn(x), holomorphic=False)
 sign = elementwise("sign", lambda xp, g: xp.zeros_like(g))
 copysign = elementwise(
-    "copysign", lambda xp, g, x, out: g * xp.sign(x) * xp.sign(out), lambda xp, g: xp.zeros_like(g), promote="float"
+    "copysign", lambda xp, g, x, out: g * xp.sgn(x) * xp.sgn(out), lambda xp, g: xp.zeros_like(g), promote="float"
 )
 floor = elementwise("floor", lambda xp, g: xp.zeros_like(g))
 ceil = elementwise("ceil", lambda xp, g: xp.zeros_like(g))
@@ -98,6 +107,7 @@ clip = elementwise(
     lambda xp, g, x, low, high: xp.where(within(xp, x, low, high), g, 0.0),
     params=("low", "high"),
     node_name="ClampBackward0",
+    real_only=True,
 )
 
 
@@ -110,21 +120,29 @@ def within(xp, x, low, high):
 
 # Ties share the gradient, as in PyTorch: half to each.
 maximum = elementwise(
-    "maximum", lambda xp, g, x, y: smaller_off(xp, g, x, y), lambda xp, g, x, y: smaller_off(xp, g, y, x)
+    "maximum",
+    lambda xp, g, x, y: smaller_off(xp, g, x, y),
+    lambda xp, g, x, y: smaller_off(xp, g, y, x),
+    real_only=True,
 )
 minimum = elementwise(
-    "minimum", lambda xp, g, x, y: smaller_off(xp, g, y, x), lambda xp, g, x, y: smaller_off(xp, g, x, y)
+    "minimum",
+    lambda xp, g, x, y: smaller_off(xp, g, y, x),
+    lambda xp, g, x, y: smaller_off(xp, g, x, y),
+    real_only=True,
 )
 # NaN loses to a number; of equals the first gets the whole gradient.
 fmax = elementwise(
     "fmax",
     lambda xp, g, x, y: xp.where(xp.logical_or(x >= y, xp.isnan(y)), g, 0.0),
     lambda xp, g, x, y: xp.where(xp.logical_or(x >= y, xp.isnan(y)), 0.0, g),
+    real_only=True,
 )
 fmin = elementwise(
     "fmin",
     lambda xp, g, x, y: xp.where(xp.logical_or(x <= y, xp.isnan(y)), g, 0.0),
     lambda xp, g, x, y: xp.where(xp.logical_or(x <= y, xp.isnan(y)), 0.0, g),
+    real_only=True,
 )
 
 
@@ -164,8 +182,9 @@ to_device = elementwise(
 )
 
 # ---- comparisons and predicates: no derivative ----
-equal, not_equal, less, less_equal, greater, greater_equal = (
-    nondifferentiable(name, 2) for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+equal, not_equal = (nondifferentiable(name, 2) for name in ("equal", "not_equal"))
+less, less_equal, greater, greater_equal = (
+    nondifferentiable(name, 2, real_only=True) for name in ("less", "less_equal", "greater", "greater_equal")
 )
 logical_and, logical_or, logical_xor = (
     nondifferentiable(name, 2, promote=None) for name in ("logical_and", "logical_or", "logical_xor")
@@ -173,7 +192,9 @@ logical_and, logical_or, logical_xor = (
 bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift = (
     nondifferentiable(f"bitwise_{name}", 2) for name in ("and", "or", "xor", "left_shift", "right_shift")
 )
-gcd, lcm, nextafter, heaviside = (nondifferentiable(name, 2) for name in ("gcd", "lcm", "nextafter", "heaviside"))
+gcd, lcm, nextafter, heaviside = (
+    nondifferentiable(name, 2, real_only=True) for name in ("gcd", "lcm", "nextafter", "heaviside")
+)
 isin = nondifferentiable("isin", 2)
 logical_not, bitwise_invert, isnan, isinf, isfinite, signbit = (
     nondifferentiable(name) for name in ("logical_not", "bitwise_invert", "isnan", "isinf", "isfinite", "signbit")

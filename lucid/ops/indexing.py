@@ -90,6 +90,6 @@ class _ThroughChain(dict):
 
 OPS["view_scatter"].kernels = _ThroughChain()
 
-argsort = nondifferentiable("argsort", params=("axis", "descending", "stable"), promote=None)
+argsort = nondifferentiable("argsort", params=("axis", "descending", "stable"), promote=None, real_only=True)
 nonzero = nondifferentiable("nonzero", promote=None)
-searchsorted = nondifferentiable("searchsorted", 2, params=("right",))
+searchsorted = nondifferentiable("searchsorted", 2, params=("right",), real_only=True)

@@ -21,8 +21,8 @@ def mean(x, axis=None, keepdims=False):
     return reduce.mean(x, _axes(x, axis), keepdims)
 
 
-def sign(x):
-    """x / |x| for complex numbers, too."""
+def sgn(x):
+    """x / |x|; of real numbers the sign, 0 for NaN."""
     return OPS["sgn" if x.dtype.is_complex else "sign"].call(x)
 
 

@@ -16,13 +16,13 @@ def _vector_norm_grad(xp, g, x, out, x_shape, p, axis, keepdims):
         top = xp.where(
             xp.logical_or(size == norm, xp.logical_and(xp.isnan(size), xp.isnan(norm))), xp.ones_like(size), 0.0
         )
-        return xp.sign(x) * (top * (g / xp.sum(top, axis=axis, keepdims=True)))
+        return xp.sgn(x) * (top * (g / xp.sum(top, axis=axis, keepdims=True)))
     if p == 1:
-        return xp.sign(x) * g
+        return xp.sgn(x) * g
     safe = xp.where(size == 0, 1.0, size)
     share = xp.where(size == 0, 0.0, safe ** (p - 1.0))
     scale = xp.where(norm == 0, 0.0, g * xp.where(norm == 0, 1.0, norm) ** (1.0 - p))
-    return xp.sign(x) * (share * scale)
+    return xp.sgn(x) * (share * scale)
 
 
 vector_norm = other(

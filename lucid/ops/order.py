@@ -2,9 +2,9 @@
 
 from ..core.op import nondifferentiable
 
-topk_indices = nondifferentiable("topk_indices", params=("k", "axis", "largest"), promote=None)
-kth_index = nondifferentiable("kth_index", params=("k", "axis"), promote=None)
-mode_index = nondifferentiable("mode_index", params=("axis",), promote=None)
+topk_indices = nondifferentiable("topk_indices", params=("k", "axis", "largest"), promote=None, real_only=True)
+kth_index = nondifferentiable("kth_index", params=("k", "axis"), promote=None, real_only=True)
+mode_index = nondifferentiable("mode_index", params=("axis",), promote=None, real_only=True)
 unique, unique_consecutive = (
     nondifferentiable(name, params=("axis",), promote=None) for name in ("unique", "unique_consecutive")
 )

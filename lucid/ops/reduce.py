@@ -73,12 +73,14 @@ amax = other(
     lambda xp, g, x, out, x_shape, axis, keepdims: _even_share(xp, g, x, out, x_shape, axis, keepdims),
     params=AXES,
     promote=None,
+    real_only=True,
 )
 amin = other(
     "amin",
     lambda xp, g, x, out, x_shape, axis, keepdims: _even_share(xp, g, x, out, x_shape, axis, keepdims),
     params=AXES,
     promote=None,
+    real_only=True,
 )
 
 
@@ -191,9 +193,9 @@ logcumsumexp = other(
     jvp=_logcumsumexp_jvp,
 )
 cumulative_argmax, cumulative_argmin = (
-    nondifferentiable(name, params=("axis",), promote=None) for name in ("cumulative_argmax", "cumulative_argmin")
+    nondifferentiable(name, params=("axis",), promote=None, real_only=True)
+    for name in ("cumulative_argmax", "cumulative_argmin")
 )
 count_nonzero = nondifferentiable("count_nonzero", params=("axis",), promote=None)
-argmax, argmin, any, all = (
-    nondifferentiable(name, params=AXES, promote=None) for name in ("argmax", "argmin", "any", "all")
-)
+argmax, argmin = (nondifferentiable(name, params=AXES, promote=None, real_only=True) for name in ("argmax", "argmin"))
+any, all = (nondifferentiable(name, params=AXES, promote=None) for name in ("any", "all"))

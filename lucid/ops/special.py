@@ -6,28 +6,34 @@ from ..core.op import elementwise, nondifferentiable
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
+
+def special(name, *rules, **options):
+    """An elementwise op of real numbers, whose result is floating: the complex forms of these functions are not here."""
+    return elementwise(name, *rules, real_only=True, **options)
+
+
 # ---- error function, normal distribution ----
-erf = elementwise("erf", lambda xp, g, x: g * (xp.exp(-(x * x)) * TWO_OVER_SQRT_PI), promote="float")
-erfc = elementwise("erfc", lambda xp, g, x: g * (xp.exp(-(x * x)) * -TWO_OVER_SQRT_PI), promote="float")
-erfcx = elementwise("erfcx", lambda xp, g, x, out: g * (2 * x * out - TWO_OVER_SQRT_PI), promote="float")
-erfinv = elementwise("erfinv", lambda xp, g, out: g * (xp.exp(out * out) / TWO_OVER_SQRT_PI), promote="float")
-ndtr = elementwise("ndtr", lambda xp, g, x: g * (xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)), promote="float")
-ndtri = elementwise("ndtri", lambda xp, g, out: g * (xp.exp(0.5 * out * out) * math.sqrt(2 * math.pi)), promote="float")
-log_ndtr = elementwise(
+erf = special("erf", lambda xp, g, x: g * (xp.exp(-(x * x)) * TWO_OVER_SQRT_PI), promote="float")
+erfc = special("erfc", lambda xp, g, x: g * (xp.exp(-(x * x)) * -TWO_OVER_SQRT_PI), promote="float")
+erfcx = special("erfcx", lambda xp, g, x, out: g * (2 * x * out - TWO_OVER_SQRT_PI), promote="float")
+erfinv = special("erfinv", lambda xp, g, out: g * (xp.exp(out * out) / TWO_OVER_SQRT_PI), promote="float")
+ndtr = special("ndtr", lambda xp, g, x: g * (xp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)), promote="float")
+ndtri = special("ndtri", lambda xp, g, out: g * (xp.exp(0.5 * out * out) * math.sqrt(2 * math.pi)), promote="float")
+log_ndtr = special(
     "log_ndtr", lambda xp, g, x: g / xp.erfcx(x * -math.sqrt(0.5)) * math.sqrt(2 / math.pi), promote="float"
 )
 
 # ---- gamma and zeta ----
-lgamma = elementwise("lgamma", lambda xp, g, x: g * xp.digamma(x), promote="float")
-digamma = elementwise("digamma", lambda xp, g, x: g * xp.polygamma(x, 1), promote="float")
-polygamma = elementwise("polygamma", lambda xp, g, x, n: g * xp.polygamma(x, n + 1), params=("n",), promote="float")
+lgamma = special("lgamma", lambda xp, g, x: g * xp.digamma(x), promote="float")
+digamma = special("digamma", lambda xp, g, x: g * xp.polygamma(x, 1), promote="float")
+polygamma = special("polygamma", lambda xp, g, x, n: g * xp.polygamma(x, n + 1), params=("n",), promote="float")
 
 
 def _unknown(name, argument):
     raise NotImplementedError(f"{name}: the derivative with respect to {argument!r} is not implemented; detach() it")
 
 
-zeta = elementwise(
+zeta = special(
     "zeta", lambda xp, g: _unknown("zeta", "input"), lambda xp, g, x, y: -(g * x * xp.zeta(x + 1, y)), promote="float"
 )
 
@@ -37,13 +43,13 @@ def gamma_density(xp, a, x):
     return xp.exp(xp.xlogy(a - 1, x) - x - xp.lgamma(a))
 
 
-gammainc = elementwise(
+gammainc = special(
     "gammainc",
     lambda xp, g: _unknown("gammainc", "input"),
     lambda xp, g, x, y: g * gamma_density(xp, x, y),
     promote="float",
 )
-gammaincc = elementwise(
+gammaincc = special(
     "gammaincc",
     lambda xp, g: _unknown("gammaincc", "input"),
     lambda xp, g, x, y: -(g * gamma_density(xp, x, y)),
@@ -71,23 +77,23 @@ logit = elementwise(
 )
 
 # ---- Bessel functions: the derivative of order n is made of orders n - 1 and n + 1 ----
-i0 = elementwise("i0", lambda xp, g, x: g * xp.i1(x), promote="float")
-i1 = elementwise("i1", lambda xp, g, x: 0.5 * g * (xp.i0(x) + xp.bessel_i(x, 2, False)), promote="float")
-i0e = elementwise("i0e", lambda xp, g, x, out: g * (xp.i1e(x) - xp.sign(x) * out), promote="float")
-i1e = elementwise(
-    "i1e", lambda xp, g, x, out: g * (0.5 * (xp.i0e(x) + xp.bessel_i(x, 2, True)) - xp.sign(x) * out), promote="float"
+i0 = special("i0", lambda xp, g, x: g * xp.i1(x), promote="float")
+i1 = special("i1", lambda xp, g, x: 0.5 * g * (xp.i0(x) + xp.bessel_i(x, 2, False)), promote="float")
+i0e = special("i0e", lambda xp, g, x, out: g * (xp.i1e(x) - xp.sgn(x) * out), promote="float")
+i1e = special(
+    "i1e", lambda xp, g, x, out: g * (0.5 * (xp.i0e(x) + xp.bessel_i(x, 2, True)) - xp.sgn(x) * out), promote="float"
 )
 
 
 def _bessel_i_grad(xp, g, x, out, order, scaled):
     slope = 0.5 * (xp.bessel_i(x, abs(order - 1), scaled) + xp.bessel_i(x, order + 1, scaled))
-    return g * (slope - xp.sign(x) * out) if scaled else g * slope
+    return g * (slope - xp.sgn(x) * out) if scaled else g * slope
 
 
-bessel_i = elementwise("bessel_i", _bessel_i_grad, params=("order", "scaled"), promote="float")
-bessel_j0 = elementwise("bessel_j0", lambda xp, g, x: -(g * xp.bessel_j1(x)), promote="float")
-bessel_j1 = elementwise("bessel_j1", lambda xp, g, x: 0.5 * g * (xp.bessel_j0(x) - xp.bessel_j(x, 2)), promote="float")
-bessel_j = elementwise(
+bessel_i = special("bessel_i", _bessel_i_grad, params=("order", "scaled"), promote="float")
+bessel_j0 = special("bessel_j0", lambda xp, g, x: -(g * xp.bessel_j1(x)), promote="float")
+bessel_j1 = special("bessel_j1", lambda xp, g, x: 0.5 * g * (xp.bessel_j0(x) - xp.bessel_j(x, 2)), promote="float")
+bessel_j = special(
     "bessel_j",
     lambda xp, g, x, order: (
         -(g * xp.bessel_j(x, 1)) if order == 0 else 0.5 * g * (xp.bessel_j(x, order - 1) - xp.bessel_j(x, order + 1))
@@ -95,20 +101,20 @@ bessel_j = elementwise(
     params=("order",),
     promote="float",
 )
-bessel_y0 = elementwise("bessel_y0", lambda xp, g, x: -(g * xp.bessel_y1(x)), promote="float")
-bessel_y1 = elementwise("bessel_y1", lambda xp, g, x, out: g * (xp.bessel_y0(x) - out / x), promote="float")
-bessel_k0 = elementwise("bessel_k0", lambda xp, g, x: -(g * xp.bessel_k1(x)), promote="float")
-bessel_k1 = elementwise("bessel_k1", lambda xp, g, x, out: -(g * (xp.bessel_k0(x) + out / x)), promote="float")
-bessel_k0e = elementwise("bessel_k0e", lambda xp, g, x, out: g * (out - xp.bessel_k1e(x)), promote="float")
-bessel_k1e = elementwise("bessel_k1e", lambda xp, g, x, out: g * (out - xp.bessel_k0e(x) - out / x), promote="float")
-airy_ai = elementwise(
+bessel_y0 = special("bessel_y0", lambda xp, g, x: -(g * xp.bessel_y1(x)), promote="float")
+bessel_y1 = special("bessel_y1", lambda xp, g, x, out: g * (xp.bessel_y0(x) - out / x), promote="float")
+bessel_k0 = special("bessel_k0", lambda xp, g, x: -(g * xp.bessel_k1(x)), promote="float")
+bessel_k1 = special("bessel_k1", lambda xp, g, x, out: -(g * (xp.bessel_k0(x) + out / x)), promote="float")
+bessel_k0e = special("bessel_k0e", lambda xp, g, x, out: g * (out - xp.bessel_k1e(x)), promote="float")
+bessel_k1e = special("bessel_k1e", lambda xp, g, x, out: g * (out - xp.bessel_k0e(x) - out / x), promote="float")
+airy_ai = special(
     "airy_ai",
     lambda xp, g, x, order: g * xp.airy_ai(x, 1) if order == 0 else g * x * xp.airy_ai(x, 0),
     params=("order",),
     promote="float",
 )
 
-sinc_derivative = elementwise(  # of order 0: sinc itself
+sinc_derivative = special(  # of order 0: sinc itself
     "sinc_derivative",
     lambda xp, g, x, order: g * xp.sinc_derivative(x, order + 1),
     params=("order",),
@@ -117,7 +123,7 @@ sinc_derivative = elementwise(  # of order 0: sinc itself
 )
 
 # ---- mantissa and exponent ----
-frexp_exponent = nondifferentiable("frexp_exponent", promote="float")
+frexp_exponent = nondifferentiable("frexp_exponent", promote="float", real_only=True)
 frexp_mantissa = elementwise(
     "frexp_mantissa",
     lambda xp, g, x: g * xp.exp2(-xp.cast(xp.frexp_exponent(x), g.dtype)),

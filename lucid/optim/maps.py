@@ -19,7 +19,7 @@ def sign(m: Tensor) -> Tensor:
     """The signs of the elements: signSGD with momentum."""
     from .. import ops
 
-    return ops.sign(m)
+    return ops.sgn(m)
 
 
 def normalized(m: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ def fused_linear_gelu(input: Tensor, weight: Tensor, bias: Tensor | None = None,
 
 def scaled_noise(input: Tensor) -> Tensor:
     """``sign(x) * sqrt(|x|)``: the noise of factorised noisy layers. Fortunato et al., 2017."""
-    return ops.sign(input) * ops.sqrt(ops.abs(input))
+    return ops.sgn(input) * ops.sqrt(ops.abs(input))
 
 
 def noisy_linear(
@@ -102,12 +102,12 @@ def noisy_linear(
 
 def symlog(input: Tensor) -> Tensor:
     """``sign(x) * log(1 + |x|)``. Hafner et al., 2023."""
-    return ops.sign(input) * ops.log1p(ops.abs(input))
+    return ops.sgn(input) * ops.log1p(ops.abs(input))
 
 
 def symexp(input: Tensor) -> Tensor:
     """``sign(x) * (exp(|x|) - 1)``, the inverse of ``symlog``."""
-    return ops.sign(input) * ops.expm1(ops.abs(input))
+    return ops.sgn(input) * ops.expm1(ops.abs(input))
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:

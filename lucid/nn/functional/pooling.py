@@ -287,7 +287,7 @@ def _lp_pool(name: str, n: int, input: Any, norm_type: float, kernel_size: Any, 
     x = tensor_arg(input, name)
     kernel = sizes_arg(kernel_size, n, name, "kernel_size")
     out = _avg_pool(name, n, ops.pow(x, norm_type), kernel, stride, 0, ceil_mode, True)
-    return ops.pow(ops.sign(out) * ops.relu(ops.abs(out)) * _count(kernel), 1.0 / norm_type)
+    return ops.pow(ops.sgn(out) * ops.relu(ops.abs(out)) * _count(kernel), 1.0 / norm_type)
 
 
 def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
