@@ -11,7 +11,7 @@ from typing import Any
 from .core import dtypes, modes
 from .core.modes import no_grad
 from .core.tensor import Tensor
-from .nn.module import Module
+from .nn.modules.module import Module
 
 __all__ = ["Row", "Summary", "summary"]
 

@@ -1,9 +1,9 @@
 """Layers, losses and models: PyTorch's ``torch.nn``."""
 
-from . import functional, init
+from . import attention, common_types, functional, grad, init
 from .hooks import *  # noqa: F403
-from .module import Module
 from .modules import *  # noqa: F403
+from .modules.module import Module
 from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 

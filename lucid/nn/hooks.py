@@ -11,7 +11,7 @@ from ..core.op import linear
 from ..core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from .module import Module
+    from .modules.module import Module
 
 __all__ = [
     "register_module_buffer_registration_hook",

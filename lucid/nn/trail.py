@@ -12,7 +12,7 @@ from ..core.errors import DeviceError, DTypeError, ShapeError
 from ..core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from .module import Module
+    from .modules.module import Module
 
 TEACHING = (ShapeError, DTypeError, DeviceError)
 

@@ -12,6 +12,7 @@ from ...core.tensor import Tensor, as_tensor
 from ...functions.creation import ones, zeros
 from ...functions.reduction import softmax
 from ...functions.shaping import cat
+from ..attention import kept
 from .dropout import dropout
 from .linear import linear
 
@@ -81,8 +82,13 @@ def scaled_dot_product_attention(
         if attn_mask is None
         else additive(attn_mask, query.dtype)
     )
-    if dropout_p > 0.0:
-        weights = softmax(query @ key.mT * factor + mask, -1)  # type: ignore[attr-defined]
+    if dropout_p > 0.0 or kept():
+        scores = query @ key.mT * factor + mask  # type: ignore[attr-defined]
+        if attn_mask is None:
+            weights = softmax(scores, -1)
+        else:  # a row that is masked throughout gets zeros, not NaN
+            void = (scores == -math.inf).all(-1, keepdim=True)  # type: ignore[attr-defined]
+            weights = ops.where(void, 0.0, softmax(ops.where(void, 0.0, scores), -1))
         return dropout(weights, dropout_p, True) @ value  # type: ignore[operator]
     return ops.attention(query, key, value, mask, factor)
 

@@ -7,8 +7,9 @@ from typing import Any
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
 from .. import functional as F
-from ..module import Module
 from ..parameter import Parameter
+from .attention import MultiheadAttention  # noqa: F401  (PyTorch's place for it)
+from .module import Module
 
 __all__ = [
     "CELU",

@@ -1,145 +1,124 @@
-"""Layers that pool to a given output size: adaptive and fractional windows."""
+"""A softmax over very many classes."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections import namedtuple
+from collections.abc import Sequence
+from typing import Any
 
+from ... import ops
 from ...core.tensor import Tensor
+from ...functions.shaping import cat
 from .. import functional as F
-from ..functional.conv import sizes_arg
-from ..module import Module
+from .container import ModuleList, Sequential
+from .linear import Linear
+from .module import Module
 
-__all__ = [
-    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d",
-    "FractionalMaxPool2d", "FractionalMaxPool3d",
-]  # fmt: skip
+__all__ = ["AdaptiveLogSoftmaxWithLoss"]
 
 
-class _AdaptiveAvg(Module):
-    function: ClassVar[Any]
-
-    def __init__(self, output_size: Any):
-        super().__init__()
-        self.output_size = output_size
-
-    def forward(self, input: Tensor) -> Tensor:
-        return type(self).function(input, self.output_size)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
+ASMoutput = namedtuple("ASMoutput", ["output", "loss"])
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvg):
-    """Averages of windows chosen so that the output has length ``output_size``."""
+class AdaptiveLogSoftmaxWithLoss(Module):
+    """A softmax over very many classes: frequent ones in the head, rare ones in clusters with smaller projections.
 
-    function = F.adaptive_avg_pool1d
-
-
-class AdaptiveAvgPool2d(_AdaptiveAvg):
-    """Averages of windows chosen so that the output has the spatial shape ``output_size`` (None keeps a size).
+    ``cutoffs`` are the class numbers where clusters begin (classes sorted by frequency); cluster i has features
+    ``in_features / div_value^(i+1)``. Raises ValueError for bad cutoffs. Grave et al., 2016 (arXiv 1609.04309).
 
     >>> import lucid
-    >>> from lucid import nn
-    >>> nn.AdaptiveAvgPool2d((5, None))(lucid.zeros(1, 64, 8, 9)).shape
-    lucid.Size([1, 64, 5, 9])
+    >>> layer = lucid.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5, 10])
+    >>> layer(lucid.ones(3, 8), lucid.tensor([0, 7, 19])).output.shape
+    lucid.Size([3])
     """
-
-    function = F.adaptive_avg_pool2d
-
-
-class AdaptiveAvgPool3d(_AdaptiveAvg):
-    """Averages of windows chosen so that the output has the spatial shape ``output_size`` (None keeps a size)."""
-
-    function = F.adaptive_avg_pool3d
-
-
-class _AdaptiveMax(Module):
-    function: ClassVar[Any]
-
-    def __init__(self, output_size: Any, return_indices: bool = False):
-        super().__init__()
-        self.output_size, self.return_indices = output_size, return_indices
-
-    def forward(self, input: Tensor) -> Any:
-        return type(self).function(input, self.output_size, self.return_indices)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
-
-
-class AdaptiveMaxPool1d(_AdaptiveMax):
-    """Maxima of windows chosen so that the output has length ``output_size``."""
-
-    function = F.adaptive_max_pool1d
-
-
-class AdaptiveMaxPool2d(_AdaptiveMax):
-    """Maxima of windows chosen so that the output has the spatial shape ``output_size`` (None keeps a size).
-
-    >>> import lucid
-    >>> from lucid import nn
-    >>> nn.AdaptiveMaxPool2d((5, 7))(lucid.zeros(1, 64, 8, 9)).shape
-    lucid.Size([1, 64, 5, 7])
-    """
-
-    function = F.adaptive_max_pool2d
-
-
-class AdaptiveMaxPool3d(_AdaptiveMax):
-    """Maxima of windows chosen so that the output has the spatial shape ``output_size`` (None keeps a size)."""
-
-    function = F.adaptive_max_pool3d
-
-
-class _FractionalMax(Module):
-    ndim: ClassVar[int]
-    function: ClassVar[Any]
 
     def __init__(
         self,
-        kernel_size: Any,
-        output_size: Any = None,
-        output_ratio: Any = None,
-        return_indices: bool = False,
-        _random_samples: Any = None,
+        in_features: int,
+        n_classes: int,
+        cutoffs: Sequence[int],
+        div_value: float = 4.0,
+        head_bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
     ):
         super().__init__()
-        n, name = self.ndim, type(self).__name__
-        self.kernel_size, self.return_indices = sizes_arg(kernel_size, n, name, "kernel_size"), return_indices
-        self.register_buffer("_random_samples", _random_samples)
-        self.output_size = None if output_size is None else sizes_arg(output_size, n, name, "output_size")
-        self.output_ratio = (output_ratio,) * n if isinstance(output_ratio, int | float) else output_ratio
-        if output_size is None and output_ratio is None:
-            raise ValueError(f"{name} requires specifying either an output size, or a pooling ratio")
-        if output_size is not None and output_ratio is not None:
-            raise ValueError("only one of output_size and output_ratio may be specified")
-        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
-            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+        cutoffs = list(cutoffs)
+        if not cutoffs:
+            raise ValueError("cutoffs should be a sequence of length larger than 0")
+        if (
+            cutoffs != sorted(cutoffs)
+            or min(cutoffs) <= 0
+            or max(cutoffs) > n_classes - 1
+            or len(set(cutoffs)) != len(cutoffs)
+            or any(int(c) != c for c in cutoffs)
+        ):
+            raise ValueError(
+                "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each value is between 1 and n_classes-1"
+            )
+        self.in_features, self.n_classes, self.cutoffs = in_features, n_classes, [*cutoffs, n_classes]
+        self.div_value, self.head_bias = div_value, head_bias
+        self.shortlist_size = self.cutoffs[0]
+        self.n_clusters = len(self.cutoffs) - 1
+        self.head_size = self.shortlist_size + self.n_clusters
+        factory = {"device": device, "dtype": dtype}
+        self.head = Linear(in_features, self.head_size, bias=head_bias, **factory)
+        self.tail = ModuleList()
+        for i in range(self.n_clusters):
+            width = int(in_features // (div_value ** (i + 1)))
+            size = self.cutoffs[i + 1] - self.cutoffs[i]
+            self.tail.append(
+                Sequential(
+                    Linear(in_features, width, bias=False, **factory), Linear(width, size, bias=False, **factory)
+                )
+            )
 
-    def forward(self, input: Tensor) -> Any:
-        return type(self).function(
-            input,
-            self.kernel_size,
-            self.output_size,
-            self.output_ratio,
-            self.return_indices,
-            _random_samples=self._random_samples,
-        )
+    def reset_parameters(self) -> None:
+        self.head.reset_parameters()
+        for layer in self.tail.modules():
+            if isinstance(layer, Linear):
+                layer.reset_parameters()
 
+    def forward(self, input_: Tensor, target_: Tensor) -> ASMoutput:
+        if target_.ndim > 1:
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        if input_.ndim != target_.ndim + 1:
+            raise RuntimeError(
+                f"{target_.ndim}D target tensor expects {target_.ndim + 1}D input tensors, but found inputs with size {tuple(input_.shape)}"
+            )
+        batched = target_.ndim == 1
+        if batched and input_.shape[0] != target_.shape[0]:
+            raise RuntimeError("Input and target should have the same size in the batch dimension.")
+        low, high = int(target_.min()), int(target_.max())  # type: ignore[attr-defined]
+        if low < 0 or high >= self.n_classes:
+            raise RuntimeError(
+                f"Target values should be in [0, {self.n_classes - 1}], but values in range [{low}, {high}] were found. "
+            )
+        x, target = (input_, target_) if batched else (input_.unsqueeze(0), target_.unsqueeze(0))  # type: ignore[attr-defined]
+        head = F.log_softmax(self.head(x), 1)
+        index, output = target, None
+        for i in range(self.n_clusters):
+            inside = (target >= self.cutoffs[i]) & (target < self.cutoffs[i + 1])
+            index = ops.where(inside, self.shortlist_size + i, index)
+            rows = inside.nonzero().squeeze(1)
+            if rows.shape[0]:
+                inner = F.log_softmax(self.tail[i](x.index_select(0, rows)), 1)  # type: ignore[attr-defined]
+                own = inner.gather(1, (target[rows] - self.cutoffs[i]).unsqueeze(1)).squeeze(1)
+                part = x.new_zeros(target.shape[0]).index_add(0, rows, own)  # type: ignore[attr-defined]
+                output = part if output is None else output + part
+        chosen = head.gather(1, index.unsqueeze(1)).squeeze(1)
+        output = chosen if output is None else output + chosen
+        loss = (-output).mean()
+        return ASMoutput(output if batched else output.squeeze(0), loss)
 
-class FractionalMaxPool2d(_FractionalMax):
-    """Maxima of windows at pseudo-random steps, to an ``output_size`` or by an ``output_ratio``; arXiv:1412.6071.
+    def log_prob(self, input: Tensor) -> Tensor:
+        """The log-probabilities of all classes: (N, in_features) to (N, n_classes)."""
+        head = F.log_softmax(self.head(input), 1)
+        parts = [head[:, : self.shortlist_size]]  # type: ignore[index]
+        for i, cluster in enumerate(self.tail):
+            parts.append(F.log_softmax(cluster(input), 1) + head[:, self.shortlist_size + i].unsqueeze(1))  # type: ignore[index]
+        return cat(parts, 1)
 
-    >>> import lucid
-    >>> from lucid import nn
-    >>> nn.FractionalMaxPool2d(3, output_size=(13, 12))(lucid.zeros(2, 4, 50, 32)).shape
-    lucid.Size([2, 4, 13, 12])
-    """
-
-    ndim, function = 2, F.fractional_max_pool2d
-
-
-class FractionalMaxPool3d(_FractionalMax):
-    """Maxima of windows at pseudo-random steps in volumes, to an ``output_size`` or by an ``output_ratio``; arXiv:1412.6071."""
-
-    ndim, function = 3, F.fractional_max_pool3d
+    def predict(self, input: Tensor) -> Tensor:
+        """The most likely class of each row."""
+        return self.log_prob(input).argmax(1)  # type: ignore[attr-defined]

@@ -7,8 +7,8 @@ from typing import Any
 from ...core.tensor import Tensor
 from .. import functional as F
 from .. import init
-from ..module import Module
-from .linear import Linear, empty_parameter
+from .linear import NonDynamicallyQuantizableLinear, empty_parameter
+from .module import Module
 
 __all__ = ["MultiheadAttention"]
 
@@ -65,7 +65,7 @@ class MultiheadAttention(Module):
             self.in_proj_bias = empty_parameter((3 * embed_dim,), device, dtype)
         else:
             self.register_parameter("in_proj_bias", None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
         for name in ("bias_k", "bias_v"):
             setattr(self, name, empty_parameter((1, 1, embed_dim), device, dtype) if add_bias_kv else None)
         self.add_zero_attn = add_zero_attn

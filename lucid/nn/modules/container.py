@@ -8,8 +8,8 @@ from itertools import chain, islice
 from typing import Any
 
 from ...core.tensor import Tensor
-from ..module import Module
 from ..parameter import Parameter
+from .module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 

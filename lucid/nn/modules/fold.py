@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from ...core.tensor import Tensor
 from .. import functional as F
 from ..functional.conv import sizes_arg
-from ..module import Module
+from .module import Module
 
 __all__ = ["Fold", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Unfold"]
 

@@ -11,9 +11,9 @@ from .. import functional as F
 from .. import init
 from ..functional.dropout import check_probability
 from ..functional.own import normal_noise
-from ..module import Module
 from ..parameter import Parameter
 from .linear import Linear, empty_parameter
+from .module import Module
 
 __all__ = [
     "DropBlock", "DropPath", "FusedLinear", "GlobalResponseNorm", "LearnedPosEmbedding", "NoisyLinear", "Rearrange",

@@ -13,10 +13,10 @@ from ...functions.creation import zeros
 from ...functions.shaping import cat, stack
 from .. import functional as F
 from .. import init
-from ..module import Module
 from ..parameter import Parameter
 from ..utils.rnn import PackedSequence
 from .linear import empty_parameter
+from .module import Module
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
 

@@ -12,11 +12,11 @@ from ...core.tensor import Tensor
 from ...functions.creation import full
 from .. import functional as F
 from .. import init
-from ..module import Module
 from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
 from .linear import Linear
+from .module import Module
 from .normalization import LayerNorm
 
 __all__ = [

@@ -10,13 +10,15 @@ from .clip_grad import (
     get_total_norm,
     grad_norm,
 )  # fmt: skip
-from .convert import copy_parameters_and_buffers, parameters_to_vector, vector_to_parameters
+from .convert_parameters import copy_parameters_and_buffers, parameters_to_vector, vector_to_parameters
 from .fusion import fuse_conv_bn_eval, fuse_conv_bn_weights, fuse_linear_bn_eval, fuse_linear_bn_weights
 from .helpers import (
     apply_chunking_to_forward,
     get_activation_from_name,
     get_activation_module_from_name,
-    skip_init,
 )  # fmt: skip
-from .old_norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
+from .init import skip_init
+from .memory_format import convert_conv2d_weight_memory_format, convert_conv3d_weight_memory_format
 from .rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence
+from .spectral_norm import remove_spectral_norm, spectral_norm
+from .weight_norm import remove_weight_norm, weight_norm

@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import ops
 from ...core.tensor import Tensor
-from ..module import Module
+from ..modules.module import Module
 from ..parameter import Parameter
 
 __all__ = ["fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights"]

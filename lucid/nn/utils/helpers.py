@@ -1,39 +1,19 @@
-"""Small tools: modules without initialisation, activations by name, forward in chunks."""
+"""Small tools: activations by name, forward in chunks."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any
 
 from ...core.tensor import Tensor
 from .. import functional as F
-from .. import init
-from ..module import Module
+from ..modules.module import Module
 
-__all__ = ["apply_chunking_to_forward", "get_activation_from_name", "get_activation_module_from_name", "skip_init"]
+__all__ = ["apply_chunking_to_forward", "get_activation_from_name", "get_activation_module_from_name"]
 ACTIVATIONS = {
     "relu": "ReLU", "relu6": "ReLU6", "leaky_relu": "LeakyReLU", "elu": "ELU", "selu": "SELU", "gelu": "GELU", "silu": "SiLU",
     "swish": "SiLU", "mish": "Mish", "sigmoid": "Sigmoid", "tanh": "Tanh", "softplus": "Softplus", "hardswish": "Hardswish",
     "hard_swish": "Hardswish", "hardsigmoid": "Hardsigmoid", "hard_sigmoid": "Hardsigmoid", "identity": "Identity",
 }  # fmt: skip
-
-
-def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Module:
-    """Make a module without spending time on random initial values (they are undefined).
-
-    Raises RuntimeError for a class that is no Module or takes no ``device``.
-
-    >>> from lucid import nn
-    >>> nn.utils.skip_init(nn.Linear, 2, 3)
-    Linear(in_features=2, out_features=3, bias=True)
-    """
-    if not issubclass(module_cls, Module):
-        raise RuntimeError(f"Expected a Module; got {module_cls}")
-    if "device" not in inspect.signature(module_cls).parameters:
-        raise RuntimeError("Module must support a 'device' arg to skip initialization")
-    with init.skipped():
-        return module_cls(*args, **kwargs)
 
 
 def get_activation_module_from_name(act_name: str) -> Module | None:

@@ -8,7 +8,7 @@ from ... import ops
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
 from .. import functional as F
-from ..module import Module
+from ..modules.module import Module
 from .parametrize import register_parametrization
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]

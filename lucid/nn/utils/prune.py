@@ -9,7 +9,7 @@ from typing import Any
 from ... import ops
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
-from ..module import Module
+from ..modules.module import Module
 
 __all__ = [
     "BasePruningMethod", "CustomFromMask", "Identity", "L1Unstructured", "LnStructured", "PruningContainer",

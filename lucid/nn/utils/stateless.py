@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...core.tensor import Tensor
-from ..module import Module
+from ..modules.module import Module
 
 __all__ = ["functional_call", "swapped"]
 

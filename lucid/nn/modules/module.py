@@ -6,21 +6,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from ..core import dtypes
-from ..core.graph import RemovableHandle
-from ..core.modes import no_grad
-from ..core.tensor import Tensor
-from . import hooks
-from .hooks import Registry
-from .parameter import Buffer, Parameter, is_lazy
-from .state import StateDict
-from .trail import extend
+from ...core.graph import RemovableHandle
+from ...core.tensor import Tensor
+from .. import hooks
+from ..conversion import Conversion
+from ..hooks import *  # noqa: F403  (PyTorch's place for the global hooks)
+from ..hooks import Registry
+from ..parameter import Buffer, Parameter
+from ..state import StateDict
+from ..trail import extend
 
-__all__ = ["Module"]
 M = TypeVar("M", bound="Module")
 
 
-class Module(StateDict):
+class Module(Conversion, StateDict):
     """The base class of all layers and models: subclass it, assign parts in ``__init__``, compute in ``forward``.
 
     >>> import lucid
@@ -343,116 +342,6 @@ class Module(StateDict):
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
-    # ---- changing all at once ----
-
-    def apply(self: M, fn: Callable[[Module], None]) -> M:
-        """Call ``fn`` on every submodule, then on this module (to initialise weights, for example)."""
-        for module in self.children():
-            module.apply(fn)
-        fn(self)
-        return self
-
-    def _apply(self: M, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> M:
-        """Replace the data of every parameter, gradient and buffer by ``fn`` of it; parameters stay the same objects."""
-        if recurse:
-            for module in self.children():
-                module._apply(fn)
-        for param in self._parameters.values():
-            if param is None:
-                continue
-            with no_grad():
-                _replace_data(param, fn)
-                if param.grad is not None:
-                    _replace_data(param.grad, fn)
-        for name, buffer in self._buffers.items():
-            if buffer is not None:
-                self._buffers[name] = fn(buffer)
-        return self
-
-    def to(self: M, *args: Any, **kwargs: Any) -> M:
-        """Move to a device and (floating-point parts) to a dtype, in place: ``to(device)``, ``to(dtype)``, ``to(tensor)``.
-
-        Raises TypeError for an integer dtype.
-        """
-        device, dtype = _parse_to(args, kwargs)
-
-        def convert(t: Tensor) -> Tensor:
-            wanted = dtype if dtype is not None and t.dtype.category >= dtypes.FLOAT else None
-            if wanted is not None and t.dtype.is_complex and not wanted.is_complex:
-                wanted = wanted.to_complex()
-            return t.to(device=device, dtype=wanted)  # type: ignore[attr-defined]
-
-        return self._apply(convert)
-
-    def type(self: M, dst_type: Any) -> M:
-        """Cast all parameters and buffers to ``dst_type``."""
-        return self._apply(lambda t: t.type(dst_type))  # type: ignore[attr-defined]
-
-    def _cast_floats(self: M, name: str) -> M:
-        return self._apply(lambda t: getattr(t, name)() if t.dtype.is_floating_point else t)
-
-    def float(self: M) -> M:
-        """Floating-point parameters and buffers as float32."""
-        return self._cast_floats("float")
-
-    def double(self: M) -> M:
-        """Floating-point parameters and buffers as float64."""
-        return self._cast_floats("double")
-
-    def half(self: M) -> M:
-        """Floating-point parameters and buffers as float16."""
-        return self._cast_floats("half")
-
-    def bfloat16(self: M) -> M:
-        """Floating-point parameters and buffers as bfloat16."""
-        return self._cast_floats("bfloat16")
-
-    def cpu(self: M) -> M:
-        """Move to the CPU."""
-        return self._apply(lambda t: t.cpu())  # type: ignore[attr-defined]
-
-    def cuda(self: M, device: Any = None) -> M:
-        """Move to a CUDA device."""
-        return self._apply(lambda t: t.cuda(device))  # type: ignore[attr-defined]
-
-    def to_empty(self: M, *, device: Any, recurse: bool = True) -> M:
-        """Move to a device with undefined contents."""
-        from .. import empty_like
-
-        return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
-
-    def share_memory(self: M) -> M:
-        """Accepted for PyTorch's sake: tensors are shared between threads as they are."""
-        return self
-
-    def train(self: M, mode: bool = True) -> M:
-        """Set training mode here and below: dropout drops, batch norm learns its statistics."""
-        if not isinstance(mode, bool):
-            raise ValueError("training mode is expected to be boolean")
-        self.training = mode
-        for module in self.children():
-            module.train(mode)
-        return self
-
-    def eval(self: M) -> M:
-        """``train(False)``."""
-        return self.train(False)
-
-    def requires_grad_(self: M, requires_grad: bool = True) -> M:
-        """Freeze or unfreeze all parameters."""
-        for param in self.parameters():
-            param.requires_grad_(requires_grad)
-        return self
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop (or zero) the gradients of all parameters."""
-        for param in self.parameters():
-            if param.grad is not None:
-                if set_to_none:
-                    param.grad = None
-                else:
-                    param.grad.detach_().zero_()  # type: ignore[attr-defined]
-
     # ---- hooks ----
 
     def register_forward_pre_hook(
@@ -523,38 +412,3 @@ def _replaced(registry: dict, module: Module, name: str, value: Any) -> Any:
         if changed is not None:
             value = changed
     return value
-
-
-def _replace_data(t: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
-    if is_lazy(t):
-        t.value = fn(t.detach()).value  # type: ignore[attr-defined]
-        return
-    new = fn(t.detach())  # type: ignore[attr-defined]
-    if new.value is not t.value:
-        t.data = new  # type: ignore[attr-defined]
-
-
-def _parse_to(args: tuple, kwargs: dict) -> tuple[Any, Any]:
-    """The device and dtype of a call of ``Module.to``."""
-    from ..core.device import device as Device
-
-    unknown = set(kwargs) - {"device", "dtype", "tensor", "non_blocking", "memory_format", "copy"}
-    if unknown:
-        raise TypeError(f"to() received an invalid keyword argument {sorted(unknown)[0]!r}")
-    device, dtype = kwargs.get("device"), kwargs.get("dtype")
-    for arg in (*args, kwargs.get("tensor")):
-        if isinstance(arg, Tensor):
-            device, dtype = arg.device, arg.dtype
-        elif isinstance(arg, dtypes.dtype) or (isinstance(arg, str) and arg in dtypes.NAMES):
-            dtype = arg
-        elif isinstance(arg, str | Device) or type(arg) is int:
-            device = arg
-        elif arg is not None and not isinstance(arg, bool):
-            dtype = arg
-    if dtype is not None:
-        dtype = dtypes.as_dtype(dtype)
-        if dtype.category < dtypes.FLOAT:
-            raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
-            )
-    return (None if device is None else Device(device)), dtype
