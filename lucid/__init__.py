@@ -38,6 +38,7 @@ _LAZY = {
         name: name
         for name in (
             "accelerator",
+            "amp",
             "backends",
             "cuda",
             "datasets",
@@ -56,6 +57,9 @@ _LAZY = {
             "version",
         )
     },
+    "autocast": "amp:autocast",
+    "get_autocast_dtype": "amp:get_autocast_dtype",
+    "is_autocast_enabled": "amp:is_autocast_enabled",
     "save": "serialization:save",
     "load": "serialization:load",
     "set_num_threads": "threads:set_num_threads",

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ops
 from ..core.errors import ShapeError
+from ..core.precision import autocast_unites
 from ..core.tensor import Tensor
 from .products import matmul
 from .registry import public, tensor_arg
@@ -190,7 +191,7 @@ def _contract(a: tuple[Tensor, Labels], b: tuple[Tensor, Labels], needed: set) -
     left, right = [c for c in p if c not in q], [c for c in q if c not in p]
     labels = (*batch, *left, *right)
     shape = tuple(size[c] for c in labels)
-    if x.dtype is not y.dtype:
+    if x.dtype is not y.dtype and not autocast_unites(x, y):
         raise RuntimeError(f"einsum(): expected operands of one dtype, got {x.dtype} and {y.dtype}")
     x = ops.permute_dims(x, tuple(p.index(c) for c in (*batch, *left, *inner)))
     y = ops.permute_dims(y, tuple(q.index(c) for c in (*batch, *inner, *right)))

@@ -8,7 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import ShapeError
-from ..core.precision import in_single
+from ..core.precision import autocast_unites, cast_narrow, in_single
 from ..core.tensor import Tensor
 from .linalg_norms import vector_norm
 from .products import bmm, dot, matmul, mm, mv
@@ -23,6 +23,8 @@ __all__ = ["cross", "diagonal", "dot", "inner", "matmul", "matrix_transpose", "o
 
 def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     x = tensor_arg(input, name)
+    if x.dtype is not product.dtype and autocast_unites(x, product):
+        x = cast_narrow(x, product.dtype)
     if x.dtype is not product.dtype:
         raise RuntimeError(f"{name}: self and mat2 must have the same dtype, but got {x.dtype} and {product.dtype}")
     if product.dtype.category <= dtypes.INTEGER and (isinstance(alpha, float) or isinstance(beta, float)):

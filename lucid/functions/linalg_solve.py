@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import LinAlgError, ShapeError
+from ..core.precision import current_policy
 from ..core.tensor import Tensor, as_tensor, wrap
 from ..ops import matrices as linalg_ops
 from .registry import FUNCTIONS, public, tensor_arg
@@ -41,6 +42,8 @@ def matrices(A: Any, name: str, *, square: bool = False, position: str = "A") ->
     if x.dtype.category < dtypes.FLOAT:
         raise RuntimeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {x.dtype}")
     if x.dtype.itemsize == 2:
+        if current_policy() is not None:  # inside autocast
+            return x.float()  # type: ignore[no-any-return, operator]
         raise RuntimeError(f"linalg.{name}: Low precision dtypes not supported. Got {x.dtype}")
     if square and x.shape[-1] != x.shape[-2]:
         raise ShapeError(

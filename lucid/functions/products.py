@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from ..core.errors import ShapeError
+from ..core.precision import autocast_unites
 from ..core.tensor import Tensor
 from ..ops.matrices import matmul as matmul_op
 from .registry import public, tensor_arg
@@ -31,7 +32,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     inner = b[0] if q == 1 else b[-2]
     if a[-1] != inner:
         raise ShapeError(f"matmul: inner sizes differ: {tuple(a)} @ {tuple(b)}; {a[-1]} != {inner}")
-    if x.dtype is not y.dtype:
+    if x.dtype is not y.dtype and not autocast_unites(x, y):
         raise RuntimeError(
             f"matmul: expected both operands to have the same dtype, but got {x.dtype} and {y.dtype}; cast one with .to()"
         )

@@ -7,6 +7,7 @@ from typing import Any
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.precision import in_single
 from ...core.tensor import Tensor
 from ._reduction import reduced, reduction_arg
 
@@ -97,6 +98,7 @@ def _weighted(
     return loss.sum() / total  # type: ignore[attr-defined]
 
 
+@in_single
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -129,6 +131,7 @@ def nll_loss(
     return _weighted(loss, target, weight, mask, shape, reduction)
 
 
+@in_single
 def cross_entropy(
     input: Tensor,
     target: Tensor,

@@ -9,6 +9,7 @@ from typing import Any
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.precision import lowered
 from ...core.tensor import Tensor
 from ...functions.registry import tensor_arg
 
@@ -61,7 +62,7 @@ def _tensors(name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None) -> No
             f"{name}: Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}"
         )
     for other, what in ((w, "weight"), (bias, "bias")):
-        if other is not None and other.dtype is not x.dtype:
+        if other is not None and other.dtype is not x.dtype and lowered(x.device.type) is None:
             raise RuntimeError(
                 f"{name}: Input type ({x.dtype}) and {what} type ({other.dtype}) should be the same; cast one with .to()"
             )

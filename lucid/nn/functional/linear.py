@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...core.errors import DTypeError, ShapeError
 from ...core.op import OPS
+from ...core.precision import lowered
 from ...core.tensor import Tensor
 
 __all__ = ["bilinear", "linear"]
@@ -54,6 +55,9 @@ def _odd(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             f"linear: the input has {x[-1] if x else 'no'} features (shape {x}), the weight expects {w[-1]} (shape {w})"
         )
     if input.dtype is not weight.dtype:
+        lower = lowered(input.device.type, input, weight, bias)
+        if lower is not None and lower[0].dtype is lower[1].dtype:  # type: ignore[union-attr]
+            return linear(*lower)  # type: ignore[arg-type]
         raise DTypeError(f"linear: the input is {input.dtype}, the weight {weight.dtype}; cast one with .to()")
     if len(w) == 1:
         out = input @ weight  # type: ignore[operator]

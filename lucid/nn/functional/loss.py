@@ -8,6 +8,7 @@ from typing import Any
 
 from ... import ops
 from ...core.errors import ShapeError
+from ...core.precision import in_single
 from ...core.tensor import Tensor
 from ._reduction import reduced, reduction_arg, warn_sizes
 from .distance import pairwise_distance
@@ -37,6 +38,7 @@ def _with_weight(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
     return reduced(loss, reduction)
 
 
+@in_single
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -57,6 +59,7 @@ def mse_loss(
     return _with_weight(ops.square(input - target), weight, reduction)  # type: ignore[operator]
 
 
+@in_single
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -71,6 +74,7 @@ def l1_loss(
     return _with_weight(ops.abs(input - target), weight, reduction)  # type: ignore[operator]
 
 
+@in_single
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -91,6 +95,7 @@ def smooth_l1_loss(
     )
 
 
+@in_single
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -104,6 +109,7 @@ def huber_loss(
     return _with_weight(ops.where(size < delta, ops.square(d) * 0.5, (size - 0.5 * delta) * delta), weight, reduction)
 
 
+@in_single
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -132,6 +138,7 @@ def binary_cross_entropy(
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@in_single
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -154,6 +161,7 @@ def binary_cross_entropy_with_logits(
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@in_single
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -171,6 +179,7 @@ def kl_div(
     return reduced(loss, reduction)
 
 
+@in_single
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -191,6 +200,7 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
+@in_single
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
@@ -220,6 +230,7 @@ def gaussian_nll_loss(
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
+@in_single
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -244,6 +255,7 @@ def _positive(x: Tensor) -> Tensor:
     return ops.where(x >= 0, x, 0.0)  # type: ignore[operator]
 
 
+@in_single
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -259,6 +271,7 @@ def hinge_embedding_loss(
     return reduced(far + near, reduction)
 
 
+@in_single
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -285,6 +298,7 @@ def cosine_embedding_loss(
     return reduced(loss, reduction)
 
 
+@in_single
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Tensor:
@@ -293,6 +307,7 @@ def soft_margin_loss(
     return reduced(-ops.log_sigmoid(target * input), reduction)  # type: ignore[operator]
 
 
+@in_single
 def multilabel_soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -322,6 +337,7 @@ def _margin_rows(name: str, input: Tensor, target: Tensor, target_ndim: int) -> 
     return (input, target) if input.ndim == 2 else (input.unsqueeze(0), target.unsqueeze(0))  # type: ignore[attr-defined]
 
 
+@in_single
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -361,6 +377,7 @@ def _positive_open(x: Tensor) -> Tensor:
     return ops.where(x > 0, x, 0.0)  # type: ignore[operator]
 
 
+@in_single
 def multilabel_margin_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Tensor:
@@ -382,6 +399,7 @@ def multilabel_margin_loss(
     return reduced(loss[0] if single else loss, reduction)
 
 
+@in_single
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -413,6 +431,7 @@ def triplet_margin_loss(
     )
 
 
+@in_single
 def triplet_margin_with_distance_loss(
     anchor: Tensor,
     positive: Tensor,
