@@ -159,6 +159,11 @@ def gelu_grad(xp: Any, g: Any, x: Any, approximate: str) -> Any:
     return g * (0.5 * (1 + xp.erf(x * math.sqrt(0.5))) + x * xp.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
 
 
+def gelu_grad_by_out(xp: Any, g: Any, x: Any, out: Any, approximate: str) -> Any:
+    """NumPy's kernel takes the cdf from ``out``; elsewhere it costs nothing to compute it again."""
+    return xp.gelu_grad(g, x, approximate)
+
+
 def hardtanh(xp: Any, x: Any, low: float, high: float) -> Any:
     return xp.where(x <= low, low, xp.where(x >= high, high, x))
 
@@ -182,7 +187,7 @@ COMPOSED = {
 }
 
 DERIVATIVES = (
-    "elu_grad", "gelu_grad", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad",
+    "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad",
 )  # fmt: skip
 
 

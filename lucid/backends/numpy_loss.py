@@ -11,6 +11,7 @@ import numpy as np
 
 from .numpy_ import F32, is_half
 from .numpy_elementwise import _SIGNED
+from .numpy_reduce import log_sum_rows
 from .numpy_special import _ERF32, erf
 
 
@@ -18,22 +19,25 @@ def cross_entropy(x: Any, target: Any) -> tuple:
     """Rows of logits and class numbers: ``log(sum(exp(row))) - row[target]`` and the log-sum."""
     if is_half(x):
         return tuple(a.astype(x.dtype) for a in cross_entropy(x.astype(F32), target))
-    top = np.maximum.reduce(x, 1, None, None, True)
-    e = np.subtract(x, top)
-    np.exp(e, e)
-    log_sum = np.log(np.add.reduce(e, 1))
-    log_sum += top[:, 0]
-    return log_sum - x[np.arange(len(x)), target], log_sum
+    log_sum = log_sum_rows(x)
+    at = np.arange(0, x.size, x.shape[1])
+    at += target
+    return log_sum - x.reshape(-1).take(at), log_sum
 
 
 def cross_entropy_grad(g: Any, x: Any, log_sum: Any, target: Any) -> Any:
-    """``g * (softmax(x) - one_hot(target))``, row by row."""
+    """``g * (softmax(x) - one_hot(target))``, row by row; ``g`` goes into the exponent, which saves a pass."""
     if is_half(x):
         return cross_entropy_grad(g.astype(F32), x.astype(F32), log_sum.astype(F32), target).astype(x.dtype)
-    out = np.subtract(x, log_sum[:, None])
+    inside = x.size >= 4096 and np.minimum.reduce(g) > 0
+    out = np.subtract(x, (log_sum - np.log(g) if inside else log_sum)[:, None])
     np.exp(out, out)
-    out[np.arange(len(x)), target] -= 1
-    out *= g[:, None]
+    if not inside:
+        out *= g[:, None]
+    at = np.arange(0, x.size, x.shape[1])
+    at += target
+    flat = out.reshape(-1)
+    flat[at] -= g
     return out
 
 
@@ -77,7 +81,10 @@ def _blocked(f: Callable, *arrays: Any) -> Any:
 
 
 def leaky_relu(x: Any, slope: float) -> Any:
-    return np.maximum(x, x * slope) if 0 <= slope <= 1 else np.where(x > 0, x, x * slope)
+    below = np.multiply(x, slope)
+    if not 0 <= slope <= 1:
+        return np.where(x > 0, x, below)
+    return np.maximum(x, below, out=below if x.ndim else None)
 
 
 def leaky_relu_grad(g: Any, x: Any, slope: float) -> Any:
@@ -154,8 +161,10 @@ def _tanh_of_gelu(x: Any) -> Any:
     return np.tanh(t, t)
 
 
-# erf(x / sqrt 2) = tanh(x p(x^2)), with the p of numpy_special's erf, scaled.
-_ERF_ROOT_HALF = [float(a) * math.sqrt(0.5) * 0.5 ** (len(_ERF32) - 1 - i) for i, a in enumerate(_ERF32)]
+# erf(x / sqrt 2) = tanh(x p(x^2)), with the p of numpy_special's erf, scaled. 0-d arrays, not floats: half the overhead.
+_ERF_ROOT_HALF = [
+    np.array(float(a) * math.sqrt(0.5) * 0.5 ** (len(_ERF32) - 1 - i), F32) for i, a in enumerate(_ERF32)
+]
 
 
 def _erf_of_gelu(x: Any) -> Any:
@@ -164,20 +173,44 @@ def _erf_of_gelu(x: Any) -> Any:
     square = np.multiply(x, x, _room(x, 0))
     t = np.multiply(square, _ERF_ROOT_HALF[0], _room(x, 1))
     for a in _ERF_ROOT_HALF[1:-1]:
-        t += a
-        t *= square
-    t += _ERF_ROOT_HALF[-1]
-    t *= x
+        np.add(t, a, t)
+        np.multiply(t, square, t)
+    np.add(t, _ERF_ROOT_HALF[-1], t)
+    np.multiply(t, x, t)
     return np.tanh(t, t)
 
 
 def gelu(x: Any, approximate: str) -> Any:
     def part(x: Any, out: Any) -> None:
-        np.add(_tanh_of_gelu(x) if approximate == "tanh" else _erf_of_gelu(x), 1, out)
-        out *= x
-        out *= 0.5
+        t = _tanh_of_gelu(x) if approximate == "tanh" else _erf_of_gelu(x)
+        np.add(t, 1, t)
+        np.multiply(t, x, t)
+        np.multiply(t, 0.5, out)
 
     return _blocked(part, x)
+
+
+def gelu_grad_by_out(g: Any, x: Any, y: Any, approximate: str) -> Any:
+    """From ``y = gelu(x)``, whose ratio to ``x`` is the cdf: a division where the error function takes 15 passes."""
+    if approximate == "tanh":
+        return gelu_grad(g, x, approximate)
+    tiny = 2.0**-100  # y + tiny / 2 over x + tiny: the same for every x that matters, and 1/2 at 0 and for denormal x
+
+    def part(g: Any, x: Any, y: Any, out: Any) -> None:
+        cdf, room = np.add(x, tiny, _room(x, 0)), _room(x, 1)
+        np.add(y, 0.5 * tiny, room)
+        np.divide(room, cdf, cdf)
+        if not np.add.reduce(cdf, None) < math.inf:  # NaN somewhere: perhaps there is an x of -tiny
+            np.copyto(cdf, 0.5, where=x == -tiny)
+        np.multiply(x, x, out)
+        np.multiply(out, -0.5, out)
+        np.exp(out, out)
+        np.multiply(out, x, out)
+        np.multiply(out, 1 / math.sqrt(2 * math.pi), out)
+        np.add(out, cdf, out)
+        np.multiply(out, g, out)
+
+    return _blocked(part, g, x, y)
 
 
 def gelu_grad(g: Any, x: Any, approximate: str) -> Any:

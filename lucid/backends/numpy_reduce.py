@@ -197,13 +197,18 @@ def linear_scan(x: Any, y: Any, axis: int) -> Any:
 # ---- softmax family ----
 
 
+def _is_safe(x: Any) -> bool:
+    """Whether exponentials may be taken as they are: two fast passes save two slow ones. Not for NaN."""
+    return x.size >= 4096 and -_SAFE < x.min() and x.max() < _SAFE
+
+
 def softmax(x: Any, axis: int) -> Any:
     if is_half(x):
         return softmax(x.astype(F32), axis).astype(x.dtype)
     if not x.size:
         return x.copy()
     with np.errstate(all="ignore"):
-        if x.size >= 4096 and -_SAFE < x.min() and x.max() < _SAFE:  # two fast passes save two slow ones; not for NaN
+        if _is_safe(x):
             out = np.exp(x)
         else:
             out = x - np.maximum.reduce(x, axis, None, None, True)
@@ -231,6 +236,9 @@ def log_softmax(x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
     with np.errstate(all="ignore"):
+        if _is_safe(x):
+            out = np.exp(x)
+            return np.subtract(x, np.log(sum(out, axis % x.ndim, True)), out)
         out = x - np.maximum.reduce(x, axis, None, None, True)
         out -= np.log(sum(np.exp(out), axis % x.ndim, True))
         return out
@@ -243,6 +251,18 @@ def log_softmax_grad(g: Any, out: Any, axis: int) -> Any:
     result = np.exp(out)
     result *= sum(g, axis % out.ndim, True)
     return np.subtract(g, result, result)
+
+
+def log_sum_rows(x: Any) -> Any:
+    """``log(sum(exp(row)))`` of each row of logits (not all -inf)."""
+    if _is_safe(x):
+        return np.log(np.dot(np.exp(x), np.ones(x.shape[1], x.dtype)))
+    top = np.maximum.reduce(x, 1, None, None, True)
+    e = np.subtract(x, top)
+    np.exp(e, e)
+    out = np.log(np.dot(e, np.ones(x.shape[1], x.dtype)))
+    out += top[:, 0]
+    return out
 
 
 def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:

@@ -26,7 +26,11 @@ elu = elementwise(
 )
 silu = elementwise("silu", lambda xp, g, x: xp.silu_grad(g, x), promote="float")
 gelu = elementwise(
-    "gelu", lambda xp, g, x, approximate: xp.gelu_grad(g, x, approximate), params=("approximate",), promote="float"
+    "gelu",
+    lambda xp, g, x, out, approximate: xp.gelu_grad_by_out(g, x, out, approximate),
+    params=("approximate",),
+    promote="float",
+    private_out=True,
 )
 hardtanh = elementwise(
     "hardtanh", lambda xp, g, x, low, high: xp.hardtanh_grad(g, x, low, high), params=("low", "high")
