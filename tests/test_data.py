@@ -36,6 +36,13 @@ def test_shuffle_visits_all_and_follows_the_generator():
     assert sorted(order(1)) == Y.tolist() and order(1) == order(1) != order(2)
 
 
+def test_endless_sampling_with_replacement():
+    """minGPT's trainer asks for 10**10 samples and stops when it likes."""
+    sampler = D.RandomSampler(DATA, replacement=True, num_samples=10**10)
+    assert len(sampler) == 10**10 and next(iter(D.DataLoader(DATA, 4, sampler=sampler)))[0].shape == (4,)
+    assert len(list(D.RandomSampler(DATA, replacement=True, num_samples=2500))) == 2500
+
+
 def test_collate_structures():
     Point = namedtuple("Point", "x y")
     batch = D.default_collate([{"a": 1, "p": Point(1.0, "s"), "n": np.float32(2), "l": [True, 2]} for _ in range(2)])

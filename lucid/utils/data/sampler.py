@@ -58,10 +58,11 @@ class RandomSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         n = len(self.data_source)
-        if self.replacement:
-            yield from randint(0, n, (self.num_samples,), generator=self.generator).tolist()
-            return
         left = self.num_samples
+        while self.replacement and left > 0:  # a few at a time: programs ask for 10**10 and stop when they like
+            count = min(left, 1024)
+            yield from randint(0, n, (count,), generator=self.generator).tolist()
+            left -= count
         while left > 0:
             yield from randperm(n, generator=self.generator).tolist()[:left]
             left -= n
