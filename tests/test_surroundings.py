@@ -101,3 +101,26 @@ def test_distributed_sampler_as_in_torch(n, drop_last):
     assert list(drawn[0]) != before
     with pytest.raises(ValueError, match="Invalid rank 2"):
         DistributedSampler(range(8), 2, 2)
+
+
+def test_summary_writer_takes_tensors(tmp_path):
+    pytest.importorskip("tensorboardX", reason="needs lucid[tensorboard]")
+    from tensorboardX.proto import event_pb2
+
+    from lucid.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(tmp_path)) as writer:
+        writer.add_scalar("loss", lucid.tensor(0.5, requires_grad=True), 3)
+        writer.add_scalars("both", {"a": lucid.tensor(1.0), "b": 2.0}, 3)
+        writer.add_histogram("weights", lucid.randn(10), 3)
+        writer.add_image("image", lucid.rand(3, 4, 4), 3)
+    (log,) = tmp_path.glob("events*")
+    data, events = log.read_bytes(), []
+    while data:  # TFRecord: length, its checksum, the event, its checksum
+        size = int.from_bytes(data[:8], "little")
+        events.append(event_pb2.Event.FromString(data[12 : 12 + size]))
+        data = data[16 + size :]
+    values = {v.tag: v for e in events for v in e.summary.value}
+    assert (
+        values["loss"].simple_value == 0.5 and values["weights"].histo.num == 10 and values["image"].image.height == 4
+    )
