@@ -63,8 +63,7 @@ def finite(xp, x):
 
 def _even_share(xp, g, x, out, x_shape, axis, keepdims):
     """Equal extremes share the gradient equally, as in PyTorch's amax and amin."""
-    hit = xp.where(x == restore(xp, out, x_shape, axis, keepdims), 1.0, 0.0)
-    hit = xp.cast(hit, x.dtype)
+    hit = xp.where(x == restore(xp, out, x_shape, axis, keepdims), xp.ones_like(x), 0.0)
     return restore(xp, g, x_shape, axis, keepdims) * hit / xp.sum(hit, axis=axis, keepdims=True)
 
 

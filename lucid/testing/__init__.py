@@ -8,5 +8,6 @@
 from .checks import Case, case, check_device, check_op
 from .comparison import assert_close
 from .numeric import directional_derivative
+from .parity import ParityError, parity
 
-__all__ = ["Case", "assert_close", "case", "check_device", "check_op", "directional_derivative"]
+__all__ = ["Case", "ParityError", "assert_close", "case", "check_device", "check_op", "directional_derivative", "parity"]
