@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ._workspace import room
 from .numpy_ import F32, is_half
 from .numpy_elementwise import _SIGNED
 from .numpy_reduce import log_sum_rows
@@ -48,19 +48,6 @@ def binary_cross_entropy(x: Any, y: Any) -> Any:
 # ---- activations, block by block: each pass finds its data in the cache ----
 
 BLOCK = 65_536  # elements
-_rooms = threading.local()
-
-
-def _room(x: Any, number: int) -> Any:
-    """Memory for a temporary of a block, kept per thread: the system hands out fresh arrays of this size page by page."""
-    if x.size > BLOCK or x.ndim != 1:
-        return np.empty_like(x)
-    key = f"{x.dtype.name}{number}"
-    room = getattr(_rooms, key, None)
-    if room is None or room.size < BLOCK:
-        room = np.empty(BLOCK, x.dtype)
-        setattr(_rooms, key, room)
-    return room[: x.size]
 
 
 def _blocked(f: Callable, *arrays: Any) -> Any:
@@ -139,7 +126,7 @@ def silu(x: Any) -> Any:
 
 def silu_grad(g: Any, x: Any) -> Any:
     def part(g: Any, x: Any, out: Any) -> None:
-        s = np.negative(x, _room(x, 0))
+        s = np.negative(x, room(x, 0))
         np.exp(s, s)
         s += 1
         np.divide(1, s, s)
@@ -153,7 +140,7 @@ def silu_grad(g: Any, x: Any) -> Any:
 
 
 def _tanh_of_gelu(x: Any) -> Any:
-    t = np.multiply(x, x, _room(x, 1))
+    t = np.multiply(x, x, room(x, 1))
     t *= 0.044715
     t += 1
     t *= x
@@ -162,16 +149,14 @@ def _tanh_of_gelu(x: Any) -> Any:
 
 
 # erf(x / sqrt 2) = tanh(x p(x^2)), with the p of numpy_special's erf, scaled. 0-d arrays, not floats: half the overhead.
-_ERF_ROOT_HALF = [
-    np.array(float(a) * math.sqrt(0.5) * 0.5 ** (len(_ERF32) - 1 - i), F32) for i, a in enumerate(_ERF32)
-]
+_ERF_ROOT_HALF = [np.array(float(a) * math.sqrt(0.5) * 0.5 ** (len(_ERF32) - 1 - i), F32) for i, a in enumerate(_ERF32)]
 
 
 def _erf_of_gelu(x: Any) -> Any:
     if x.dtype != F32:
         return erf(x * math.sqrt(0.5))
-    square = np.multiply(x, x, _room(x, 0))
-    t = np.multiply(square, _ERF_ROOT_HALF[0], _room(x, 1))
+    square = np.multiply(x, x, room(x, 0))
+    t = np.multiply(square, _ERF_ROOT_HALF[0], room(x, 1))
     for a in _ERF_ROOT_HALF[1:-1]:
         np.add(t, a, t)
         np.multiply(t, square, t)
@@ -197,9 +182,9 @@ def gelu_grad_by_out(g: Any, x: Any, y: Any, approximate: str) -> Any:
     tiny = 2.0**-100  # y + tiny / 2 over x + tiny: the same for every x that matters, and 1/2 at 0 and for denormal x
 
     def part(g: Any, x: Any, y: Any, out: Any) -> None:
-        cdf, room = np.add(x, tiny, _room(x, 0)), _room(x, 1)
-        np.add(y, 0.5 * tiny, room)
-        np.divide(room, cdf, cdf)
+        cdf, t = np.add(x, tiny, room(x, 0)), room(x, 1)
+        np.add(y, 0.5 * tiny, t)
+        np.divide(t, cdf, cdf)
         if not np.add.reduce(cdf, None) < math.inf:  # NaN somewhere: perhaps there is an x of -tiny
             np.copyto(cdf, 0.5, where=x == -tiny)
         np.multiply(x, x, out)
@@ -216,7 +201,7 @@ def gelu_grad_by_out(g: Any, x: Any, y: Any, approximate: str) -> Any:
 def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
     def tanh_form(g: Any, x: Any, out: Any) -> None:
         t = _tanh_of_gelu(x)
-        slope = np.multiply(x, x, _room(x, 0))
+        slope = np.multiply(x, x, room(x, 0))
         slope *= 3 * 0.044715
         slope += 1
         slope *= x

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ._workspace import room
 from .numpy_ import F32, is_half
 
 BLOCK = 65_536  # elements: 256 kB of float32, so that three blocks fit the second-level cache
+WIDE = 1 << 20  # where passes are few: longer blocks, since every call costs half a microsecond
 ndarray = np.ndarray
 
 
@@ -41,8 +43,8 @@ def _from_rows(rows: ndarray, like: ndarray) -> ndarray:
     return rows.reshape(n, *spatial, c).transpose(0, like.ndim - 1, *range(1, like.ndim - 1))
 
 
-def _blocks(count: int, width: int) -> Iterator[slice]:
-    step = max(1, BLOCK // max(width, 1))
+def _blocks(count: int, width: int, size: int = BLOCK) -> Iterator[slice]:
+    step = max(1, size // max(width, 1))
     for start in range(0, count, step):
         yield slice(start, start + step)
 
@@ -89,9 +91,13 @@ def _plain(x: Any, w: Any, b: Any, axis: tuple, eps: float) -> tuple:
 
 def _rows(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
     count, n = x.shape
+    ones = np.ones(n, x.dtype)
+    if w is not None and x.size >= 16384:
+        found = _affine_rows(x, w.reshape(n), b.reshape(n), eps, ones)
+        if found is not None:
+            return found
     out = np.empty_like(x)
     mean, var = np.empty((2, count, 1), x.dtype)
-    ones = np.ones(n, x.dtype)
     w, b = (None if v is None else v.reshape(n) for v in (w, b))
     for at in _blocks(count, n):
         part, y, m, v = x[at], out[at], mean[at], var[at]
@@ -103,6 +109,37 @@ def _rows(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
             y *= w
             y += b
     return out, mean, var
+
+
+def _near_zero(mean: ndarray, var: ndarray) -> bool:
+    """Whether all means are so small beside the deviations that differences of uncentred sums lose nothing."""
+    return bool((mean * mean <= 4 * var).all())
+
+
+def _affine_rows(x: ndarray, w: ndarray, b: ndarray, eps: float, ones: ndarray) -> tuple | None:
+    """``x * (r w) + (b - m r w)`` for rows with mean m and 1 / std r, both brackets as products of small matrices: BLAS
+    lays vectors along rows and columns faster than broadcasting does, and no pass is needed to centre."""
+    count, n = x.shape
+    mean = np.dot(x, ones)
+    mean /= n
+    var = np.vecdot(x, x)
+    var /= n
+    var -= mean * mean
+    if not (_near_zero(mean, var) and np.dot(w, w) < math.inf):
+        return None
+    r = 1 / np.sqrt(var + eps)
+    ends = np.empty((count, 2), x.dtype)
+    np.multiply(mean, -r, ends[:, 0])
+    ends[:, 1] = 1
+    both = np.stack([w, b])
+    out = np.empty_like(x)
+    for at in _blocks(count, n, WIDE):
+        y, factor = out[at], room(x[at], 0)
+        np.dot(r[at, None], w[None], factor)
+        np.multiply(factor, x[at], factor)
+        np.dot(ends[at], both, y)
+        np.add(y, factor, y)
+    return out, mean[:, None], var[:, None]
 
 
 def _coefficients(mean: ndarray, var: ndarray, w: Any, b: Any, eps: float) -> tuple:
@@ -165,7 +202,9 @@ def standardize_grad(g: Any, hat: Any, scale: Any, axis: Any) -> Any:
     n = math.prod(hat.shape[a] for a in axis)
     if _layout(hat, axis) == "rows" and scale.size * n == hat.size:
         x = hat.reshape(-1, n)
-        return _rows_grad(g.reshape(-1, n), x, None, None, scale.reshape(-1, 1))[0].reshape(hat.shape)
+        out = np.empty_like(hat)
+        _rows_grad(g.reshape(-1, n), x, None, None, scale.reshape(-1, 1), out.reshape(-1, n))
+        return out
     out = g - hat * (np.add.reduce(g * hat, axis, None, None, True) / n)
     out -= np.add.reduce(g, axis, None, None, True) / n
     out *= scale
@@ -182,25 +221,32 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
     layout = _layout(x, axis)
     n = math.prod(x.shape[a] for a in axis)
     if layout == "rows" and w.size == n:
-        found = _rows_grad(g.reshape(-1, n), x.reshape(-1, n), w.reshape(n), mean.reshape(-1, 1), scale.reshape(-1, 1))
-        return found[0].reshape(x.shape), found[1].reshape(w.shape), found[2].reshape(w.shape)
+        out, rows = np.empty_like(x), (-1, n)  # made here: the engine copies a view where it wants an array of its own
+        found = _rows_grad(
+            g.reshape(rows), x.reshape(rows), w.reshape(n), mean.reshape(-1, 1), scale.reshape(-1, 1), out.reshape(rows)
+        )
+        return out, found[0].reshape(w.shape), found[1].reshape(w.shape)
     if layout == "columns":
         found = _columns_grad(_as_rows(g), _as_rows(x), w.reshape(-1), mean.reshape(-1), scale.reshape(-1))
         return _from_rows(found[0], x), found[1].reshape(w.shape), found[2].reshape(w.shape)
     if layout == "planes":
         shape = (*x.shape[:2], -1)
-        found = _planes_grad(g.reshape(shape), x.reshape(shape), w.reshape(-1), mean.reshape(-1), scale.reshape(-1))
-        return found[0].reshape(x.shape), found[1].reshape(w.shape), found[2].reshape(w.shape)
+        out = np.empty_like(x)
+        found = _planes_grad(
+            g.reshape(shape), x.reshape(shape), w.reshape(-1), mean.reshape(-1), scale.reshape(-1), out.reshape(shape)
+        )
+        return out, found[0].reshape(w.shape), found[1].reshape(w.shape)
     from . import composed
     from .base import load
 
     return composed.normalize_grad(load("cpu").table, g, x, w, mean, scale, axis)
 
 
-def _rows_grad(g: ndarray, x: ndarray, w: Any, mean: Any, scale: ndarray) -> tuple:
-    """Without ``mean``, ``x`` is standardized already (and there is no w)."""
+def _rows_grad(g: ndarray, x: ndarray, w: Any, mean: Any, scale: ndarray, out: ndarray) -> tuple:
+    """The gradient of x into ``out``; returns those of w and b. Without ``mean``, ``x`` is standardized already (and there is no w)."""
     count, n = x.shape
-    out = np.empty_like(x)
+    if mean is not None and x.size >= 4096 and bool((mean * mean * (scale * scale) <= 4).all()):
+        return _affine_rows_grad(np.ascontiguousarray(g), x, w, mean, scale, out)
     ones = np.ones(n, x.dtype)
     to_w, to_b = np.zeros((2, n), x.dtype)
     for at in _blocks(count, n):
@@ -217,7 +263,35 @@ def _rows_grad(g: ndarray, x: ndarray, w: Any, mean: Any, scale: ndarray) -> tup
         np.subtract(t, o, o)
         o -= np.dot(t, ones)[:, None] / n
         o *= r
-    return out, to_w, to_b
+    return to_w, to_b
+
+
+def _affine_rows_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray, out: ndarray) -> tuple:
+    """``g * (r w) - x * a + d`` with numbers a and d per row. All sums are products of g and of g * x with vectors, where
+    means near zero let the centring be done afterwards, on the sums."""
+    count, n = x.shape
+    sums = np.zeros((2, n), x.dtype)  # of columns: of g, and of g * (x - m) * r
+    r = scale[:, 0]
+    ends = np.empty((2, count), x.dtype)
+    ends[0] = 1
+    np.multiply(mean[:, 0], -r, ends[1])
+    for at in _blocks(count, n, WIDE):
+        part, o, product = g[at], out[at], room(x[at], 0)
+        np.multiply(part, x[at], product)
+        sums += np.dot(ends[:, at], part)
+        sums[1] += np.dot(r[at], product)
+        along = np.dot(part, w)  # n times the mean of g * w
+        a = np.dot(product, w)
+        a -= along * mean[at, 0]
+        a *= r[at] ** 3 / n  # r^2 times the mean of g * w * hat
+        along *= r[at] / -n
+        along += a * mean[at, 0]
+        np.dot(scale[at], w[None], o)
+        np.multiply(o, part, o)
+        np.multiply(x[at], a[:, None], product)
+        product -= along[:, None]
+        np.subtract(o, product, o)
+    return sums[1], sums[0]
 
 
 def _columns_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray) -> tuple:
@@ -238,21 +312,28 @@ def _columns_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndar
     return out, to_w, to_b
 
 
-def _planes_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray) -> tuple:
+def _planes_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray, out: ndarray) -> tuple:
     n, c, s = x.shape
-    to_w, ones = np.zeros(c, x.dtype), np.ones(s, x.dtype)
+    g = np.ascontiguousarray(g)
+    ones = np.ones(s, x.dtype)
     to_b = np.add.reduce(np.dot(g.reshape(-1, s), ones).reshape(n, c), 0)
-    for part, gp in zip(x, g, strict=True):
-        for at in _blocks(c, s):
-            to_w[at] += np.vecdot(gp[at], part[at] - mean[at, None])
+    if bool((mean * mean * (scale * scale) <= 4).all()):
+        to_w = np.add.reduce(np.vecdot(g, x), 0)
+        to_w -= mean * to_b
+    else:
+        to_w = np.zeros(c, x.dtype)
+        for part, gp in zip(x, g, strict=True):
+            for at in _blocks(c, s):
+                to_w[at] += np.vecdot(gp[at], part[at] - mean[at, None])
     to_w *= scale
-    out = np.empty_like(x)
     a = scale * w
     along, shift = a * scale * to_w / (n * s), a * to_b / (n * s)
-    for part, gp, op in zip(x, g, out, strict=True):
-        for at in _blocks(c, s):
-            o = np.subtract(part[at], mean[at, None], op[at])
-            o *= along[at, None]
-            np.subtract(gp[at] * a[at, None], o, o)
-            o -= shift[at, None]
-    return out, to_w, to_b
+    along, shift, a, mean = (v[:, None] for v in (along, shift, a, mean))
+    for at in _blocks(n, c * s, WIDE):
+        o, t = out[at], room(x[at], 0)
+        np.subtract(x[at], mean, t)
+        np.multiply(t, along, t)
+        np.multiply(g[at], a, o)
+        np.subtract(o, t, o)
+        np.subtract(o, shift, o)
+    return to_w, to_b
