@@ -30,7 +30,7 @@ def cross_entropy_grad(g: Any, x: Any, log_sum: Any, target: Any) -> Any:
     if is_half(x):
         return cross_entropy_grad(g.astype(F32), x.astype(F32), log_sum.astype(F32), target).astype(x.dtype)
     inside = x.size >= 4096 and np.minimum.reduce(g) > 0
-    out = np.subtract(x, (log_sum - np.log(g) if inside else log_sum)[:, None])
+    out = np.subtract(x, (log_sum - np.log(g) if inside else log_sum)[:, None], order="C")  # `flat` must be a view
     np.exp(out, out)
     if not inside:
         out *= g[:, None]
