@@ -1,4 +1,5 @@
-"""Saving and loading: checkpoints of any nesting, safetensors, npz, and PyTorch's files. Nothing that is loaded is ever run.
+"""Saving and loading: checkpoints of any nesting, safetensors, npz, and PyTorch's files. Nothing that is loaded is run
+unless the caller vouches for it.
 
 >>> import lucid, tempfile, os
 >>> path = os.path.join(tempfile.mkdtemp(), "model.lucid")
@@ -8,6 +9,16 @@
 """
 
 from .archive import load, save
+from .pickles import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .safetensors import load_safetensors, save_safetensors
 
-__all__ = ["load", "load_safetensors", "save", "save_safetensors"]
+__all__ = [
+    "add_safe_globals",
+    "clear_safe_globals",
+    "get_safe_globals",
+    "load",
+    "load_safetensors",
+    "safe_globals",
+    "save",
+    "save_safetensors",
+]

@@ -1,7 +1,7 @@
 """Reading PyTorch's checkpoints (the zip format) without PyTorch and without running what they contain.
 
-The pickle inside is read by an unpickler that knows only how to rebuild tensors and ordered dicts; anything else that
-it names raises an error.
+The pickle inside is read by an unpickler that knows only how to rebuild tensors and ordered dicts; what else it names is
+called only if the caller vouches for it (see ``pickles``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 
 from ..core import dtypes
 from ..core.tensor import Tensor
+from . import pickles
+from .archive import placed
 from .safetensors import from_bytes
 
 STORAGES = {
@@ -53,9 +55,10 @@ KNOWN = {
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str, device: Any):
+    def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str, device: Any, weights_only: bool):
         super().__init__(file, encoding="utf-8")
         self._archive, self._folder, self._device = archive, folder, device
+        self._weights_only = weights_only
         self._storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -65,22 +68,23 @@ class _Unpickler(pickle.Unpickler):
             return dtypes.NAMES[STORAGES[name]]
         if module == "torch" and name in dtypes.NAMES:
             return dtypes.NAMES[name]
-        raise ValueError(f"the file names {module}.{name}, which is not plain data; save a state_dict() instead")
+        if module.split(".")[0] == "torch":
+            raise ValueError(f"the file names {module}.{name}, which is PyTorch's code; save a state_dict() instead")
+        return pickles.find_class(module, name, self._weights_only)
 
     def persistent_load(self, pid: Any) -> Tensor:
-        kind, dtype, key, _location, count = pid
+        kind, dtype, key, location, count = pid
         if kind != "storage":
             raise ValueError(f"unknown persistent object {kind!r}")
         if key not in self._storages:
             data = self._archive.read(f"{self._folder}data/{key}")
-            self._storages[key] = from_bytes(data[: count * dtype.itemsize], dtype, (count,), self._device)
+            target = None if callable(self._device) else self._device
+            t = from_bytes(data[: count * dtype.itemsize], dtype, (count,), target)
+            self._storages[key] = placed(t, location, self._device) if callable(self._device) else t
         return self._storages[key]
 
 
-def read(archive: zipfile.ZipFile, member: str, device: Any) -> Any:
+def read(archive: zipfile.ZipFile, member: str, device: Any, weights_only: bool) -> Any:
     """The object that ``torch.save`` stored."""
     folder = member.removesuffix("data.pkl")
-    try:
-        return _Unpickler(io.BytesIO(archive.read(member)), archive, folder, device).load()
-    except pickle.UnpicklingError as problem:
-        raise ValueError(str(problem)) from None
+    return _Unpickler(io.BytesIO(archive.read(member)), archive, folder, device, weights_only).load()
