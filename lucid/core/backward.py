@@ -194,11 +194,16 @@ class Pass:
             results = [None if p is None else rule(xp, g, saved, node.params) for p, rule in rules]
         if node.extra is not None and (node.extra.post_hooks or node.extra.trace is not None):
             results = post_hooks(node, results, g, saved, self.create_graph)
+        # What a joint rule of ours made belongs to nobody else, unless it is there twice or came in; users' code may do more.
+        own = node.extra is None and getattr(node.op, "joint", None) is not None
+        others = [id(v) for v in (*results, *(g if isinstance(g, list) else (g,))) if v is not None] if own else []
         for parent, result in zip(node.parents, results, strict=True):
             if parent is not None and result is not None:
+                if not own or others.count(id(result)) > 1:
+                    self.shared.add(id(result))
                 if result.shape != parent.shape:
                     result = unbroadcast(xp, result, parent.shape)
-                self.shared.add(id(result))
+                    self.shared.add(id(result))
                 held = grads.get(parent)
                 grads[parent] = result if held is None else held + result
 
