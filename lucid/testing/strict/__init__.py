@@ -15,7 +15,7 @@ would punish is an error here too:
 
 **Kernels** are compiled for real, by g++ (``compiler()`` is None where it is missing), and cached on disk.
 
-``ElementwiseKernel``: parameters ``T x, raw U y, float32 z``; ``i``, ``n``, ``_ind.get()``, ``x.size()``, ``x.shape()``, ``x.strides()``, ``x[i]`` of raw
+``ElementwiseKernel``: parameters ``T x, raw U y, float32 z``; ``i``, ``_ind.size()``, ``_ind.get()``, ``x.size()``, ``x.shape()``, ``x.strides()``, ``x[i]`` of raw
 arrays; ``loop_prep``, ``after_loop``, ``preamble``; ``size=``. Placeholders are known from arrays alone. ``ReductionKernel``: ``a``, ``b``, ``_i``, ``_j``, ``_J``,
 ``identity``, ``axis``, ``keepdims``, ``reduce_type``. ``RawKernel`` and ``RawModule`` (``name_expressions`` too): any grid and block, ``shared_mem``, ``__shared__`` (also
 dynamic), ``__syncthreads``, ``__syncwarp``, ``__shfl_*_sync``, ``__ballot_sync``, ``__any_sync``, ``__all_sync``, ``atomicAdd/Sub/Max/Min/Exch/CAS/Or/And``; CUDA's math

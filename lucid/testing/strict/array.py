@@ -237,9 +237,18 @@ class ndarray:
     data = property(lambda self: Pointer(self._a.__array_interface__["data"][0], self._memory, self))
     T = property(lambda self: lift(self._a.T, self))
     mT = property(lambda self: lift(self._a.swapaxes(-1, -2), self))
-    real = property(lambda self: lift(self._a.real, self) if self.dtype.kind == "c" else self)
-    imag = property(lambda self: lift(self._a.imag, self))
+    real = property(
+        lambda self: lift(self._a.real, self) if self.dtype.kind == "c" else self,
+        lambda self, value: self._part("real", value),
+    )
+    imag = property(lambda self: lift(self._a.imag, self), lambda self, value: self._part("imag", value))
     flat = property(lambda self: lift(self._a.reshape(-1), self))
+
+    def _part(self, name: str, value: Any) -> None:
+        counters.launch()
+        before(self._a)
+        setattr(self._a, name, operand(value))
+        record(setattr, (self._a, name, operand(value)), {}, None)
 
     @property
     def device(self) -> Any:

@@ -117,15 +117,18 @@ def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = None) -
     np.copyto(dst, src, casting, True if where is None else where)
 
 
-def _cov(f: Callable) -> Callable:
-    return lambda a, **kw: f(a, **kw)
+def _diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    out = np.diagonal(a, offset, axis1, axis2)
+    if a.flags.writeable:
+        out.flags.writeable = True  # as CuPy's; NumPy's is for reading
+    return out
 
 
 SPECIAL: dict[str, Callable] = {
     "take": _wrapped(np.take, 0, 1), "take_along_axis": _wrapped(np.take_along_axis, 0, 1), "put": _wrapped(np.put, 0, 1),
     "put_along_axis": _wrapped(np.put_along_axis, 0, 1), "argmax": _argmax(np.argmax), "argmin": _argmax(np.argmin),
     "nanargmax": _argmax(np.nanargmax), "nanargmin": _argmax(np.nanargmin), "sort": _sort(np.sort), "argsort": _sort(np.argsort),
-    "repeat": _repeat, "where": _where, "bincount": _bincount, "searchsorted": _searchsorted, "copyto": _copyto,
+    "repeat": _repeat, "diagonal": _diagonal, "where": _where, "bincount": _bincount, "searchsorted": _searchsorted, "copyto": _copyto,
     "astype": lambda x, dtype, copy=True: x.astype(dtype, copy=copy),
 }  # fmt: skip
 

@@ -237,6 +237,8 @@ class Parameter:
         *words, self.type, self.name = text.split()
         self.raw = "raw" in words
         self.const = const
+        if self.name == "i":
+            raise ValueError("Can not use 'i' as a parameter name")
         if set(words) - {"raw"}:
             raise SyntaxError(f"strict: unknown words in the kernel parameter {text!r}")
         self.dtype = None if len(self.type) == 1 else np.dtype(_numpy_name(self.type))
@@ -303,7 +305,7 @@ class _Compiled:
         for i, (p, is_array) in enumerate(zip(self.params, arrays, strict=True)):
             t = C_TYPES[kinds[p.name].name]
             if is_array:
-                raw = f"CArray<{t}> {p.name if p.raw else '_raw_' + p.name} = {{({t}*)_p[{i}], _s[{i}], _t[{i}], _d[{i}], _z[{i}], (bool)_f[{i}]}};"
+                raw = f"{'const ' if p.const else ''}CArray<{t}> {p.name if p.raw else '_raw_' + p.name} = {{({t}*)_p[{i}], _s[{i}], _t[{i}], _d[{i}], _z[{i}], (bool)_f[{i}]}};"
                 lines.append(raw)
             else:
                 lines.append(f"const {t} {p.name} = *({t}*)_p[{i}];")
@@ -356,7 +358,7 @@ class ElementwiseKernel(_Compiled):
         if key not in self._loaded:
             source = (
                 f"{SKIPPED.sub('', self.preamble)}\n{HEAD}\n{self._declare(kinds, arrays)}\nIndexer _ind = {{_n, _nd, _shape}};\n"
-                f"const ptrdiff_t n = _n;\n{self.loop_prep};\nfor (ptrdiff_t i = 0; i < _n; ++i) {{\n_ind.set(i);\n"
+                f"{self.loop_prep};\nfor (ptrdiff_t i = 0; i < _n; ++i) {{\n_ind.set(i);\n"
                 f"{self._element(kinds, arrays, self.params, 'i')}\n{self.operation};\n}}\n{self.after_loop};\n}}\n"
             )
             self._loaded[key] = library(source).lucid_start

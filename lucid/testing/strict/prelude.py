@@ -287,13 +287,15 @@ template <class T> struct CArray {
     ptrdiff_t size() const { return size_; }
     const ptrdiff_t* shape() const { return shape_; }
     const ptrdiff_t* strides() const { return strides_; }
-    T& operator[](ptrdiff_t i) const {
+    T& operator[](ptrdiff_t i) { return const_cast<T&>(const_cast<const CArray&>(*this)[i]); }
+    template <class Int> T& operator[](const Int* index) { return const_cast<T&>(const_cast<const CArray&>(*this)[index]); }
+    const T& operator[](ptrdiff_t i) const {
         if (flat) return data_[i];
         char* p = (char*)data_;
         for (int d = ndim; d-- > 0;) { p += i % shape_[d] * strides_[d]; i /= shape_[d]; }
         return *(T*)p;
     }
-    T& operator[](const ptrdiff_t* index) const {
+    template <class Int> const T& operator[](const Int* index) const {
         char* p = (char*)data_;
         for (int d = 0; d < ndim; ++d) p += index[d] * strides_[d];
         return *(T*)p;
