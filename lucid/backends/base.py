@@ -90,6 +90,13 @@ class Backend:
     def synchronize(self) -> None:
         """Wait until all work that was asked for is done."""
 
+    def known_bounds(self, indices: Any) -> tuple[int, int] | None:
+        """The least and the largest of some indices; None where looking would wait for the device, whose kernels look then."""
+        return int(self.table.amin(indices)), int(self.table.amax(indices))
+
+    def allow_tf32(self, allowed: bool) -> None:
+        """Whether float32 products may use shorter mantissas, where the device can."""
+
     def apply_update(
         self,
         rule: Callable,

@@ -113,8 +113,10 @@ def _item(k: Any) -> Any:
 def _check_bounds(k: Tensor, n: int, d: int) -> None:
     if hasattr(k.value, "level") or not k.shape.numel():
         return
-    table = backend_of(k.value).table
-    low, high = int(table.amin(k.value)), int(table.amax(k.value))
+    bounds = backend_of(k.value).known_bounds(k.value)
+    if bounds is None:
+        return
+    low, high = bounds
     if low < -n or high >= n:
         raise IndexError(f"index {low if low < -n else high} is out of bounds for dimension {d} with size {n}")
 
@@ -242,8 +244,8 @@ def _check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
                 f"{name}(): Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {d}"
             )
     if not hasattr(index.value, "level") and index.shape.numel():
-        table = backend_of(index.value).table
-        low, high, n = int(table.amin(index.value)), int(table.amax(index.value)), x.shape[d] if x.ndim else 1
+        bounds, n = backend_of(index.value).known_bounds(index.value), x.shape[d] if x.ndim else 1
+        low, high = bounds or (0, n - 1)
         if low < 0 or high >= n:
             raise OutOfRange(
                 f"{name}(): index {low if low < 0 else high} is out of bounds for dimension {d} with size {n}"

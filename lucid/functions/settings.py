@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..backends.switches import algorithms, cuda
 from .registry import FUNCTIONS
 
 
@@ -10,11 +11,13 @@ class _Settings:
     warn_only = False
     matmul_precision = "highest"
     interop_threads = 1
+    warn_always = False
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Ask for ops that give the same bits each time: NumPy's always do; scattering on CUDA looks at this switch."""
     _Settings.deterministic, _Settings.warn_only = bool(mode), bool(warn_only)
+    algorithms.deterministic = bool(mode)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -27,6 +30,30 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
     return _Settings.warn_only
 
 
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """0 or "default", 1 or "warn", 2 or "error": ``use_deterministic_algorithms`` by another name."""
+    levels = {"default": 0, "warn": 1, "error": 2}
+    level = levels.get(debug_mode, -1) if isinstance(debug_mode, str) else debug_mode
+    if level not in (0, 1, 2):
+        raise RuntimeError(f"set_deterministic_debug_mode: expected 0 to 2 or {', '.join(levels)}, got {debug_mode!r}")
+    use_deterministic_algorithms(level > 0, warn_only=level == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """0, 1 (warn) or 2 (error)."""
+    return 0 if not _Settings.deterministic else 1 if _Settings.warn_only else 2
+
+
+def set_warn_always(b: bool) -> None:
+    """Whether warnings that come once per process shall come each time; only remembered: Python's filters decide."""
+    _Settings.warn_always = bool(b)
+
+
+def is_warn_always_enabled() -> bool:
+    """What ``set_warn_always`` was set to."""
+    return _Settings.warn_always
+
+
 def set_float32_matmul_precision(precision: str) -> None:
     """Allow ("high", "medium") or forbid ("highest") shorter mantissas in float32 products; the CPU never uses them.
 
@@ -35,6 +62,7 @@ def set_float32_matmul_precision(precision: str) -> None:
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}")
     _Settings.matmul_precision = precision
+    cuda.matmul.allow_tf32 = precision != "highest"
 
 
 def get_float32_matmul_precision() -> str:
@@ -64,6 +92,7 @@ def get_num_interop_threads() -> int:
 
 for _f in (
     use_deterministic_algorithms, are_deterministic_algorithms_enabled, is_deterministic_algorithms_warn_only_enabled,
+    set_deterministic_debug_mode, get_deterministic_debug_mode, set_warn_always, is_warn_always_enabled,
     set_float32_matmul_precision, get_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, get_num_interop_threads,
 ):  # fmt: skip
     FUNCTIONS[_f.__name__] = _f
