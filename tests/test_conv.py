@@ -8,9 +8,21 @@ from hypothesis import strategies as st
 import lucid
 import lucid.nn.functional as F
 from lucid import nn
+from lucid.backends.convolution import compiled
 from reference import needs_torch, torch
 
 RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(params=["numpy", "numba"], scope="module", autouse=True)
+def way(request):
+    """Every test runs on NumPy's kernels and, where numba is installed, on the compiled ones at every size."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "numba":
+            pytest.importorskip("numba")
+            patch.setattr(compiled, "WORTHWHILE", 0)
+        patch.setattr(compiled, "available", lambda: request.param == "numba")
+        yield request.param
 
 
 def close(ours, theirs, tolerance=1e-10):

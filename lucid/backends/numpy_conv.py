@@ -6,19 +6,18 @@ keep that order, so a network stays in it and only the first layer pays for a re
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 from typing import Any
 
 import numpy as np
 
-from .convolution import dense, depthwise
+from .convolution import compiled, dense, depthwise
 from .convolution.layout import channels_first as _channels_first
 from .convolution.layout import channels_last as _channels_last
 from .convolution.layout import image_blocks as _image_blocks
 from .convolution.layout import out_sizes as _out_sizes
 from .convolution.layout import overlap as _overlap
+from .convolution.layout import residues
 from .convolution.layout import workspace as _workspace
 from .numpy_ import F32, is_half
 
@@ -44,6 +43,14 @@ def _forward(
         dense.forward(x, w, bias, out, kernel, stride, padding, dilation, groups)
 
 
+def _compiles(x: Any, w: Any, positions: int, stride: tuple, padding: tuple, groups: int) -> bool:
+    """Whether to run compiled: what is large enough and no plain product of matrices."""
+    if not compiled.wanted(x.dtype, positions * w.size, w.shape[2:]) or 0 in x.shape:
+        return False
+    pointwise = groups == 1 and math.prod(w.shape[2:]) == math.prod(stride) == 1
+    return not pointwise or any(p != (0, 0) for p in padding)
+
+
 def conv(x: Any, w: Any, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:
     return conv_bias(x, w, None, stride, padding, dilation, groups)
 
@@ -54,6 +61,9 @@ def conv_bias(x: Any, w: Any, bias: Any, stride: tuple, padding: tuple, dilation
         return conv_bias(x.astype(F32), w.astype(F32), bias, stride, padding, dilation, groups).astype(x.dtype)
     sizes = _out_sizes(x.shape[2:], w.shape[2:], stride, padding, dilation)
     out = np.empty((x.shape[0], *sizes, w.shape[0]), x.dtype)
+    if w.size and _compiles(x, w, math.prod(out.shape[:-1]), stride, padding, groups):
+        compiled.forward(_channels_last(x), w, bias, out, stride, padding, dilation, groups)
+        return _channels_first(out)
     _forward(_channels_last(x), w, bias, out, stride, padding, dilation, groups)
     return _channels_first(out)
 
@@ -68,6 +78,10 @@ def conv_input_grad(
     g = _channels_last(g)
     if not out.size or not g.size:
         out[...] = 0
+    elif _compiles(g, w, g.size // g.shape[-1], stride, padding, groups) and all(
+        s == 1 or d == 1 for s, d in zip(stride, dilation, strict=True)
+    ):
+        compiled.input_grad(g, w, out, stride, padding, dilation, groups)
     elif _scatters(g, w, out, stride, dilation, groups):
         _scatter(g, w, out, stride, padding, dilation, groups)
     else:
@@ -81,32 +95,10 @@ def _turned(w: Any, groups: int) -> ndarray:
     return split.swapaxes(1, 2).reshape(-1, split.shape[1], *w.shape[2:])
 
 
-@functools.lru_cache(1024)
-def _residues(sizes: tuple, places: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> list:
-    """For each residue of the input's position modulo the stride: which inputs, which taps (flipped), what padding.
-
-    In one dimension, input i = rest + s u meets output u + shift - m with tap first + s m, for m = 0 .. taps - 1.
-    """
-    plans = []
-    for rests in itertools.product(*(range(s) for s in stride)):
-        taps, target, pads = [], [], []
-        for rest, n, m, k, s, (low, _), d in zip(rests, sizes, places, kernel, stride, padding, dilation, strict=True):
-            first = (rest + low) % s
-            shift = (rest + low - first) // s
-            chosen = range(first, k, s)
-            before = chosen[0] - s if len(chosen) else -1
-            taps.append(slice(chosen[-1], None if before < 0 else before, -s) if len(chosen) else slice(0, 0))
-            target.append(slice(rest, None, s))
-            count, span = len(range(rest, n, s)), d * (len(chosen) - 1)
-            pads.append((span - shift, count - m + shift))
-        plans.append((tuple(target), tuple(taps), tuple(pads)))
-    return plans
-
-
 def _phases(g: ndarray, w: ndarray, out: ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
     """The input gradient as a convolution with flipped taps, one for each residue modulo the stride."""
     ones = (1,) * len(stride)
-    for target, taps, pads in _residues(out.shape[1:-1], g.shape[1:-1], w.shape[2:], stride, padding, dilation):
+    for target, taps, pads in residues(out.shape[1:-1], g.shape[1:-1], w.shape[2:], stride, padding, dilation):
         part = out[:, *target]
         if not part.size:
             continue
@@ -177,6 +169,9 @@ def conv_weight_grad(
     each, outs = x.shape[-1] // groups, g.shape[-1] // groups
     if not x.size or not g.size:
         return np.zeros((groups * outs, each, *sizes), g.dtype)
+    size = math.prod(sizes) * each * g.shape[-1]
+    if compiled.wanted(x.dtype, g.size // g.shape[-1] * size, sizes):
+        return compiled.weight_grad(x, g, sizes, stride, padding, dilation, groups)
     if _is_depthwise(x.shape[-1], g.shape[-1], groups):
         total = depthwise.weight_grad(x, g, sizes, stride, padding, dilation)
         return np.ascontiguousarray(np.moveaxis(total, -1, 0))[:, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import threading
 from collections.abc import Iterator
@@ -100,3 +102,25 @@ def row_blocks(rows: int, each: int) -> Iterator[slice]:
     step = max(1, min(rows, BLOCK // max(each, 1)))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
+
+
+@functools.lru_cache(1024)
+def residues(sizes: tuple, places: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple:
+    """For each residue of the input's position modulo the stride: which inputs, which taps (flipped), what padding.
+
+    In one dimension, input i = rest + s u meets output u + shift - m with tap first + s m, for m = 0 .. taps - 1.
+    """
+    plans = []
+    for rests in itertools.product(*(range(s) for s in stride)):
+        taps, target, pads = [], [], []
+        for rest, n, m, k, s, (low, _), d in zip(rests, sizes, places, kernel, stride, padding, dilation, strict=True):
+            first = (rest + low) % s
+            shift = (rest + low - first) // s
+            chosen = range(first, k, s)
+            before = chosen[0] - s if len(chosen) else -1
+            taps.append(slice(chosen[-1], None if before < 0 else before, -s) if len(chosen) else slice(0, 0))
+            target.append(slice(rest, None, s))
+            count, span = len(range(rest, n, s)), d * (len(chosen) - 1)
+            pads.append((span - shift, count - m + shift))
+        plans.append((tuple(target), tuple(taps), tuple(pads)))
+    return tuple(plans)
