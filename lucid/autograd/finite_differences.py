@@ -38,7 +38,8 @@ def gradcheck(
 
     Every differentiable input is to be float64 (or complex128). ``check_forward_ad`` compares jvps too,
     ``check_batched_grad`` vmap over vjps. Returns True, or raises GradcheckError (a RuntimeError) that shows both
-    Jacobians; with ``raise_exception=False`` returns False instead. ``fast_mode`` is accepted; the check is always full.
+    Jacobians; with ``raise_exception=False`` returns False instead. ``fast_mode`` compares along one random direction of
+    each input instead of element by element; ``check_grad_dtypes`` wants gradients in the dtype of their inputs.
 
     >>> import lucid
     >>> x = lucid.tensor([0.5, 1.5], dtype=lucid.float64, requires_grad=True)
@@ -59,6 +60,9 @@ def gradcheck(
             check_backward_ad,
             check_forward_ad,
             check_batched_grad,
+            check_batched_forward_grad,
+            check_grad_dtypes,
+            fast_mode,
         )
     except GradcheckError:
         if raise_exception:
@@ -69,7 +73,7 @@ def gradcheck(
 
 def _check(
     func: Callable, inputs: Any, eps: float, atol: float, rtol: float, nondet_tol: float,
-    undefined: bool, backward: bool, forward: bool, batched: bool,
+    undefined: bool, backward: bool, forward: bool, batched: bool, batched_forward: bool, dtypes_too: bool, fast: bool,
 ) -> None:  # fmt: skip
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     at = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
@@ -86,6 +90,13 @@ def _check(
             )
     with modes.enable_grad():
         outs = _outputs(func(*args))
+    if dtypes_too:
+        _check_dtypes(outs, args, at)
+    if fast:
+        _check_along_directions(func, args, at, outs, eps, atol, rtol, backward, forward)
+        if undefined and backward:
+            _undefined(func, args, at)
+        return
     numeric = _numeric(func, args, at, outs, eps)
     if backward:
         first = _by_vjps(outs, args, at, batched)
@@ -95,7 +106,72 @@ def _check(
         if undefined:
             _undefined(func, args, at)
     if forward:
-        _compare("Jacobian computed with forward mode mismatch", numeric, _by_jvps(func, args, at, outs), atol, rtol)
+        forwards = _by_jvps(func, args, at, outs)
+        _compare("Jacobian computed with forward mode mismatch", numeric, forwards, atol, rtol)
+        if batched_forward:
+            batch = _by_jvps(func, args, at, outs, batched=True)
+            _compare("Batched forward mode differs from one by one", forwards, batch, 1e-6, 1e-6)
+
+
+def _check_dtypes(outs: list[Tensor], args: tuple, at: list[int]) -> None:
+    for out in outs:
+        if out.requires_grad:
+            for i, g in zip(
+                at, grad(out, [args[i] for i in at], ops.ones_like(out), True, allow_unused=True), strict=True
+            ):
+                if g is not None and g.dtype is not args[i].dtype:
+                    raise GradcheckError(f"the gradient of input {i} has dtype {g.dtype}, the input {args[i].dtype}")
+
+
+def _check_along_directions(
+    func: Callable, args: tuple, at: list[int], outs: list[Tensor], eps: float, atol: float, rtol: float, backward: bool, forward: bool
+) -> None:  # fmt: skip
+    """``<w, J d>`` by differences, by a vjp and by a jvp, for random w and one random unit direction d per input."""
+    from ..func import jvp
+    from ..functions.random import FUNCTIONS, Generator
+
+    generator = Generator().manual_seed(0)
+
+    def draw(x: Tensor) -> Tensor:
+        v = FUNCTIONS["randn"](tuple(x.shape), dtype=x.dtype, generator=generator).to(x.device)
+        return v / FUNCTIONS["norm"](v) if v.shape.numel() else v
+
+    weights = [draw(o) for o in outs]
+
+    def against_weights(found: Sequence[Tensor]) -> float:
+        return sum(_inner(w, o) for w, o in zip(weights, found, strict=True))
+
+    for i in at:
+        d = draw(args[i])
+        plain = [wrap(a.value) if isinstance(a, Tensor) else a for a in args]
+
+        def one(v: Tensor, i: int = i, plain: list = plain) -> tuple:
+            return tuple(_outputs(func(*plain[:i], v, *plain[i + 1 :])))
+
+        with modes.no_grad():
+            numeric = (against_weights(one(plain[i] + d * eps)) - against_weights(one(plain[i] - d * eps))) / (2 * eps)
+        results = {}
+        if backward:
+            live = [(o, w) for o, w in zip(outs, weights, strict=True) if o.requires_grad]
+            (g,) = (
+                grad([o for o, _ in live], [args[i]], [w for _, w in live], True, allow_unused=True)
+                if live
+                else (None,)
+            )
+            results["Jacobian"] = 0.0 if g is None else _inner(g, d)
+        if forward:
+            results["Jacobian computed with forward mode"] = against_weights(jvp(one, (plain[i],), (d,))[1])
+        for what, value in results.items():
+            if not abs(value - numeric) <= atol + rtol * abs(numeric):
+                raise GradcheckError(
+                    f"{what} mismatch with respect to input {i} along a random direction: numerical {numeric:.6g}, analytical "
+                    f"{value:.6g}; fast_mode=False shows which elements differ"
+                )
+
+
+def _inner(a: Tensor, b: Tensor) -> float:
+    """The real part of ``<a, b>``."""
+    return sum((complex(p).conjugate() * complex(q)).real for p, q in zip(_flat(a), _flat(b), strict=True))
 
 
 def _outputs(result: Any) -> list[Tensor]:
@@ -181,8 +257,8 @@ def _fill(rows: list, k: int, values: list, is_complex: bool, part: complex) -> 
             rows[e][k] += complex(v).real * part
 
 
-def _by_jvps(func: Callable, args: tuple, at: list[int], outs: list[Tensor]) -> Jacobian:
-    from ..func import jvp
+def _by_jvps(func: Callable, args: tuple, at: list[int], outs: list[Tensor], batched: bool = False) -> Jacobian:
+    from ..func import jvp, vmap
 
     found: Jacobian = {}
     for i in at:
@@ -195,9 +271,16 @@ def _by_jvps(func: Callable, args: tuple, at: list[int], outs: list[Tensor]) -> 
             plain[i] = v
             return tuple(_outputs(func(*plain)))
 
+        parts = (1, 1j) if x.dtype.is_complex else (1,)
+        rows = (
+            [vmap(lambda t, p=p, x=x, f=one: jvp(f, (x,), (t * p,))[1])(eye) for p in parts] if batched and n else None
+        )
         for k in range(n):
-            for part in (1, 1j) if x.dtype.is_complex else (1,):
-                _, tangents = jvp(one, (x,), (ops.getitem(eye, (k,)) * part,))
+            for p, part in enumerate(parts):
+                if rows is not None:
+                    tangents = tuple(t[k] for t in rows[p])
+                else:
+                    _, tangents = jvp(one, (x,), (ops.getitem(eye, (k,)) * part,))
                 for o, t in enumerate(tangents):
                     found.setdefault((i, o), []).append(_flat(t))
     return found
@@ -270,7 +353,10 @@ def gradgradcheck(
         vectors = [
             FUNCTIONS["rand"](tuple(o.shape), dtype=o.dtype.to_real(), generator=draw).to(o.device) + 0.5 for o in outs
         ]
-        vectors = [v.to(o.dtype).requires_grad_() for v, o in zip(vectors, outs, strict=True)]
+        vectors = [v.to(o.dtype) for v, o in zip(vectors, outs, strict=True)]
+        if gen_non_contig_grad_outputs:
+            vectors = [ops.getitem(ops.concat(v, v, 0), (slice(None, None, 2),)) if v.ndim else v for v in vectors]
+        vectors = [v.requires_grad_() for v in vectors]
     else:
         vectors = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
         vectors = [v if v.requires_grad else v.detach().requires_grad_() for v in vectors]
@@ -290,5 +376,6 @@ def gradgradcheck(
 
     return gradcheck(
         gradients, (*args, *vectors), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol,
-        check_undefined_grad=False, check_batched_grad=check_batched_grad, check_backward_ad=check_rev_over_rev or not check_fwd_over_rev,
+        check_undefined_grad=False, check_grad_dtypes=check_grad_dtypes, check_batched_grad=check_batched_grad,
+        check_backward_ad=check_rev_over_rev, check_forward_ad=check_fwd_over_rev, fast_mode=fast_mode,
     )  # fmt: skip

@@ -58,6 +58,20 @@ def solve(x: Any, y: Any) -> Any:
         raise _fail("solve", "The solver failed because the input matrix is singular") from None
 
 
+def _singular(x: Any, full_matrices: bool = False) -> Any:
+    """``numpy.linalg.svd``; some builds of LAPACK never return from infinities, so those are refused first."""
+    _finite(x, "svd")
+    try:
+        return linalg.svd(_whole(x), full_matrices)
+    except linalg.LinAlgError:
+        raise _fail("svd", "the algorithm failed to converge because the input matrix is ill-conditioned") from None
+
+
+def _finite(x: Any, name: str) -> None:
+    if not np.isfinite(x).all():
+        raise _fail(name, "the algorithm failed to converge because the input matrix contained non-finite values")
+
+
 def solve_triangular(x: Any, y: Any, upper: bool, unit: bool) -> Any:
     """Back substitution, halved until small: matrix products do the work. A zero on the diagonal gives inf, as in LAPACK."""
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
@@ -100,10 +114,10 @@ def pinv(x: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
     if not x.size:
         return np.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
     if hermitian:
-        s, u = linalg.eigh(x)
+        s, u = eigh(x, "L")
         vh, size = np.conjugate(u.swapaxes(-1, -2)), np.abs(s)
     else:
-        u, s, vh = linalg.svd(x, full_matrices=False)
+        u, s, vh = _singular(x)
         size = s
     cut = np.maximum(atol, rtol * size.max(-1)) if size.size else np.zeros(size.shape[:-1])
     keep = size > np.asarray(cut)[..., None]
@@ -127,7 +141,7 @@ def cofactor(x: Any) -> Any:
     """The matrix of cofactors, det(x) inv(x)^T: through singular values, so that singular matrices have one too."""
     if not x.size:
         return x.copy()
-    u, s, vh = linalg.svd(x)
+    u, s, vh = _singular(x, True)
     n = s.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)  # product of the other singular values
     phase = linalg.det(u) * linalg.det(vh)
@@ -206,25 +220,19 @@ def qr(x: Any, mode: str) -> tuple:
 
 
 def svd(x: Any, full_matrices: bool, source: Any = None) -> tuple:
-    try:
-        u, s, vh = linalg.svd(_whole(x), full_matrices)
-    except linalg.LinAlgError:
-        raise _fail(
-            "svd", "the algorithm failed to converge because the input matrix is ill-conditioned or holds NaN"
-        ) from None
-    return u, s, vh
+    return tuple(_singular(x, full_matrices))
 
 
 def svdvals(x: Any) -> Any:
+    _finite(x, "svdvals")
     try:
         return linalg.svd(_whole(x), compute_uv=False)
     except linalg.LinAlgError:
-        raise _fail(
-            "svdvals", "the algorithm failed to converge because the input matrix is ill-conditioned or holds NaN"
-        ) from None
+        raise _fail("svdvals", "the algorithm failed to converge because the input matrix is ill-conditioned") from None
 
 
 def eigh(x: Any, uplo: str) -> tuple:
+    _finite(x, "eigh")
     try:
         w, v = linalg.eigh(_whole(x), uplo)
     except linalg.LinAlgError:
@@ -233,6 +241,7 @@ def eigh(x: Any, uplo: str) -> tuple:
 
 
 def eigvalsh(x: Any, uplo: str) -> Any:
+    _finite(x, "eigvalsh")
     try:
         return linalg.eigvalsh(_whole(x), uplo)
     except linalg.LinAlgError:

@@ -189,7 +189,7 @@ def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
         fits = False
     if not fits:
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(self.shape)}}}.")
-    x = self if self.dtype.category >= dtypes.FLOAT or wanted == tuple(self.shape) else self.to(dtypes.int64)  # type: ignore[attr-defined]
+    x = self if self.dtype.category >= dtypes.FLOAT else self.to(dtypes.int64)  # type: ignore[attr-defined]
     return sum_to(ops, x, wanted)
 
 

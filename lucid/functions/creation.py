@@ -329,3 +329,60 @@ def eye(
         raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
     backend, index = backend_for(device)
     return _finish(backend.table.eye(n, n if m is None else m, _dtype(dtype), index), requires_grad)
+
+
+@public("range", method=False)
+def _range(start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+           layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """``arange`` with the end included, of the default floating dtype; deprecated in PyTorch too.
+
+    >>> import lucid
+    >>> lucid.range(1, 2, 0.5)
+    tensor([1.0000, 1.5000, 2.0000])
+    """
+    start, end = (0, start) if end is None else (start, end)
+    if not step or (end - start) * step < 0:
+        raise RuntimeError(
+            f"range: upper bound and lower bound inconsistent with step sign: {start}, {end}, step {step}"
+        )
+    count = int((end - start) / step) + 1
+    return arange(count, dtype=_dtype(dtype), device=device).mul_(step).add_(start).requires_grad_(requires_grad)
+
+
+FUNCTIONS.pop("_range")
+
+
+@public(method=False, out=False)
+def empty_strided(size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+                  pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor with arbitrary contents whose elements lie ``stride`` apart in memory.
+
+    >>> import lucid
+    >>> lucid.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
+    sizes, steps = shape_arg((tuple(size),), "empty_strided"), tuple(stride)
+    if len(sizes) != len(steps):
+        raise RuntimeError(f"empty_strided: mismatch in length of strides and shape: {sizes} and {steps}")
+    if any(n < 0 for n in (*sizes, *steps)):
+        raise RuntimeError(f"empty_strided: sizes and strides must not be negative: {sizes}, {steps}")
+    memory = 1 + sum((n - 1) * s for n, s in zip(sizes, steps, strict=True)) if all(sizes) else 0
+    t = empty(memory, dtype=dtype, device=device).as_strided(sizes, steps).detach()
+    return t.requires_grad_() if requires_grad else t
+
+
+@public(method=False, out=False)
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+                   layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor with arbitrary contents whose dimensions lie in memory in the order ``physical_layout``.
+
+    >>> import lucid
+    >>> lucid.empty_permuted((2, 3), (1, 0)).stride()
+    (1, 2)
+    """
+    order = tuple(physical_layout)
+    if sorted(order) != list(range(len(tuple(size)))):
+        raise RuntimeError(f"empty_permuted: physical_layout {order} is not an order of {len(tuple(size))} dimensions")
+    t = empty([size[d] for d in order], dtype=dtype, device=device)
+    t = t.permute([order.index(d) for d in range(len(order))]).detach()
+    return t.requires_grad_() if requires_grad else t

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
-from ..core.dtypes import BOOL, as_dtype, int64
+from ..core.dtypes import BOOL, FLOAT, as_dtype, get_default_dtype, int64
 from ..core.tensor import Tensor
 from ..ops import reduce
 from .registry import dim_arg, public, return_type, tensor_arg
@@ -156,3 +156,71 @@ def _areas(y: Tensor, x: Any, dx: Any, dim: int, name: str) -> Tensor:
     d = dim_arg(dim, y.ndim, name)
     n = y.shape[d]
     return _widths(y, x, dx, d) * (y.narrow(d, min(1, n), max(n - 1, 0)) + y.narrow(d, 0, max(n - 1, 0))) / 2.0
+
+
+@public(method=False, out=False)
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> list[Tensor]:
+    """The slope along each of ``dim`` by differences of neighbours, second order inside and ``edge_order`` at the ends.
+
+    ``spacing`` is a number, one number per dimension, or the coordinates of the samples, a vector per dimension.
+
+    >>> import lucid
+    >>> lucid.gradient(lucid.tensor([1.0, 4.0, 9.0, 16.0]))[0]
+    tensor([3., 4., 6., 7.])
+    """
+    x = tensor_arg(input, "gradient")
+    dims = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    dims = [dim_arg(d, x.ndim, "gradient") for d in dims]
+    if len(set(dims)) != len(dims):
+        raise RuntimeError(f"dim {dims} appears multiple times in the list of dims")
+    if edge_order not in (1, 2):
+        raise RuntimeError(f"torch.gradient only supports edge_order=1 and edge_order=2, got {edge_order}")
+    steps = list(spacing) if isinstance(spacing, list | tuple) else [spacing] * len(dims)
+    if len(steps) != len(dims):
+        raise RuntimeError(
+            f"torch.gradient expected spacing to be unspecified, a scalar or a list of length {len(dims)}, got a list of length {len(steps)}"
+        )
+    for d in dims:
+        if x.shape[d] < edge_order + 1:
+            raise RuntimeError(
+                f"torch.gradient expected each dimension size to be at least edge_order+1, got {x.shape[d]} in dim {d}"
+            )
+    return [_slope(x, d, step, edge_order) for d, step in zip(dims, steps, strict=True)]
+
+
+def _slope(x: Tensor, d: int, step: Any, edge_order: int) -> Tensor:
+    n = x.shape[d]
+    if isinstance(step, Tensor) and step.ndim:
+        if step.ndim != 1 or step.shape[0] != n:
+            raise RuntimeError(
+                f"torch.gradient expected each element of spacing to have {n} coordinates, got shape {list(step.shape)}"
+            )
+        widths = diff(step).reshape((-1,) + (1,) * (x.ndim - d - 1))
+    else:
+        widths = None
+    if x.dtype.category < FLOAT:
+        x = x.to(get_default_dtype())
+
+    def part(t: Tensor, a: int, count: int) -> Tensor:
+        return t.narrow(d, a, count)
+
+    slopes = part(x, 1, n - 1) - part(x, 0, n - 1)
+    slopes = slopes / (step if widths is None else widths)  # between neighbours
+    if n == 2:
+        inside = part(slopes, 0, 0)
+    elif widths is None:
+        inside = (part(x, 2, n - 2) - part(x, 0, n - 2)) / (2.0 * step)
+    else:
+        left, right = widths.narrow(0, 0, n - 2), widths.narrow(0, 1, n - 2)
+        inside = (left * part(slopes, 1, n - 2) + right * part(slopes, 0, n - 2)) / (left + right)
+    first, last = part(slopes, 0, 1), part(slopes, n - 2, 1)
+    if edge_order == 2:  # the slope of the parabola through three points
+        share = 0.5 if widths is None else widths.narrow(0, 0, 1) / (widths.narrow(0, 0, 1) + widths.narrow(0, 1, 1))
+        first = first + share * (first - part(slopes, 1, 1))
+        share = (
+            0.5
+            if widths is None
+            else widths.narrow(0, n - 2, 1) / (widths.narrow(0, n - 3, 1) + widths.narrow(0, n - 2, 1))
+        )
+        last = last + share * (last - part(slopes, n - 3, 1))
+    return ops.concat(first, inside, last, d)

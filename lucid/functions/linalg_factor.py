@@ -9,25 +9,25 @@ from ..core import dtypes, modes
 from ..core.errors import LinAlgError, ShapeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import matrices as linalg_ops
-from .linalg_solve import eye_for, matrices, result, solve_triangular, zeros_info
-from .registry import public, tensor_arg
+from .linalg_solve import eye_for, matrices, solve_triangular, zeros_info
+from .registry import public, return_type, tensor_arg
 
 __all__ = [
     "cholesky", "cholesky_ex", "eig", "eigh", "eigvals", "eigvalsh", "householder_product", "ldl_factor", "ldl_factor_ex", "ldl_solve",
     "lu", "lu_factor", "lu_factor_ex", "lu_solve", "qr", "svd", "svdvals",
 ]  # fmt: skip
 
-CholeskyEx = result("linalg_cholesky_ex", "L info")
-QR = result("linalg_qr", "Q R")
-SVD = result("linalg_svd", "U S Vh")
-OldSVD = result("svd", "U S V")
-Eigh = result("linalg_eigh", "eigenvalues eigenvectors")
-Eig = result("linalg_eig", "eigenvalues eigenvectors")
-LU = result("linalg_lu", "P L U")
-LUFactor = result("linalg_lu_factor", "LU pivots")
-LUFactorEx = result("linalg_lu_factor_ex", "LU pivots info")
-LDLFactor = result("linalg_ldl_factor", "LD pivots")
-LDLFactorEx = result("linalg_ldl_factor_ex", "LD pivots info")
+CholeskyEx = return_type("linalg_cholesky_ex", "L", "info")
+QR = return_type("linalg_qr", "Q", "R")
+SVD = return_type("linalg_svd", "U", "S", "Vh")
+OldSVD = return_type("svd", "U", "S", "V")
+Eigh = return_type("linalg_eigh", "eigenvalues", "eigenvectors")
+Eig = return_type("linalg_eig", "eigenvalues", "eigenvectors")
+LU = return_type("linalg_lu", "P", "L", "U")
+LUFactor = return_type("linalg_lu_factor", "LU", "pivots")
+LUFactorEx = return_type("linalg_lu_factor_ex", "LU", "pivots", "info")
+LDLFactor = return_type("linalg_ldl_factor", "LD", "pivots")
+LDLFactorEx = return_type("linalg_ldl_factor_ex", "LD", "pivots", "info")
 
 
 def _wants_grad(x: Tensor) -> bool:
@@ -97,7 +97,7 @@ def _qr(input: Tensor, some: bool = True) -> Any:
     return OldQR(*qr(input, "reduced" if some else "complete"))
 
 
-OldQR = result("qr", "Q R")
+OldQR = return_type("qr", "Q", "R")
 _qr.__name__ = "qr"
 public()(_qr)
 
@@ -260,7 +260,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     return LUUnpack(p if unpack_pivots else empty, lower if unpack_data else empty, upper if unpack_data else empty)
 
 
-LUUnpack = result("lu_unpack", "P L U")
+LUUnpack = return_type("lu_unpack", "P", "L", "U")
 
 
 @public(method=False, function=False)
@@ -337,7 +337,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False)
 
 # ---- Householder reflections ----
 
-Geqrf = result("geqrf", "a tau")
+Geqrf = return_type("geqrf", "a", "tau")
 
 
 @public()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 from .. import ops
@@ -11,25 +10,17 @@ from ..core.errors import LinAlgError, ShapeError
 from ..core.precision import current_policy
 from ..core.tensor import Tensor, as_tensor, wrap
 from ..ops import matrices as linalg_ops
-from .registry import FUNCTIONS, public, tensor_arg
+from .registry import FUNCTIONS, public, return_type, tensor_arg
 
 __all__ = [
     "LinAlgError", "cholesky_inverse", "cholesky_solve", "det", "inv", "inv_ex", "lstsq", "pinv", "slogdet", "solve", "solve_ex",
     "solve_triangular", "tensorinv", "tensorsolve",
 ]  # fmt: skip
 
-
-def result(name: str, fields: str) -> Any:
-    """A named tuple such as ``lucid.return_types.linalg_qr``."""
-    kind = namedtuple(name, fields.split())  # type: ignore[misc]
-    kind.__module__ = "lucid.return_types"
-    return kind
-
-
-InvEx = result("linalg_inv_ex", "inverse info")
-SolveEx = result("linalg_solve_ex", "result info")
-SlogDet = result("linalg_slogdet", "sign logabsdet")
-Lstsq = result("linalg_lstsq", "solution residuals rank singular_values")
+InvEx = return_type("linalg_inv_ex", "inverse", "info")
+SolveEx = return_type("linalg_solve_ex", "result", "info")
+SlogDet = return_type("linalg_slogdet", "sign", "logabsdet")
+Lstsq = return_type("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
 
 
 def matrices(A: Any, name: str, *, square: bool = False, position: str = "A") -> Tensor:
@@ -184,7 +175,7 @@ def triangular_solve(
     )
 
 
-TriangularSolve = result("triangular_solve", "solution cloned_coefficient")
+TriangularSolve = return_type("triangular_solve", "solution", "cloned_coefficient")
 
 
 @public()

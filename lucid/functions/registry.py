@@ -21,6 +21,7 @@ from ..core.view import write
 FUNCTIONS: dict[str, Callable] = {}
 CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, FloatTensor, strided
 SPECIAL: dict[str, Callable] = {}  # what lucid.special holds
+RETURN_TYPES: dict[str, Any] = {}  # what lucid.return_types holds
 # The array API's and NumPy's words for arguments that PyTorch names otherwise.
 SYNONYMS = {
     "values": "other", "tensor_indices_or_sections": "indices_or_sections",
@@ -37,10 +38,17 @@ SPREAD = {
 
 
 def return_type(name: str, *fields: str) -> Any:
-    """A named tuple as PyTorch's functions of several results return."""
+    """A named tuple as PyTorch's functions of several results return, printed as there: ``lucid.return_types.sort``."""
     kind = namedtuple(name, fields)  # type: ignore[misc]
     kind.__module__ = "lucid.return_types"
+    kind.__repr__ = _on_lines  # type: ignore[method-assign, assignment]
+    RETURN_TYPES[name] = kind
     return kind
+
+
+def _on_lines(self: Any) -> str:
+    shown = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
+    return f"lucid.return_types.{type(self).__name__}(\n{shown})"
 
 
 def public(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import ops
@@ -332,3 +333,33 @@ def _replaced(input: Tensor, src: Tensor, at: tuple, shape: tuple) -> Tensor:
 def argwhere(input: Tensor) -> Tensor:
     """Where the elements are not zero, a row of indices each."""
     return input.nonzero()  # type: ignore[attr-defined]
+
+
+@public(method=False, out=False)
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Flat positions in a tensor of ``shape`` as one index per dimension.
+
+    Raises ValueError for positions outside.
+
+    >>> import lucid
+    >>> [i.tolist() for i in lucid.unravel_index(lucid.tensor([1, 5]), (2, 3))]
+    [[0, 1], [1, 2]]
+    """
+    x = tensor_arg(indices, "unravel_index", "indices")
+    if x.dtype.category != dtypes.INTEGER:
+        raise ValueError(f"unravel_index: expected 'indices' to be integer dtype, but got {x.dtype}")
+    if not isinstance(shape, int | list | tuple | Tensor):
+        raise TypeError(
+            f"unravel_index(): argument 'shape' must be int or sequence of ints, not {type(shape).__name__}"
+        )
+    sizes = [shape] if isinstance(shape, int) else shape.tolist() if isinstance(shape, Tensor) else list(shape)
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"unravel_index: 'shape' cannot have negative values, but got {tuple(sizes)}")
+    total = math.prod(sizes)
+    if not total and x.shape.numel():
+        raise ValueError(f"unravel_index: no position fits into the empty shape {tuple(sizes)}")
+    found = []
+    for n in reversed(sizes):
+        found.append(ops.remainder(x, n) if n else x)
+        x = ops.floor_divide(x, max(n, 1))
+    return tuple(reversed(found))

@@ -125,9 +125,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     x = tensor_arg(input, "flatten")
     sizes = x.value.shape
     ndim = len(sizes)
+    first, last = dim_arg(start_dim, ndim, "flatten"), dim_arg(end_dim, ndim, "flatten")
     if not ndim:
         return ops.reshape(x, (1,))
-    first, last = dim_arg(start_dim, ndim, "flatten"), dim_arg(end_dim, ndim, "flatten")
     if first > last:
         raise RuntimeError(f"flatten() has invalid args: start_dim ({start_dim}) cannot come after end_dim ({end_dim})")
     if first == last:

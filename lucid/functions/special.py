@@ -232,7 +232,7 @@ def ldexp(input: Tensor, other: Any) -> Tensor:
     return elementwise.multiply(input, elementwise.pow(2.0, other) if isinstance(other, Tensor) else 2.0**other)
 
 
-@public(out=False)
+@public()
 def frexp(input: Tensor) -> Any:
     """Mantissa in [0.5, 1) and exponent with ``input = mantissa * 2 ** exponent``: a named tuple.
 

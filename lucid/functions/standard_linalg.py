@@ -1,4 +1,4 @@
-"""The array API's extensions ``linalg`` and ``fft``: attributes of ``lucid.ops``."""
+"""The array API: products, and the extensions ``linalg`` and ``fft``, which are attributes of ``lucid.ops``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,36 @@ from ..core import dtypes
 from ..core.tensor import Tensor
 from . import fft as _fft
 from . import linalg_factor, linalg_norms, linalg_products, linalg_solve
-from .standard import API, _sum_dtype
+from .registry import FUNCTIONS as F
+from .standard import call, cast_to, standard
+from .standard_elementwise import promoted
+from .standard_reductions import sum as sum_over
+from .standard_reductions import sum_dtype
+
+
+@standard
+def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
+    x1, x2 = promoted(x1, x2)
+    return call("matmul")(x1, x2) if x1.ndim >= 2 and x2.ndim >= 2 else F["matmul"](x1, x2)
+
+
+@standard
+def tensordot(x1: Tensor, x2: Tensor, /, *, axes: Any = 2) -> Tensor:
+    return F["tensordot"](*promoted(x1, x2), axes)
+
+
+@standard
+def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
+    if axis >= 0 or axis < -builtins.min(x1.ndim, x2.ndim):
+        raise ValueError(f"vecdot: axis must be negative and in both arrays, got {axis}")
+    if x1.shape[axis] != x2.shape[axis]:
+        raise ValueError(f"vecdot: sizes {x1.shape[axis]} and {x2.shape[axis]} along axis {axis} differ")
+    x1, x2 = promoted(x1, x2)
+    product = (ops.conj(x1) if x1.dtype.is_complex else x1) * x2  # type: ignore[operator, attr-defined]
+    return cast_to(sum_over(product, axis=axis), product.dtype)
+
+
+# ---- linalg ----
 
 
 def cholesky(x: Tensor, /, *, upper: bool = False) -> Tensor:
@@ -81,6 +110,7 @@ def slogdet(x: Tensor, /) -> Any:
 
 
 def solve(x1: Tensor, x2: Tensor, /) -> Tensor:
+    x1, x2 = promoted(x1, x2)
     if x2.ndim == 1:
         return linalg_solve.solve(x1, x2.reshape(-1, 1)).squeeze(-1)  # type: ignore[attr-defined]
     return ops.solve(linalg_solve.matrices(x1, "solve", square=True), x2)  # type: ignore[attr-defined]
@@ -96,8 +126,8 @@ def svdvals(x: Tensor, /) -> Tensor:
 
 def trace(x: Tensor, /, *, offset: int = 0, dtype: Any = None) -> Tensor:
     shown = linalg_products.diagonal(x, offset=offset)
-    wanted = _sum_dtype(x, dtype)
-    return API["sum"](shown.to(wanted), axis=shown.ndim - 1, dtype=wanted)  # type: ignore[attr-defined]
+    wanted = sum_dtype(x, dtype)
+    return sum_over(shown.to(wanted), axis=shown.ndim - 1, dtype=wanted)  # type: ignore[attr-defined]
 
 
 def vector_norm(x: Tensor, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Tensor:
@@ -109,7 +139,9 @@ def vector_norm(x: Tensor, /, *, axis: Any = None, keepdims: bool = False, ord: 
 linalg = SimpleNamespace(
     **{f.__name__: f for f in (cholesky, cross, det, diagonal, eig, eigvals, eigh, eigvalsh, inv, matrix_norm, matrix_power, matrix_rank,
                                outer, pinv, qr, slogdet, solve, svd, svdvals, trace, vector_norm)},
-    **{name: API[name] for name in ("matmul", "tensordot", "vecdot")},
+    matmul=matmul,
+    tensordot=tensordot,
+    vecdot=vecdot,
     matrix_transpose=ops.matrix_transpose,  # type: ignore[attr-defined]
 )  # fmt: skip
 

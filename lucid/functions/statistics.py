@@ -368,7 +368,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
         centred = rows - reduce.mean(rows, (1,), True)
         scaled, free = centred, rows.shape[1] - correction
     else:
-        weights = weights.to(rows.dtype)
+        weights = weights if weights.dtype.is_floating_point else weights.to(rows.dtype.to_real())
         total = weights.sum()
         centred = rows - (rows * weights).sum(1, keepdim=True) / total
         scaled = centred * weights

@@ -8,7 +8,7 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import ShapeError
 from ..core.tensor import Tensor
-from .registry import FUNCTIONS, public, tensor_arg
+from .registry import FUNCTIONS, dim_arg, public, tensor_arg
 from .strides import as_strided
 
 
@@ -27,10 +27,32 @@ def _copy_of(name: str) -> None:
     public(method=name == "narrow")(copy)
 
 
-for _name in ("narrow", "select", "transpose", "unfold", "expand", "permute", "squeeze", "t", "unsqueeze", "unbind", "split", "view", "diagonal",
-              "as_strided", "detach", "alias"):  # fmt: skip
-    if hasattr(Tensor, _name):
-        _copy_of(_name)
+for _name in ("narrow", "select", "transpose", "unfold", "expand", "permute", "squeeze", "t", "unsqueeze", "unbind", "split", "split_with_sizes",
+              "view", "diagonal", "as_strided", "detach", "view_as_real", "view_as_complex"):  # fmt: skip
+    _copy_of(_name)
+
+
+@public(method=False)
+def alias_copy(input: Tensor) -> Tensor:
+    """A copy; gradients flow through it."""
+    return ops.copy(tensor_arg(input, "alias_copy"))
+
+
+@public(method=False)
+def slice_copy(input: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Tensor:
+    """``input[start:end:step]`` along ``dim``, as a copy.
+
+    >>> import lucid
+    >>> lucid.slice_copy(lucid.arange(5), 0, 1, 4, 2)
+    tensor([1, 3])
+    """
+    x = tensor_arg(input, "slice_copy")
+    if step <= 0:
+        raise RuntimeError(f"slice_copy: slice step must be positive, got {step}")
+    d = dim_arg(dim, x.ndim, "slice_copy")
+    return ops.copy(x[(slice(None),) * d + (slice(start, end, step),)])  # type: ignore[index]
+
+
 for _name in ("expand", "repeat", "view", "contiguous"):  # functions in Lucid, methods in PyTorch
     FUNCTIONS[_name] = getattr(Tensor, _name)
 

@@ -1,0 +1,5 @@
+"""Signal processing: ``lucid.signal.windows``."""
+
+from . import windows
+
+__all__ = ["windows"]
