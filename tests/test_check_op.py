@@ -99,3 +99,14 @@ def test_a_kernel_that_needs_contiguous_memory(planted):
 def test_a_shape_that_is_lost_for_scalars(planted):
     name = planted("elementwise", lambda xp, g: 2 * g, kernel=lambda x: 2 * np.atleast_1d(x))
     caught(name, lambda x: 2 * x, (3, 4), match="inputs of shape")
+
+
+def test_a_reference_in_python_numbers_is_not_rounded(planted):
+    name = planted("elementwise", lambda xp, g: g * (1.0 / 3.0), kernel=lambda x: x * (1.0 / 3.0))
+    check_op(case(name, lambda x: (x / 3.0).tolist(), (3, 4)))
+    caught(name, lambda x: (x / 3.0 + 1e-8).tolist(), (3, 4), match="value")
+
+
+def test_a_complex_reference_of_a_real_op(planted):
+    name = planted("elementwise", lambda xp, g: g, kernel=lambda x: x + 0.0)
+    caught(name, lambda x: x + 1e-3j, (3, 4), match="value")

@@ -132,6 +132,7 @@ class Backend:
 
 
 _by_type: dict[type, Backend] = {}
+_scalar_types: dict[type, Backend] = {}  # NumPy's scalars, which reductions to 0-d return; no array types
 _by_name: dict[str, Backend] = {}
 _MODULES = {"cpu": "numpy_", "cuda": "cupy_", "mlx": "mlx_"}
 
@@ -168,7 +169,7 @@ def known_array_types() -> tuple[type, ...]:
 
 
 def backend_of_type(kind: type) -> Backend:
-    found = _by_type.get(kind)
+    found = _by_type.get(kind) or _scalar_types.get(kind)
     if found is not None:
         return found
     for known, backend in list(_by_type.items()):
@@ -176,6 +177,7 @@ def backend_of_type(kind: type) -> Backend:
             _by_type[kind] = backend
             return backend
     if issubclass(kind, np.generic):
+        _scalar_types[kind] = _by_name["cpu"]
         return _by_name["cpu"]
     module = kind.__module__.partition(".")[0]
     name = {"cupy": "cuda", "mlx": "mlx"}.get(module)

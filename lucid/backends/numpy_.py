@@ -215,9 +215,17 @@ def matmul(x: Any, y: Any) -> Any:
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    """``x @ weight.T + bias`` with the bias added in place."""
+    """``x @ weight.T + bias`` with the bias added in place.
+
+    OpenBLAS takes up to three times as long for a transposed right operand and few rows as for the product turned around;
+    there the transposing copy is one with adding the bias.
+    """
     if is_half(x):
         return linear(x.astype(F32), weight.astype(F32), None if bias is None else bias.astype(F32)).astype(x.dtype)
+    rows = len(x)
+    if rows <= 128 and weight.size >= 32_768 and rows * weight.size > 262_144:
+        turned = np.dot(weight, x.T).T
+        return turned.copy() if bias is None else np.add(turned, bias, np.empty(turned.shape, turned.dtype))
     out = np.dot(x, weight.T)
     if bias is not None:
         out += bias

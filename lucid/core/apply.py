@@ -10,7 +10,7 @@ from . import dtypes, modes
 from .errors import DeviceError, DTypeError, ShapeError
 from .graph import Node, Packed, make_node, select
 from .modes import current
-from .record import OPS, Op, find_kernel
+from .record import FLOATS, HOST, OPS, Op, find_kernel
 from .tensor import Tensor, as_tensor, wrap
 from .view import View, layout, new_view
 
@@ -23,6 +23,8 @@ def apply(op: Op, inputs: Sequence[Any], params: tuple = ()) -> Any:
     mode = current()
     if mode is not None and mode.watchers:
         return _watched(op, inputs, params, mode)
+    if _fit(op, inputs):
+        return execute(op, inputs, params, mode)
     tensors = coerce(op, inputs)
     if op.real_only and any(t.dtype.category == dtypes.COMPLEX for t in tensors):
         raise DTypeError(f"{op.name}: not implemented for complex tensors")
@@ -36,6 +38,26 @@ def _watched(op: Op, inputs: Sequence[Any], params: tuple, mode: modes.Mode) -> 
         return watch(op, inputs, params, lambda o=op, i=inputs, p=params: apply(o, i, p))
     finally:
         modes.set_mode(mode)
+
+
+def _fit(op: Op, inputs: Sequence[Any]) -> bool:
+    """Whether these are tensors on the CPU whose dtypes need no promotion: the common case, decided quickly."""
+    wanted, promotes = None, op.promote is not None
+    for i, t in enumerate(inputs):
+        if not isinstance(t, Tensor):
+            return False
+        value = t.value
+        if type(value) is not HOST:
+            return False
+        if promotes and i >= op.promote_from:
+            dtype = value.dtype
+            if wanted is None:
+                wanted = dtype
+                if dtype not in op.fast:
+                    return False
+            elif dtype is not wanted:
+                return False
+    return promotes or not op.real_only
 
 
 def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
@@ -111,9 +133,15 @@ def _one_device(op: Op, present: list[Tensor], tensors: list[Any]) -> Tensor:
 def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode | None) -> Any:
     """Run the kernel on Tensors that fit together and record the node."""
     values = [t.value for t in tensors]
-    first = values[0] if len(values) == 1 else max(values, key=_level)
+    first = values[0]
+    for value in values:
+        if type(value) is not HOST:
+            first = max(values, key=_level)
+            break
     lead = type(first)
-    if hasattr(first, "level"):  # inside jvp or vmap: the frame computes with Tensors, one level down
+    if lead is not HOST and hasattr(
+        first, "level"
+    ):  # inside jvp or vmap: the frame computes with Tensors, one level down
         tensors = first.adopt(tensors)
         values = [t.value for t in tensors]
         out = backend_of(first).run(op, values, params)  # type: ignore[attr-defined]
@@ -131,7 +159,8 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
             wrap(o, None if node is None or not _is_inexact(o) else select(node, k, len(outs), o.shape))
             for k, o in enumerate(outs)
         )
-    out = backend_of(out).array(out)
+    if type(out) is not HOST:
+        out = backend_of(out).array(out)
     node = _record(op, tensors, values, out, params, mode) if record else None
     if op.put is not None and backend_of(out).aliases(out, values[0]) and not _copies(op, tensors[0], params):
         return new_view(out, node, tensors[0], op, params, mode is None or mode.record)
@@ -162,19 +191,21 @@ def _is_inexact(array: Any) -> bool:
 def _record(
     op: Op, tensors: Sequence[Tensor], values: list, out: Any, params: tuple, mode: modes.Mode | None
 ) -> Node | None:
-    parents = tuple(t.node for t in tensors)
-    if all(p is None for p in parents):
+    parents = tuple([t.node for t in tensors])  # a list: a generator takes twice as long
+    if not any(parents):
         return None
-    if type(out) is not tuple:
+    if type(out) is not tuple and out.dtype not in FLOATS:
         category = wrap(out).dtype.category
         if category < dtypes.FLOAT:
             return None
         if category == dtypes.COMPLEX and op.holomorphic:
             op = op.conjugated()
-    keep, keep_out = op.kept(parents)
-    saved: Any = (*(v if k else None for v, k in zip(values, keep, strict=True)), out if keep_out else None)
-    if op.wants_shapes:
-        saved = (*saved, tuple(tuple(v.shape) for v in values))
+    saved: Any = ()
+    if op.keeps_values or op.wants_shapes:
+        keep, keep_out = op.kept(parents)
+        saved = (*[v if k else None for v, k in zip(values, keep, strict=True)], out if keep_out else None)
+        if op.wants_shapes:
+            saved = (*saved, tuple([tuple(v.shape) for v in values]))
     if mode is not None and mode.pack is not None and op.keeps_values:
         saved = Packed(mode.pack(saved, tensors))
     return make_node(op, parents, saved, params, () if type(out) is tuple else out.shape)

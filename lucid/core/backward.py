@@ -14,6 +14,7 @@ from . import modes, mutation
 from .errors import BackwardError
 from .graph import ACCUMULATE, FREED, SELECT, Extra, Leaf, Node, Packed, select
 from .node_hooks import anomaly, post_hooks, pre_hooks, tensor_hooks
+from .record import HOST
 from .step import unbroadcast, write_step
 from .tensor import Tensor, as_tensor, wrap
 
@@ -303,6 +304,11 @@ def start_gradients(
     tensors: Sequence[Tensor], gradients: Sequence[Any] | None, create_graph: bool
 ) -> tuple[list[Node], list[Any]]:
     """The nodes to start from and their gradients, checked."""
+    if gradients is None and not create_graph and len(tensors) == 1:  # loss.backward()
+        (loss,) = tensors
+        value, node = loss.value, loss.node
+        if node is not None and type(value) is HOST and value.size == 1:
+            return [node], [backend_of(value).table.ones_like(value)]
     given = [None] * len(tensors) if gradients is None else list(gradients)
     if len(given) != len(tensors):
         raise RuntimeError(f"backward: got {len(tensors)} tensors and {len(given)} gradients")

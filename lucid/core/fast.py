@@ -67,8 +67,8 @@ def two_inputs(op: Op) -> Callable:
     keep_x, keep_y, keep_out = op.keep[0], op.keep[1], op.keep_out
     saves, fast, kernels = op.keeps_values, op.fast, op.kernels
     keep_both = keep_x and keep_y and not keep_out
-    (x_keeps_x, x_keeps_y), x_keeps_out = op.kept((Ellipsis, None))  # type: ignore[arg-type]  # only x requires grad
-    (y_keeps_x, y_keeps_y), y_keeps_out = op.kept((None, Ellipsis))  # type: ignore[arg-type]
+    (x_keeps_x, x_keeps_y), x_keeps_out = op.kept((Ellipsis, None))  # only x requires grad
+    (y_keeps_x, y_keeps_y), y_keeps_out = op.kept((None, Ellipsis))
     records = op.kind != "none"
 
     def call(x, y):  # type: ignore[no-untyped-def]
@@ -198,8 +198,8 @@ def with_params(op: Op) -> Callable:
 
 def several_inputs(op: Op) -> Callable:
     """``call(x, y, z)`` for ops of three or more tensors and no parameters; the last ones may be left out (a bias)."""
-    kernels, keep, keep_out = op.kernels, op.keep, op.keep_out
-    saves, records = op.keeps_values, op.kind != "none"
+    kernels, saves, records = op.kernels, op.keeps_values, op.kind != "none"
+    all_need = op.keep, op.keep_out
 
     def call(*xs):  # type: ignore[no-untyped-def]
         mode = current()
@@ -236,9 +236,8 @@ def several_inputs(op: Op) -> Callable:
             node.op = op
             node.parents = parents
             if saves:
-                saved = [v if k else None for v, k in zip(values, keep, strict=False)]
-                saved.append(out if keep_out else None)
-                node.saved = tuple(saved)
+                keep, keep_out = op.kept(parents) if None in parents else all_need
+                node.saved = (*[v if k else None for v, k in zip(values, keep)], out if keep_out else None)  # noqa: B905
             else:
                 node.saved = ()
             node.params = ()

@@ -24,14 +24,19 @@ class Mode:
     def __init__(self, record: bool = True, inference: bool = False, watchers: tuple = (), pack: Any = None):
         self.record, self.inference, self.watchers, self.pack = record, inference, watchers, pack
 
-    def replace(self, **changes: Any) -> Mode | None:
+    def replace(
+        self, record: bool | None = None, inference: bool | None = None, watchers: Any = None, pack: Any = ...
+    ) -> Mode | None:
         """This mode with some things changed; the shared singletons where nothing else differs."""
-        fields = {name: getattr(self, name) for name in self.__slots__} | changes
-        if fields["watchers"] or fields["pack"] is not None:
-            return Mode(**fields)
-        if fields["record"]:
+        record = self.record if record is None else record
+        inference = self.inference if inference is None else inference
+        watchers = self.watchers if watchers is None else watchers
+        pack = self.pack if pack is ... else pack
+        if watchers or pack is not None:
+            return Mode(record, inference, watchers, pack)
+        if record:
             return None
-        return INFERENCE if fields["inference"] else NO_GRAD
+        return INFERENCE if inference else NO_GRAD
 
 
 NORMAL = Mode()

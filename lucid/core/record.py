@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends import backend_of_type, loaded
+from ..backends import backend_of_type, load, loaded
 from . import dtypes
 from .errors import DeviceError
 from .graph import Node
@@ -22,6 +22,7 @@ def _native(*wanted: dtypes.dtype) -> frozenset:
     return frozenset(b.native[d.name] for b in loaded() for d in wanted if d.name in b.native)
 
 
+HOST = load("cpu").array_types[0]  # the type of arrays on the CPU, for which the fast paths are written
 FLOATS = _native(dtypes.float32, dtypes.float64)
 REAL = _native(*(d for d in dtypes.ALL if d.category != dtypes.COMPLEX))
 REAL_AND_COMPLEX = _native(*dtypes.ALL)
@@ -42,7 +43,7 @@ class Op:
 
     __slots__ = (
         "arity", "call", "complex_form", "conjugates", "derivatives", "fast", "holomorphic", "joint", "jvp", "keep", "keep_out",
-        "keeps_values", "kernels", "kind", "masks", "name", "node_name", "params", "private_out", "promote", "promote_from", "put", "real_only",
+        "keeps", "keeps_values", "kernels", "kind", "masks", "name", "node_name", "params", "private_out", "promote", "promote_from", "put", "real_only",
         "rules", "step", "wants_shapes",
     )  # fmt: skip
 
@@ -81,6 +82,7 @@ class Op:
         self.keep = tuple(n in names or "xs" in names for n in INPUTS)
         self.keep_out = "out" in names
         self.masks = None if joint is not None else tuple((tuple(n in w for n in INPUTS), "out" in w) for w in wanted)
+        self.keeps: dict[tuple[bool, ...], tuple[tuple[bool, ...], bool]] = {}  # what ``kept`` found, by who needs it
         self.wants_shapes = "shapes" in names or any(n.endswith("_shape") and n[0] in INPUTS for n in names)
         self.keeps_values = self.keep_out or any(self.keep)
         self.conjugates = False  # whether this is the complex form of another op
@@ -98,12 +100,17 @@ class Op:
         """Which of ``count`` inputs are saved (an op of any number of inputs saves all or none)."""
         return self.keep[:count] if count <= len(self.keep) else (self.keep[0],) * count
 
-    def kept(self, parents: Sequence[Node | None]) -> tuple[Sequence[bool], bool]:
+    def kept(self, parents: Sequence[Any]) -> tuple[tuple[bool, ...], bool]:
         """Which inputs are saved, and whether the output is: what the rules of the inputs that require grad ask for."""
         if self.masks is None or len(parents) == 1:
             return self.keep_all(len(parents)), self.keep_out
-        asked = [m for m, p in zip(self.masks, parents, strict=False) if p is not None]
-        return [any(m[0][i] for m in asked) for i in range(len(parents))], any(m[1] for m in asked)
+        needs = tuple([p is not None for p in parents])
+        found = self.keeps.get(needs)
+        if found is None:
+            asked = [mask for mask, need in zip(self.masks, needs, strict=False) if need]
+            inputs = tuple(any(mask[0][i] for mask in asked) for i in range(len(needs)))
+            found = self.keeps[needs] = inputs, any(mask[1] for mask in asked)
+        return found
 
     def _source(self, name: str) -> str:
         """Where a rule's argument comes from: ``s`` is the node's saved tuple, ``p`` its static parameters."""

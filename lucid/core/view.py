@@ -14,6 +14,7 @@ from ..backends import backend_of, load
 from . import mutation
 from .graph import SELECT, Leaf, Node, make_node, next_seq
 from .modes import is_grad_enabled, set_grad_enabled
+from .record import HOST, OPS, find_kernel
 from .tensor import Tensor, new_tensor, wrap
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ class View(Tensor):
         if self.op is None:
             self._value = source
             return
-        from .record import find_kernel
-
         self._value = backend_of(source).array(
             (self.op.kernels.get(type(source)) or find_kernel(self.op, type(source)))(source, *self.params)
         )
@@ -118,6 +117,13 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     self and ``source``. Raises RuntimeError where PyTorch does: on leaves that require grad, while recording.
     ``since`` is the clock when the in-place op began: nodes made after it keep copies of the old contents they saved.
     """
+    if type(target) is not View and target.node is None and source.node is None and "_inference" not in target.__dict__:
+        old, new = target.value, source.value
+        if type(old) is HOST and type(new) is HOST:  # memory alone, and nothing to record
+            backend_of(old).assign(old, new)
+            mutation.note(old)
+            target._version += 1
+            return target
     recording = is_grad_enabled()
     root = target.root if type(target) is View else target
     tracked = type(target) is not View or target.tracks
@@ -266,8 +272,6 @@ def _repointed(node: Node | None, result: Any, written: Any) -> Node | None:
 
 
 def _scatter_node(stem: Tensor, chain: tuple, new_node: Node | None) -> Node:
-    from .record import OPS
-
     return make_node(OPS["view_scatter"], (stem.node, new_node), (None, None, None), (chain,), tuple(stem.value.shape))
 
 
@@ -308,8 +312,6 @@ def reshaped_in_place(target: Tensor, change: Callable[[Tensor], Tensor]) -> Ten
 
 def _undone(shape: tuple, after: Tensor) -> tuple | None:
     """The op that leads from the changed tensor back to the old shape; None where there is none (as_strided)."""
-    from .record import OPS
-
     if type(after) is View and after.op is not None:
         if after.op.name == "reshape":
             return OPS["reshape"], (shape,)

@@ -133,9 +133,11 @@ def item(self: Tensor) -> Any:
     >>> lucid.tensor([3.0]).item()
     3.0
     """
+    value = self.value
+    if value.dtype in FLOATS and value.size == 1:
+        return backend_of(value).to_host(value).item()
     if self.shape.numel() != 1:
         raise RuntimeError(f"a Tensor with {self.shape.numel()} elements cannot be converted to Scalar")
-    value = self.value
     return (
         backend_of(value).to_host(value).item()
         if self.dtype is not dtypes.bfloat16
