@@ -82,13 +82,31 @@ def scale_shift(xp: Any, x: Any, scale: Any, shift: Any) -> Any:
     return x * scale + shift
 
 
-def attention(xp: Any, q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
+def _attention_weights(xp: Any, q: Any, k: Any, mask: Any, scale: float) -> Any:
+    """Softmax of the scaled and masked scores; a row that is masked throughout gets zeros, not NaN."""
     scores = xp.matmul(q, xp.matrix_transpose(k)) * scale + mask
     last = (len(scores.shape) - 1,)
     top = xp.amax(scores, last, True)
     e = xp.exp(scores - xp.where(xp.isinf(top), 0.0, top))
     total = xp.sum(e, axis=last, keepdims=True)
-    return xp.matmul(e / xp.where(total == 0, 1.0, total), v)
+    return e / xp.where(total == 0, 1.0, total)
+
+
+def attention(xp: Any, q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
+    return xp.matmul(_attention_weights(xp, q, k, mask, scale), v)
+
+
+def attention_grad(xp: Any, g: Any, q: Any, k: Any, v: Any, mask: Any, scale: float, needs: Any) -> tuple:
+    """The gradients of q, k, v and the mask (None where not needed), each still broadcast as the scores are."""
+    p = _attention_weights(xp, q, k, mask, scale)
+    to_v = xp.matmul(xp.matrix_transpose(p), g) if needs[2] else None
+    if not (needs[0] or needs[1] or needs[3]):
+        return None, None, to_v, None
+    to_p = xp.matmul(g, xp.matrix_transpose(v))
+    to_scores = p * (to_p - xp.sum(to_p * p, axis=(len(p.shape) - 1,), keepdims=True))
+    to_q = xp.matmul(to_scores, k) * scale if needs[0] else None
+    to_k = xp.matmul(xp.matrix_transpose(to_scores), q) * scale if needs[1] else None
+    return to_q, to_k, to_v, to_scores if needs[3] else None
 
 
 def _parts(xp: Any, x: Any, count: int) -> list:
@@ -159,6 +177,11 @@ def gelu_grad(xp: Any, g: Any, x: Any, approximate: str) -> Any:
     return g * (0.5 * (1 + xp.erf(x * math.sqrt(0.5))) + x * xp.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
 
 
+def cumulative_sum_grad(xp: Any, g: Any, axis: int) -> Any:
+    """Running sums from the end."""
+    return xp.flip(xp.cumulative_sum(xp.flip(g, (axis,)), axis), (axis,)) if g.shape else xp.copy(g)
+
+
 def gelu_grad_by_out(xp: Any, g: Any, x: Any, out: Any, approximate: str) -> Any:
     """NumPy's kernel takes the cdf from ``out``; elsewhere it costs nothing to compute it again."""
     return xp.gelu_grad(g, x, approximate)
@@ -187,7 +210,7 @@ COMPOSED = {
 }
 
 DERIVATIVES = (
-    "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad",
+    "attention_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad",
 )  # fmt: skip
 
 

@@ -143,14 +143,6 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 # ---- running reductions ----
 
 
-def cumulative_sum(x: Any, axis: int) -> Any:
-    if x.ndim == 0:
-        return x.astype(np.int64) if x.dtype.kind in "bui" else x.copy()
-    if is_half(x):
-        return np.add.accumulate(x.astype(F32), axis).astype(x.dtype)
-    return np.add.accumulate(x, axis, np.int64 if x.dtype.kind in "bui" else None)
-
-
 def cumulative_prod(x: Any, axis: int) -> Any:
     if x.ndim == 0:
         return x.astype(np.int64) if x.dtype.kind in "bui" else x.copy()
