@@ -12,7 +12,7 @@ from lucid.optim import rules
 
 XP = load("cpu").table
 # Each elementwise rule with state and numbers that take every branch.
-ADAM = {"lr": 0.1, "b1": 0.9, "a1": 0.1, "b2": 0.99, "a2": 0.01, "root": 1.1, "eps": 1e-8, "wd": 0.1, "keep": 0.99, "maximize": False,
+ADAM = {"lr": 0.1, "b1": 0.9, "a1": 0.1, "b2": 0.99, "a2": 0.01, "eps": 1e-8, "wd": 0.1, "keep": 0.99, "maximize": False,
         "l2": True, "decay": False}  # fmt: skip
 CASES = {
     "sgd": (rules.sgd, 1, {"lr": 0.1, "wd": 0.1, "momentum": 0.9, "undamped": 1.0, "maximize": True, "l2": True, "nesterov": True}),

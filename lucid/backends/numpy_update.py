@@ -18,7 +18,8 @@ import numpy as np
 
 from . import compiled, trace
 
-BLOCK_BYTES = 65_536
+BLOCK_BYTES = 131_072  # several arrays and registers of this size share the cache; smaller ones pay for more calls
+CHUNK_BYTES = 131_072  # small parameters that are gathered into one run
 GATHER = 700  # elements per line of the program: a larger parameter costs more to copy than the calls that it saves
 F32 = np.dtype("float32")
 UFUNCS: dict[str, Callable] = {
@@ -148,8 +149,12 @@ class Layout:
         self.alone: list[int] = []
         self.copied: list[int] = []
         self.chunks: list[Chunk] = []
-        size = BLOCK_BYTES // self.dtype.itemsize
-        limit = min(kernel.gather, size) if gather and len(params) > 1 and not half else 0
+        self.flats: list[tuple] | None = None
+        self.loop: Callable | None = None
+        if compiled.available() and not half and sum(p.size for p in params) >= compiled.WORTHWHILE:
+            self.loop = compiled.loop(kernel.program, self.dtype)
+        size = CHUNK_BYTES // self.dtype.itemsize
+        limit = min(kernel.gather, size) if gather and len(params) > 1 and not half and self.loop is None else 0
         small: list[int] = []
         filled = 0
         for i, p in enumerate(params):
@@ -166,10 +171,6 @@ class Layout:
                 small.append(i)
                 filled += length
         self._close(small, params)
-        self.loop = None
-        self.flats: list[tuple] | None = None
-        if compiled.available() and not half and sum(p.size for p in params) >= compiled.WORTHWHILE:
-            self.loop = compiled.loop(kernel.program, self.dtype)
 
     def _close(self, rows: list[int], params: Sequence[Any]) -> None:
         if len(rows) == 1:
@@ -184,16 +185,26 @@ class Layout:
         if self.loop is not None:
             self._run_compiled(self.loop, params, grads, states, scalars)
             return
-        constants = _constants(kernel, scalars, self.dtype)
+        dtype = self.dtype
+        constants = _constants(kernel, scalars, dtype)
         if self.chunks:
-            (p, g), work = _workspace(kernel, self.dtype, 2)
+            (p, g), work = _workspace(kernel, dtype, 2)
             for chunk in self.chunks:
                 chunk.run(kernel, p, g, work, constants, grads)
         if self.alone:
-            work = _workspace(kernel, self.dtype, 0)[1]
-            for i in self.alone:
-                arrays = [params[i], grads[i], *(column[i] for column in states)]
-                self._cut([self._flat(a) for a in arrays], work, constants)
+            work = _workspace(kernel, dtype, 0)[1]
+            size, fitting = BLOCK_BYTES // dtype.itemsize, {}
+            for i, p, state in self._flattened(params, states):
+                g = grads[i]
+                g = g.reshape(-1) if g.dtype == dtype else self._flat(g)
+                n = p.size
+                if n > size:
+                    self._cut([p, g, *state], work, constants)
+                else:
+                    part = fitting.get(n)
+                    if part is None:
+                        part = fitting[n] = [w[:n] for w in work]
+                    kernel.run(p, g, *state, *part, *constants)
         for i in self.copied:
             self._copied([params[i], grads[i], *(column[i] for column in states)], constants)
 
@@ -207,18 +218,18 @@ class Layout:
     ) -> None:
         """One call of the compiled loop for each parameter: it needs neither blocks nor gathering."""
         numbers = np.array(self.kernel.program.numbers(scalars), self.dtype)
-        if self.flats is None:  # parameters and state are the same arrays as long as this layout lives
-            others = set(self.copied)
-            rows = [i for i in range(len(params)) if i not in others]
-            self.flats = [(i, self._flat(params[i]), [self._flat(column[i]) for column in states]) for i in rows]
-        dtype = self.dtype
-        for i, p, state in self.flats:
-            g = grads[i]
-            g = g.reshape(-1) if g.dtype == dtype and g.flags.c_contiguous else np.ascontiguousarray(self._flat(g))
-            loop(p, g, *state, numbers)
+        for i, p, state in self._flattened(params, states):
+            g = self._flat(grads[i])
+            loop(p, g if g.flags.c_contiguous else np.ascontiguousarray(g), *state, numbers)
         for i in self.copied:
             arrays = [params[i], grads[i], *(column[i] for column in states)]
             self._copied(arrays, _constants(self.kernel, scalars, self.dtype))
+
+    def _flattened(self, params: Sequence[Any], states: list[list[Any]]) -> list[tuple]:
+        """Place, parameter and state of those that are taken alone, all flat: the same arrays while this layout lives."""
+        if self.flats is None:
+            self.flats = [(i, self._flat(params[i]), [self._flat(column[i]) for column in states]) for i in self.alone]
+        return self.flats
 
     def _flat(self, array: Any) -> Any:
         """The elements in a row, complex ones as pairs of reals."""

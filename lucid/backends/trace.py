@@ -187,7 +187,7 @@ _programs: dict[tuple, Program] = {}
 
 def program(rule: Callable, state_count: int, scalars: dict[str, Any]) -> Program:
     """The program of a rule with these fixed scalars; traced at first use."""
-    key = (rule, state_count, *((k, None if type(v) is float else v) for k, v in scalars.items()))
+    key = (rule, state_count, *((k, float if type(v) is float else v) for k, v in scalars.items()))
     found = _programs.get(key)
     if found is None:
         found = _programs[key] = Program(rule, state_count, scalars)

@@ -48,8 +48,9 @@ class Adam(RuleOptimizer):
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])
+        corrected = root(1.0 - betas["b2"] ** t)
         return decays(group, lr, group["decoupled_weight_decay"]) | betas | {
-            "lr": lr / (1.0 - betas["b1"] ** t), "root": 1.0 / root(1.0 - betas["b2"] ** t), "eps": number(group["eps"]),
+            "lr": lr * corrected / (1.0 - betas["b1"] ** t), "eps": number(group["eps"]) * corrected,
             "amsgrad": bool(group["amsgrad"]),
         }  # fmt: skip
 
@@ -140,9 +141,10 @@ class NAdam(RuleOptimizer):
         b1, decay = float(betas["b1"]), group["momentum_decay"]
         mu, ahead = (b1 * (1.0 - 0.5 * 0.96 ** (n * decay)) for n in (t, t + 1))
         s["mu_product"] *= mu
+        corrected = root(1.0 - betas["b2"] ** t)
         return decays(group, lr, group["decoupled_weight_decay"]) | betas | {
-            "now": lr * (1.0 - mu) / (1.0 - s["mu_product"]), "then": lr * ahead / (1.0 - s["mu_product"] * ahead),
-            "root": 1.0 / root(1.0 - betas["b2"] ** t), "eps": number(group["eps"]),
+            "now": lr * corrected * (1.0 - mu) / (1.0 - s["mu_product"]),
+            "then": lr * corrected * ahead / (1.0 - s["mu_product"] * ahead), "eps": number(group["eps"]) * corrected,
         }  # fmt: skip
 
 

@@ -50,10 +50,10 @@ class SGD(RuleOptimizer):
         return {"momentum_buffer": 0} if group["momentum"] != 0 else {}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
-        undamped = 1.0 if s["fresh"] else 1.0 - number(group["dampening"])
+        damped = s["fresh"] is False and group["dampening"] != 0
         return l2_only(group) | {
-            "lr": number(group["lr"]), "momentum": number(group["momentum"]), "undamped": undamped,
-            "nesterov": bool(group["nesterov"]),
+            "lr": number(group["lr"]), "momentum": number(group["momentum"]),
+            "undamped": 1.0 - number(group["dampening"]) if damped else None, "nesterov": bool(group["nesterov"]),
         }  # fmt: skip
 
 

@@ -221,7 +221,7 @@ class SGLD(RuleOptimizer):
         super().__init__(params, defaults)
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
-        return l2_only(group) | {"lr": number(group["lr"]), "momentum": 0.0, "undamped": 1.0, "nesterov": False}
+        return l2_only(group) | {"lr": number(group["lr"]), "momentum": 0.0, "undamped": None, "nesterov": False}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = super().step(closure)

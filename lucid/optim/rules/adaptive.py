@@ -1,6 +1,6 @@
 """Steps scaled by what the gradient has been: Adagrad, Adam and their families, one element at a time.
 
-Throughout, ``a = 1 - b``; ``lr`` and ``root`` carry the bias corrections.
+Throughout, ``a = 1 - b``; ``lr`` (with ``eps``, which spares a multiplication, or with ``root``) carries the bias corrections.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def adagrad(
 
 @elementwise
 def adam(
-    xp: Any, p: Any, g: Any, m: Any, v: Any, *top: Any, lr: Any, b1: Any, a1: Any, b2: Any, a2: Any, root: Any,
-    eps: Any, wd: Any, keep: Any, maximize: bool, l2: bool, decay: bool, amsgrad: bool,
+    xp: Any, p: Any, g: Any, m: Any, v: Any, *top: Any, lr: Any, b1: Any, a1: Any, b2: Any, a2: Any, eps: Any,
+    wd: Any, keep: Any, maximize: bool, l2: bool, decay: bool, amsgrad: bool,
 ) -> tuple:  # fmt: skip
-    """``m = b1*m + a1*g;  v = b2*v + a2*g*g;  p -= lr * m / (root * sqrt(v) + eps)``; ``amsgrad`` takes the largest v."""
+    """``m = b1*m + a1*g;  v = b2*v + a2*g*g;  p -= lr * m / (sqrt(v) + eps)``; ``amsgrad`` takes the largest v."""
     g = gradient(p, g, maximize, l2, wd)
     if decay:
         p = keep * p
@@ -40,8 +40,8 @@ def adam(
     v = b2 * v + a2 * (g * g)
     if amsgrad:
         v_max = xp.maximum(top[0], v)
-        return p - lr * m / (root * xp.sqrt(v_max) + eps), m, v, v_max
-    return p - lr * m / (root * xp.sqrt(v) + eps), m, v
+        return p - lr * m / (xp.sqrt(v_max) + eps), m, v, v_max
+    return p - lr * m / (xp.sqrt(v) + eps), m, v
 
 
 @elementwise
@@ -70,16 +70,16 @@ def adamax(
 
 @elementwise
 def nadam(
-    xp: Any, p: Any, g: Any, m: Any, v: Any, *, now: Any, then: Any, b1: Any, a1: Any, b2: Any, a2: Any, root: Any,
-    eps: Any, wd: Any, keep: Any, maximize: bool, l2: bool, decay: bool,
+    xp: Any, p: Any, g: Any, m: Any, v: Any, *, now: Any, then: Any, b1: Any, a1: Any, b2: Any, a2: Any, eps: Any,
+    wd: Any, keep: Any, maximize: bool, l2: bool, decay: bool,
 ) -> tuple:  # fmt: skip
-    """``p -= (now * g + then * m) / (root * sqrt(v) + eps)``: Adam that looks one step of momentum ahead."""
+    """``p -= (now * g + then * m) / (sqrt(v) + eps)``: Adam that looks one step of momentum ahead."""
     g = gradient(p, g, maximize, l2, wd)
     if decay:
         p = keep * p
     m = b1 * m + a1 * g
     v = b2 * v + a2 * (g * g)
-    return p - (now * g + then * m) / (root * xp.sqrt(v) + eps), m, v
+    return p - (now * g + then * m) / (xp.sqrt(v) + eps), m, v
 
 
 @elementwise

@@ -30,7 +30,7 @@ def sgd(
     g = gradient(p, g, maximize, l2, wd)
     if not state:
         return (p - lr * g,)
-    m = momentum * state[0] + undamped * g
+    m = momentum * state[0] + (g if undamped is None else undamped * g)
     return p - lr * (g + momentum * m if nesterov else m), m
 
 
