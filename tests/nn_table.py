@@ -122,6 +122,20 @@ OTHERS = [
     row("UpsamplingNearest2d", scale_factor=3, inputs=[I]), row("UpsamplingBilinear2d", (9, 4), inputs=[I]),
     row("UpsamplingBilinear2d", scale_factor=2, inputs=[I]),
 ]  # fmt: skip
+# Compared with torch in files of their own (test_conv, test_pooling, test_nn_sequence); here for other devices.
+HEAVY = [
+    ("Conv1d", (4, 6, 3), {"padding": 1}, [(3, 4, 10)], True), ("Conv1d", (4, 4, 3), {"groups": 4, "dilation": 2}, [(3, 4, 10)], True),
+    ("Conv2d", (4, 6, 3), {"stride": 2, "padding": 1}, [(2, 4, 6, 5)], True), ("Conv2d", (4, 6, (3, 2)), {"groups": 2, "bias": False}, [(2, 4, 6, 5)], True),
+    ("Conv2d", (4, 6, 3), {"padding": "same", "padding_mode": "reflect"}, [(2, 4, 6, 5)], True), ("Conv3d", (4, 2, 2), {}, [(2, 4, 3, 4, 5)], True),
+    ("Conv3d", (4, 4, 2), {"groups": 2}, [(2, 4, 3, 4, 5)], True), ("ConvTranspose1d", (4, 3, 3), {"stride": 2}, [(3, 4, 10)], True),
+    ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1, "output_padding": 1}, [(2, 4, 6, 5)], True),
+    ("ConvTranspose2d", (4, 6, 3), {"groups": 2, "dilation": 2}, [(2, 4, 6, 5)], True),
+    ("RNN", (6, 5), {}, [(4, 3, 6)], True), ("LSTM", (6, 5, 2), {"batch_first": True, "bidirectional": True}, [(4, 3, 6)], True),
+    ("GRU", (6, 5, 2), {}, [(4, 3, 6)], True), ("LSTMCell", (6, 5), {}, [(4, 6)], True), ("GRUCell", (6, 5), {}, [(4, 6)], True),
+    ("MultiheadAttention", (6, 2), {}, [(4, 3, 6)] * 3, True), ("TransformerEncoderLayer", (6, 2, 8), {"dropout": 0.0}, [(4, 3, 6)], True),
+    ("MaxPool1d", (2,), {}, [(3, 4, 10)], True), ("MaxPool2d", (3, 2, 1), {}, [(2, 4, 6, 5)], True), ("AvgPool2d", (2,), {}, [(2, 4, 6, 5)], True),
+    ("AdaptiveAvgPool2d", (2,), {}, [(2, 4, 6, 5)], True), ("AdaptiveMaxPool2d", (3,), {}, [(2, 4, 6, 5)], True), ("LPPool2d", (2, 2), {}, [(2, 4, 6, 5)], True),
+]  # fmt: skip
 LAYERS = ACTIVATIONS + LINEAR + NORMS + LOSSES + OTHERS
 
 

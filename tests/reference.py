@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from lucid.testing import strict
+
 try:
     import torch
 except ImportError:
@@ -33,6 +35,7 @@ def cuda_fault():
 MISSING = {
     "torch comparisons": "torch is not installed (pip install torch==2.13.0)" if torch is None else None,
     "CuPy tests": cuda_fault(),
+    "strict tests": None if strict.compiler() else "g++ is missing, which compiles the kernels of the CuPy backend",
     "MLX tests": None if find_spec("mlx") else "MLX is not installed (pip install 'lucid[mlx]')",
 }
 
@@ -43,4 +46,5 @@ def needs(what):
 
 needs_torch = needs("torch comparisons")
 needs_cupy = needs("CuPy tests")
+needs_strict = needs("strict tests")
 needs_mlx = needs("MLX tests")

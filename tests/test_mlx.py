@@ -3,7 +3,6 @@
 The rows of the op tables run on MLX in test_ops.py; here is what they cannot show.
 """
 
-import copy
 import threading
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 import lucid
 import lucid.nn.functional as F
 from lucid import nn
-from nn_table import LAYERS, label
 from reference import needs_mlx
 
 pytestmark = [needs_mlx, pytest.mark.filterwarnings("ignore")]
@@ -419,132 +417,3 @@ def test_workers_that_load_for_a_model_on_mlx():
         seen += len(x)
         assert np.isfinite(loss.item())
     assert seen == 12
-
-
-# ---- models: the same losses as on cpu ----
-
-
-class Block(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-
-    def forward(self, x):
-        b, t, c = x.shape
-        q, k, v = (p.view(b, t, self.heads, -1).transpose(1, 2) for p in self.qkv(self.norm1(x)).split(c, 2))
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.out(y.transpose(1, 2).contiguous().view(b, t, c))
-        return x + self.mlp(self.norm2(x))
-
-
-class GPT(nn.Module):
-    def __init__(self, vocabulary=11, width=16, length=8):
-        super().__init__()
-        self.token, self.place = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
-        self.blocks, self.norm = nn.Sequential(Block(width, 2), Block(width, 2)), nn.LayerNorm(width)
-        self.head = nn.Linear(width, vocabulary, bias=False)
-        self.head.weight = self.token.weight
-
-    def forward(self, ids):
-        x = self.token(ids) + self.place(lucid.arange(ids.shape[1], device=ids.device))
-        return self.head(self.norm(self.blocks(x))).flatten(0, 1)
-
-
-def cnn():
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(4, 8, 3, stride=2, padding=1), nn.GroupNorm(2, 8), nn.SiLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(8, 11),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", ["gpt", "cnn"])
-def test_the_same_losses_as_on_cpu(kind):
-    rng = np.random.default_rng(0)
-    inputs = [
-        rng.integers(0, 11, (4, 8)) if kind == "gpt" else rng.standard_normal((6, 1, 8, 8), np.float32)
-        for _ in range(20)
-    ]
-    targets = [rng.integers(0, 11, 32 if kind == "gpt" else 6) for _ in range(20)]
-    lucid.manual_seed(3)
-    start = copy.deepcopy((GPT() if kind == "gpt" else cnn()).state_dict())
-    losses = {}
-    for device in ("cpu", "mlx"):
-        model = GPT() if kind == "gpt" else cnn()
-        model.load_state_dict(start)
-        model.to(device)
-        opt = (
-            lucid.optim.AdamW(model.parameters(), lr=3e-3)
-            if kind == "gpt"
-            else lucid.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-        )
-        losses[device] = []
-        for x, y in zip(inputs, targets, strict=True):
-            loss = F.cross_entropy(model(on(device, x)), on(device, y))
-            opt.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            opt.step()
-            losses[device].append(loss.detach())
-    np.testing.assert_allclose([v.item() for v in losses["mlx"]], [v.item() for v in losses["cpu"]], rtol=2e-4)
-
-
-# ---- layers: the table of test_nn_layers.py, and convolution, recurrence, attention ----
-
-
-def made(spec, rng):
-    kind = spec[0] if spec and isinstance(spec[0], str) else "normal"
-    if kind == "ints":
-        return rng.integers(spec[1], spec[2], spec[3])
-    if kind == "signs":
-        return rng.choice([-1.0, 1.0], spec[1]).astype(np.float32)
-    return (rng.uniform(0.05, 0.95, spec[1]) if kind == "unit" else rng.standard_normal(spec)).astype(np.float32)
-
-
-MORE = [
-    ("Conv1d", (4, 6, 3), {"padding": 1}, [(3, 4, 10)], True), ("Conv1d", (4, 4, 3), {"groups": 4, "dilation": 2}, [(3, 4, 10)], True),
-    ("Conv2d", (4, 6, 3), {"stride": 2, "padding": 1}, [(2, 4, 6, 5)], True), ("Conv2d", (4, 6, (3, 2)), {"groups": 2, "bias": False}, [(2, 4, 6, 5)], True),
-    ("Conv2d", (4, 6, 3), {"padding": "same", "padding_mode": "reflect"}, [(2, 4, 6, 5)], True), ("Conv3d", (4, 2, 2), {}, [(2, 4, 3, 4, 5)], True),
-    ("Conv3d", (4, 4, 2), {"groups": 2}, [(2, 4, 3, 4, 5)], True), ("ConvTranspose1d", (4, 3, 3), {"stride": 2}, [(3, 4, 10)], True),
-    ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1, "output_padding": 1}, [(2, 4, 6, 5)], True),
-    ("ConvTranspose2d", (4, 6, 3), {"groups": 2, "dilation": 2}, [(2, 4, 6, 5)], True),
-    ("RNN", (6, 5), {}, [(4, 3, 6)], True), ("LSTM", (6, 5, 2), {"batch_first": True, "bidirectional": True}, [(4, 3, 6)], True),
-    ("GRU", (6, 5, 2), {}, [(4, 3, 6)], True), ("LSTMCell", (6, 5), {}, [(4, 6)], True), ("GRUCell", (6, 5), {}, [(4, 6)], True),
-    ("MultiheadAttention", (6, 2), {}, [(4, 3, 6)] * 3, True), ("TransformerEncoderLayer", (6, 2, 8), {"dropout": 0.0}, [(4, 3, 6)], True),
-    ("MaxPool1d", (2,), {}, [(3, 4, 10)], True), ("MaxPool2d", (3, 2, 1), {}, [(2, 4, 6, 5)], True), ("AvgPool2d", (2,), {}, [(2, 4, 6, 5)], True),
-    ("AdaptiveAvgPool2d", (2,), {}, [(2, 4, 6, 5)], True), ("AdaptiveMaxPool2d", (3,), {}, [(2, 4, 6, 5)], True), ("LPPool2d", (2, 2), {}, [(2, 4, 6, 5)], True),
-]  # fmt: skip
-ONE_OF_EACH = list({(c[0], len(c[2])): c for c in LAYERS if not c[0].startswith("Lazy")}.values())
-
-
-@pytest.mark.parametrize("case", [*ONE_OF_EACH, *MORE], ids=label)
-def test_layers_as_on_cpu(case):
-    name, args, kwargs, specs, train = case
-    arrays = [made(s, np.random.default_rng(1)) for s in specs]
-    results, start = {}, None
-    for device in ("cpu", "mlx"):
-        given = {
-            k: lucid.tensor(v[1]) if isinstance(v, tuple) and v[:1] == ("tensor",) else v for k, v in kwargs.items()
-        }
-        model = getattr(nn, name)(*args, **given)
-        if start is None:
-            start = copy.deepcopy(model.state_dict())
-        model.load_state_dict(start)
-        model.to(device).train(train)
-        inputs = [on(device, a, grad=a.dtype.kind == "f" and a.size and not (abs(a) == 1).all()) for a in arrays]
-        passed = [x.clone() for x in inputs] if kwargs.get("inplace") else inputs
-        out = model(*passed)
-        first = out[0] if isinstance(out, tuple) else out
-        if first.requires_grad:
-            (
-                first * on(device, np.random.default_rng(5).standard_normal(tuple(first.shape)).astype(np.float32))
-            ).sum().backward()
-        tensors = [first, *(x.grad for x in inputs), *(p.grad for p in model.parameters()), *model.buffers()]
-        assert first.device.type == device
-        results[device] = [None if t is None else (str(t.dtype), host(t)) for t in tensors]
-    for ours, expected in zip(results["mlx"], results["cpu"], strict=True):
-        assert (ours is None) == (expected is None)
-        if ours is not None:
-            assert ours[0] == expected[0]
-            np.testing.assert_allclose(ours[1], expected[1], rtol=1e-4, atol=1e-5)
