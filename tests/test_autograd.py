@@ -671,3 +671,73 @@ def test_gradcheck_finds_a_fault_of_one_in_a_thousand():
         check(Wrong.apply, (x,), rtol=5e-4)
     with pytest.raises(ValueError, match="require"):
         check(f2, (x.detach(), y.detach()))
+
+
+# ---- writing and differentiating inside transforms -----------------------------------------------------------------------
+
+
+def _write_element(x):
+    x[0] = 7.0
+    return x.sum()
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "written", "result"),  # as torch 2.13 gives them
+    [
+        (lambda y: lucid.vmap(lambda x: x.add_(1))(y), [[1.0, 1.0]], [[2.0, 2.0]], [[2.0, 2.0]]),
+        (lambda y: lucid.vmap(lambda x: x[0].mul_(5))(y), [[1.0, 2.0], [3.0, 4.0]], [[5.0, 2.0], [15.0, 4.0]], [5.0, 15.0]),
+        (lambda y: lucid.vmap(lambda x: x[0].mul_(5), 1)(y), [[1.0, 2.0], [3.0, 4.0]], [[5.0, 10.0], [3.0, 4.0]], [5.0, 10.0]),
+        (lambda y: lucid.vmap(_write_element)(y), [[1.0, 2.0], [3.0, 4.0]], [[7.0, 2.0], [7.0, 4.0]], [9.0, 11.0]),
+        (lambda y: lucid.vmap(_write_element, chunk_size=1)(y), [[1.0, 2.0], [3.0, 4.0]], [[7.0, 2.0], [7.0, 4.0]], [9.0, 11.0]),
+        (lambda y: lucid.func.jvp(lambda x: x.mul_(2) * x, (y,), (lucid.ones(2),))[1], [1.0, 3.0], [2.0, 6.0], [8.0, 24.0]),
+        (lambda y: lucid.vmap(lucid.vmap(lambda x: x.mul_(x)))(y), [[2.0], [3.0]], [[4.0], [9.0]], [[4.0], [9.0]]),
+    ],
+    ids=["add_", "part", "part of columns", "setitem", "chunks", "jvp", "nested"],
+)  # fmt: skip
+def test_what_a_transformed_function_writes_reaches_the_caller(call, given, written, result):
+    y = lucid.tensor(given)
+    assert call(y).tolist() == result
+    assert y.tolist() == written
+
+
+def test_an_outer_graph_sees_what_a_transformed_function_wrote():
+    leaf = lucid.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    y = leaf * 1.0
+    out = lucid.vmap(lambda x, s: x.mul_(x) * s)(y, lucid.tensor([1.0, 2.0]))
+    (out.sum() + y.sum()).backward()
+    assert y.tolist() == [[1.0, 4.0], [9.0, 16.0]]
+    assert leaf.grad.tolist() == [[4.0, 8.0], [18.0, 24.0]]
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        lucid.vmap(lambda x: x.add_(1))(leaf)
+
+
+def test_one_shared_tensor_cannot_take_a_batch_of_values():
+    shared = lucid.ones(2)
+    with pytest.raises(RuntimeError, match="in_dims is None"):
+        lucid.vmap(lambda x, s: x.add_(s), in_dims=(None, 0))(shared, lucid.arange(3.0))
+    assert shared.tolist() == [1.0, 1.0]
+    captured = lucid.ones(2)
+    lucid.vmap(lambda s: captured.add_(s) * 1)(lucid.arange(3.0))
+    with pytest.raises(RuntimeError, match="after that call returned"):
+        captured.tolist()
+
+
+@pytest.mark.parametrize("transform", ["vmap", "jvp"])
+@pytest.mark.parametrize("how", ["backward", "grad"])
+def test_backward_inside_a_transform_through_a_graph_outside(transform, how):
+    w = lucid.ones(3, requires_grad=True)
+
+    def f(x):
+        loss = (w * x).sum()
+        return loss.backward() if how == "backward" else lucid.autograd.grad(loss, w)[0]
+
+    ones = lucid.ones(2, 3)
+    with pytest.raises(RuntimeError, match="inside vmap or jvp"):
+        lucid.vmap(f)(ones) if transform == "vmap" else lucid.func.jvp(f, (ones,), (ones,))
+    assert w.grad is None
+
+
+@pytest.mark.parametrize("argument", ["tpu", "tpu:0", "flaot32"])
+def test_a_place_or_dtype_that_nobody_knows(argument):
+    with pytest.raises(RuntimeError, match=rf"Expected one of cpu, cuda, mlx.*float32.*: {argument}"):
+        lucid.ones(1).to(argument)

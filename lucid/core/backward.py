@@ -300,6 +300,15 @@ def backward(
             t.grad = fresh if t.grad is None else t.grad + fresh
 
 
+def _has_outer_graph(value: Any) -> bool:
+    """Whether an array of vmap or jvp comes from a tensor, some levels down, that requires grad."""
+    while hasattr(value, "level"):
+        if value.inner.node is not None:
+            return True
+        value = value.inner.value
+    return False
+
+
 def start_gradients(
     tensors: Sequence[Tensor], gradients: Sequence[Any] | None, create_graph: bool
 ) -> tuple[list[Node], list[Any]]:
@@ -315,6 +324,11 @@ def start_gradients(
     nodes, starts = [], []
     for t, g in zip(tensors, given, strict=True):
         if t.node is None:
+            if _has_outer_graph(t.value):
+                raise BackwardError(
+                    "backward: called inside vmap or jvp on a tensor whose graph lies outside of it; call backward() outside, "
+                    "or use lucid.func.grad or lucid.func.vjp inside"
+                )
             raise BackwardError(
                 "backward: element 0 of tensors does not require grad and does not have a grad_fn: no input of this "
                 "computation has requires_grad=True, or it ran under no_grad()"

@@ -22,7 +22,7 @@ def _native(*wanted: dtypes.dtype) -> frozenset:
     return frozenset(b.native[d.name] for b in loaded() for d in wanted if d.name in b.native)
 
 
-HOST = load("cpu").array_types[0]  # the type of arrays on the CPU, for which the fast paths are written
+HOST: Any = load("cpu").array_types[0]  # the type of arrays on the CPU, for which the fast paths are written
 FLOATS = _native(dtypes.float32, dtypes.float64)
 REAL = _native(*(d for d in dtypes.ALL if d.category != dtypes.COMPLEX))
 REAL_AND_COMPLEX = _native(*dtypes.ALL)

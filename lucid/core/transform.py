@@ -15,7 +15,9 @@ from typing import Any, Self
 
 from ..backends import Backend, backend_of
 from . import dtypes
+from .record import OPS
 from .tensor import Tensor, unwrap, wrap
+from .view import write
 
 
 class Frame:
@@ -33,6 +35,22 @@ class Frame:
     def __exit__(self, *exc: object) -> None:
         _stack.reset(self._token)
         self.alive = False
+
+    def write_back(self, given: Tensor, seen: Tensor, since: int) -> None:
+        """What the function wrote into an input ``seen`` goes into the caller's tensor, once the function has returned.
+
+        Until then lifted arrays are never written to, so nothing that ops of the frame saved can change under them.
+        """
+        if seen._version and isinstance(seen.value, Lifted) and seen.value.frame is self:
+            new = self.lowered(seen.value)
+            if new.shape == given.shape:  # in-place changes of shape stay inside, as in PyTorch
+                if new.node is not None:  # which others may have used already: what is written has a node of its own
+                    new = OPS["copy"].call(new)
+                write(given, new, f"{self}: in-place", since)
+
+    def lowered(self, array: Any) -> Tensor:
+        """An array of this frame as a tensor one level down."""
+        raise NotImplementedError
 
     def constant(self, t: Tensor) -> Lifted:
         """A tensor of a lower level as an array of this frame that does not vary here."""

@@ -25,6 +25,9 @@ class VmapFrame(Frame):
     def __repr__(self) -> str:
         return "vmap"
 
+    def lowered(self, array: Any) -> Tensor:
+        return full(array.inner, array.batched, self.size)
+
     def constant(self, t: Tensor) -> Batched:
         return Batched(t, False, self)
 
@@ -111,6 +114,11 @@ class BatchedBackend(LiftedBackend):
         return tuple(Batched(o, True, frame) for o in out) if isinstance(out, tuple) else Batched(out, True, frame)
 
     def to_host(self, array: Any) -> Any:
+        if not array.frame.alive:
+            raise RuntimeError(
+                "vmap: this tensor was made inside vmap, or written to there, with values that differ along the batch, and is "
+                "used after that call returned; return it from the function instead"
+            )
         raise RuntimeError(
             "vmap: It looks like you're calling .item() (or tolist, numpy, bool, or control flow on values) on a Tensor "
             "inside vmap; there is a whole batch of values. Use where() to choose by value."

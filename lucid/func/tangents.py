@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes, modes
+from ..core.graph import next_seq
 from ..core.tensor import Tensor
 from .dual import JvpFrame, dual, undual
 from .pytree import flatten
@@ -34,6 +35,7 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
         raise RuntimeError("jvp: expected primals and tangents to have the same structure")
     for p, t in zip(leaves, directions, strict=True):
         check_tangent("jvp", p, t)
+    since = next_seq()
     with JvpFrame() as frame:
         duals = [dual(p, t, frame) for p, t in zip(leaves, directions, strict=True)]
         result = func(*structure.build(duals))
@@ -42,6 +44,8 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
             aux = plain(aux, frame)
         outs, out_structure = flatten(result)
         pairs = [_pair(o, frame, strict) for o in outs]
+    for given, seen in zip(leaves, duals, strict=True):
+        frame.write_back(given, seen, since)
     out = out_structure.build(p for p, _ in pairs)
     tangent = out_structure.build(t for _, t in pairs)
     return (out, tangent, aux) if has_aux else (out, tangent)

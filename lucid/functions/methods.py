@@ -9,6 +9,7 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.backward import backward as start_backward
+from ..core.device import ALIASES as DEVICES
 from ..core.device import device as Device
 from ..core.record import FLOATS, OPS
 from ..core.tensor import Tensor, as_tensor
@@ -47,16 +48,14 @@ def to(
     for a in args:
         if isinstance(a, Tensor):
             dtype, device = a.dtype, a.device
-        elif isinstance(a, dtypes.dtype) or isinstance(a, type):
+        elif isinstance(a, dtypes.dtype):
             dtype = a
-        elif isinstance(a, str) and a.partition(":")[0] not in ("cpu", "cuda", "mlx", "metal", "gpu", "mps"):
-            dtype = a
-        elif isinstance(a, str | Device | int) and not isinstance(a, bool):
-            device = a
         elif isinstance(a, bool) or a is None:
             continue
+        elif isinstance(a, Device | int) or (isinstance(a, str) and a.partition(":")[0] in DEVICES):
+            device = a
         else:
-            dtype = a
+            dtype = _dtype_arg(a)
     result = self
     if dtype is not None:
         d = dtypes.as_dtype(dtype)
@@ -67,6 +66,19 @@ def to(
         if where != self.device and not (where.index is None and where.type == self.device.type):
             result = OPS["to_device"].call(result, where, self.device)
     return ops.copy(result) if copy and result is self else result
+
+
+def _dtype_arg(a: Any) -> dtypes.dtype:
+    """What ``to`` was given, as a dtype; the error names what else it could have been."""
+    try:
+        return dtypes.as_dtype(a)
+    except TypeError as problem:
+        if isinstance(a, str):
+            raise RuntimeError(
+                f"to: Expected one of {', '.join(DEVICES)} device type at start of device string, or the name of a dtype "
+                f"({', '.join(dtypes.NAMES)}): {a}"
+            ) from None
+        raise TypeError(f"to: expected a device, a dtype or a Tensor: {problem}") from None
 
 
 def _caster(name: str, dtype: dtypes.dtype) -> None:
