@@ -163,20 +163,71 @@ def test_attention_keeps_no_score_matrix_and_has_second_derivatives():
     assert lucid.autograd.gradcheck(f, (x,)) and lucid.autograd.gradgradcheck(f, (x,))
 
 
-def test_attention_in_blocks_is_attention():
+@pytest.mark.parametrize(
+    "mask", [None, "causal", "bool", (70, 50), (1, 50), (70, 1), (3, 70, 50), (2, 1, 70, 50), (2, 3, 1, 1)], ids=str
+)
+@pytest.mark.parametrize("heads", [3, 1])
+def test_attention_in_blocks_is_attention(mask, heads, monkeypatch):
     from lucid.backends import numpy_attention
 
-    (q, tq), (k, tk), (v, tv) = pair(2, 3, 70, 4), pair(2, 1, 50, 4), pair(2, 3, 50, 4)
-    before, numpy_attention.LARGEST = numpy_attention.LARGEST, 1000
+    monkeypatch.setattr(numpy_attention, "LARGEST", 1000)  # blocks of 20 rows
+    (q, tq), (k, tk), (v, tv) = pair(2, 3, 70, 4), pair(2, heads, 50, 4), pair(2, heads, 50, 6)
+    options, theirs, extra, their_extra = {}, {}, [], []
+    if mask == "causal":
+        options = theirs = {"is_causal": True}
+    elif mask == "bool":
+        chosen = RNG.random((70, 50)) < 0.5
+        chosen[:, 30:] = False  # columns that no row looks at
+        chosen[5:60] = False  # blocks of rows that look at nothing
+        options, theirs = {"attn_mask": lucid.tensor(chosen)}, {"attn_mask": torch.tensor(chosen)}
+    elif mask is not None:
+        (m, tm) = pair(*mask)
+        options, theirs, extra, their_extra = {"attn_mask": m}, {"attn_mask": tm}, [m], [tm]
+    agree(F.scaled_dot_product_attention(q, k, v, **options), torch.nn.functional.scaled_dot_product_attention(tq, tk, tv, **theirs),
+          [q, k, v, *extra], [tq, tk, tv, *their_extra])  # fmt: skip
+
+
+def test_attention_backward_needs_no_score_matrix():
+    """The peak of forward and backward together, above what is there, is a fraction of one score matrix of 2048 positions."""
+    import tracemalloc
+
+    q, k, v = (lucid.randn(1, 4, 2048, 16, requires_grad=True) for _ in range(3))
+    tracemalloc.start()
     try:
-        agree(
-            F.scaled_dot_product_attention(q, k, v),
-            torch.nn.functional.scaled_dot_product_attention(tq, tk, tv),
-            [q, k, v],
-            [tq, tk, tv],
-        )
+        F.scaled_dot_product_attention(q, k, v).sum().backward()
+        _, peak = tracemalloc.get_traced_memory()
     finally:
-        numpy_attention.LARGEST = before
+        tracemalloc.stop()
+    assert peak < 4 * 2048 * 2048 * 4 / 4
+
+
+@pytest.mark.parametrize("way", ["MATH", "EFFICIENT_ATTENTION"])
+def test_sdpa_kernel(way):
+    """The ways agree, in masks too; MATH keeps the weights, the others compute them again."""
+    from lucid.nn.attention import SDPBackend, sdpa_kernel
+    from lucid.nn.attention.bias import causal_lower_right, causal_upper_left
+
+    (q, tq), (k, tk), (v, tv) = pair(2, 3, 5, 4), pair(2, 3, 7, 4), pair(2, 3, 7, 4)
+    for bias, diagonal in ((causal_lower_right, 2), (causal_upper_left, 0)):
+        mask = bias(5, 7)
+        expected = torch.ones(5, 7, dtype=torch.bool).tril(diagonal)
+        assert np.array_equal(mask, expected)
+        with sdpa_kernel(SDPBackend[way]):
+            found = F.scaled_dot_product_attention(q, k, v, mask)
+        agree(found, torch.nn.functional.scaled_dot_product_attention(tq, tk, tv, expected), [q, k, v], [tq, tk, tv])
+        for t in (q, k, v, tq, tk, tv):
+            t.grad = None
+    nothing = lucid.zeros(5, 7, dtype=bool)
+    with sdpa_kernel([SDPBackend[way]], set_priority=True):
+        out = F.scaled_dot_product_attention(q, k, v, nothing)
+        out.sum().backward()
+        assert not out.any() and not q.grad.any()
+        kept = F.scaled_dot_product_attention(q, k, v).grad_fn.name() != "ScaledDotProductAttentionBackward0"
+        assert kept == (way == "MATH")
+    with sdpa_kernel([]), pytest.raises(RuntimeError, match="No available kernel"):
+        F.scaled_dot_product_attention(q, k, v)
+    with pytest.raises(AssertionError, match="SDPBackend"), sdpa_kernel("math"):
+        pass
 
 
 MHA = [

@@ -3,34 +3,94 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-LARGEST = 1 << 20  # elements of a block of scores: what stays in the cache, and what peak memory grows by
+LARGEST = 1 << 19  # elements of a block of scores: what stays in the cache, and what peak memory grows by
 
 
 def attention(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
     """Softmax(q k^T scale + mask) v, a block of heads and rows at a time."""
     if q.dtype.itemsize == 2:
-        q32, k32, v32, mask32 = (a.astype(np.float32) for a in (q, k, v, mask))
-        return attention(q32, k32, v32, mask32, scale).astype(q.dtype)
-    length, source = q.shape[-2], k.shape[-2]
-    lead = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2], mask.shape[:-2])
-    if math.prod(lead) * length * source <= LARGEST:
-        return _block(q, k, v, mask, scale)
-    out = np.empty((*lead, length, v.shape[-1]), q.dtype)
-    q, k, v = (np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in (q, k, v))
-    full = np.broadcast_to(mask, (*lead, length, source))
-    rows = max(1, LARGEST // max(source, 1))
-    for i in np.ndindex(*lead):
-        for start in range(0, length, rows):
-            part = slice(start, start + rows)
-            out[i][part] = _block(q[i][part], k[i], v[i], full[i][part], scale)
+        return attention(*(a.astype(np.float32) for a in (q, k, v, mask)), scale).astype(q.dtype)
+    lead = _lead(q, k, v, mask)
+    if math.prod(lead) * q.shape[-2] * k.shape[-2] <= LARGEST:
+        e, total = _exponentials(q, k, mask, scale)
+        out = np.matmul(e, v)
+        out /= total
+        return out
+    out = np.empty((*lead, q.shape[-2], v.shape[-1]), q.dtype)
+    for i, rows, _, part in _blocks(lead, (q, k, v), mask):
+        (q_, k_, v_), m = part
+        e, total = _exponentials(q_, k_, m, scale)
+        np.matmul(e, v_, out[i][rows])
+        out[i][rows] /= total
     return out
 
 
-def _block(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
+def attention_grad(g: Any, q: Any, k: Any, v: Any, mask: Any, scale: float, needs: Any) -> tuple:
+    """The gradients of q, k, v and the mask; the scores are computed again, a block at a time."""
+    if q.dtype.itemsize == 2:
+        found = attention_grad(*(a.astype(np.float32) for a in (g, q, k, v, mask)), scale, needs)
+        return tuple(None if a is None else a.astype(q.dtype) for a in found)
+    lead = _lead(q, k, v, mask, g)
+    if math.prod(lead) * q.shape[-2] * k.shape[-2] <= LARGEST:
+        return _block_grad(g, q, k, v, mask, scale, needs)
+    made = [
+        np.zeros((*lead, *a.shape[-2:]), q.dtype) if need else None for a, need in zip((q, k, v), needs, strict=False)
+    ]
+    to_q, to_k, to_v = made
+    to_mask = np.zeros(mask.shape, q.dtype) if needs[3] else None
+    for i, rows, columns, part in _blocks(lead, (q, k, v, g), mask):
+        (q_, k_, v_, g_), m = part
+        dq, dk, dv, scores = _block_grad(g_, q_, k_, v_, m, scale, needs)
+        if to_q is not None:
+            to_q[i][rows] = dq
+        if to_k is not None:
+            to_k[i][columns] += dk
+        if to_v is not None:
+            to_v[i][columns] += dv
+        if to_mask is not None:
+            _add_to_mask(to_mask, i, rows, columns, scores)
+    return to_q, to_k, to_v, to_mask
+
+
+def _lead(*arrays: Any) -> tuple:
+    return np.broadcast_shapes(*(a.shape[:-2] for a in arrays))
+
+
+def _blocks(lead: tuple, arrays: tuple, mask: Any) -> Iterator[tuple]:
+    """Head, rows and columns of each block of scores, and what belongs to it; columns that are masked for all rows at the end are left out."""
+    q, k = arrays[:2]
+    length, source = q.shape[-2], k.shape[-2]
+    heads = [np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in arrays]
+    full = np.broadcast_to(mask, (*lead, length, source))
+    size = max(1, min(LARGEST // max(source, 1), 256))
+    one = math.prod(mask.shape[:-2]) == 1  # the same mask for all heads: its columns are looked at once
+    seen: dict[int, int] = {}
+    for i in np.ndindex(*lead):
+        for start in range(0, length, size):
+            rows = slice(start, min(start + size, length))
+            stop = seen.get(start) if one else None
+            if stop is None:
+                stop = seen[start] = _last_column(full[i][rows]) if mask.ndim else source
+            columns = slice(0, stop)
+            parts = [a[i][columns] if n in (1, 2) else a[i][rows] for n, a in enumerate(heads)]
+            yield i, rows, columns, (parts, full[i][rows, columns] if mask.ndim else mask)
+
+
+def _last_column(mask: Any) -> int:
+    """How many columns there are up to the last that takes part in some row."""
+    if mask[-1, -1] != -np.inf:
+        return mask.shape[1]
+    taking_part = np.nonzero(np.maximum.reduce(mask, 0) != -np.inf)[0]
+    return int(taking_part[-1]) + 1 if taking_part.size else 1
+
+
+def _exponentials(q: Any, k: Any, mask: Any, scale: float) -> tuple:
+    """exp(scores - their maximum) and its sums by row, 1 for a row that is masked throughout."""
     scores = np.matmul(q, k.swapaxes(-1, -2))
     scores *= scale
     scores = scores + mask if mask.ndim > scores.ndim else np.add(scores, mask, scores) if mask.ndim else scores
@@ -46,9 +106,40 @@ def _block(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
     total = np.add.reduce(scores, -1, None, None, True)
     if mask.ndim:
         total[total == 0] = 1
-    out = np.matmul(scores, v)
-    out /= total
-    return out
+    return scores, total
+
+
+def _block_grad(g: Any, q: Any, k: Any, v: Any, mask: Any, scale: float, needs: Any) -> tuple:
+    p, total = _exponentials(q, k, mask, scale)
+    p /= total
+    to_v = np.matmul(p.swapaxes(-1, -2), g) if needs[2] else None
+    if not (needs[0] or needs[1] or needs[3]):
+        return None, None, to_v, None
+    scores = np.matmul(g, v.swapaxes(-1, -2))
+    scores -= np.einsum("...i,...i->...", scores, p)[..., None]
+    scores = np.multiply(scores, p, scores) if scores.shape == p.shape else scores * p
+    to_q = to_k = None
+    if needs[0]:
+        to_q = np.matmul(scores, k)
+        to_q *= scale
+    if needs[1]:
+        to_k = np.matmul(scores.swapaxes(-1, -2), q)
+        to_k *= scale
+    return to_q, to_k, to_v, scores if needs[3] else None
+
+
+def _add_to_mask(total: Any, head: tuple, rows: slice, columns: slice, scores: Any) -> None:
+    """Add the gradient of a block of scores to a mask that is broadcast over some dimensions."""
+    at = head[len(head) - (total.ndim - 2) :] if total.ndim > 2 else ()
+    place = total[tuple(0 if n == 1 else j for n, j in zip(total.shape[:-2], at, strict=True))]
+    if place.ndim == 2 and place.shape[-2] == 1:
+        scores, rows = np.add.reduce(scores, 0, None, None, True), slice(0, 1)
+    if place.shape[-1] == 1:
+        scores, columns = np.add.reduce(scores, -1, None, None, True), slice(0, 1)
+    if place.ndim == 2:
+        place[rows, columns] += scores
+    else:
+        place[columns] += np.add.reduce(scores, 0)
 
 
 def _sigmoid(x: Any) -> None:

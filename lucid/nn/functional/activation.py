@@ -110,6 +110,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
                 f"prelu: Mismatch of parameter numbers and input channel size. Found parameter numbers = {count}, and channel size = {channels}."
             )
         weight = weight.reshape(count, *(1,) * (input.ndim - 2))  # type: ignore[attr-defined]
+    elif weight.ndim > input.ndim:
+        weight = weight.reshape(())  # type: ignore[attr-defined]
     return ops.where(input > 0, input, input * weight)  # type: ignore[operator]
 
 

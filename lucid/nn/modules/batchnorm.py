@@ -122,7 +122,7 @@ class _BatchNorm(_NormBase):
         )
 
     def _check_channels(self, input: Tensor) -> None:
-        if input.shape[1] != self.num_features:
+        if input.shape[1] != self.num_features and (self.affine or self.track_running_stats):
             raise ShapeError(
                 f"{type(self).__name__}: expected {self.num_features} channels (num_features), got {input.shape[1]} in dimension 1 "
                 f"of input {tuple(input.shape)}"
