@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import dtypes
 from . import rules
-from .checks import at_least, coefficients, decays, flags, l2_only, learning_rate, moments, number, options, root
+from .checks import (
+    at_least,
+    coefficients,
+    decays,
+    flags,
+    l2_only,
+    learning_rate,
+    moments,
+    number,
+    options,
+    real_only,
+    root,
+)
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -219,8 +230,7 @@ class SparseAdam(RuleOptimizer):
         if not eps > 0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         super().__init__(params, defaults)
-        if any(p.dtype.category == dtypes.COMPLEX for group in self.param_groups for p in group["params"]):
-            raise ValueError("SparseAdam does not support complex parameters")
+        real_only(self)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
         return {"exp_avg": 0, "exp_avg_sq": 0}

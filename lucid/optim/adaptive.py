@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core import dtypes
 from . import rules
-from .checks import at_least, decays, flags, l2_only, learning_rate, number, options
+from .checks import at_least, decays, flags, l2_only, learning_rate, number, options, real_only
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -211,8 +211,7 @@ class Adafactor(RuleOptimizer):
         at_least(0, eps1=eps[0] or 0.0, eps2=eps[1], weight_decay=weight_decay)
         at_least(1, d=d)
         super().__init__(params, defaults)
-        if any(p.dtype.category == dtypes.COMPLEX for group in self.param_groups for p in group["params"]):
-            raise ValueError("Adafactor does not support complex parameters")
+        real_only(self)
 
     def slots_for(self, p: Any, group: dict[str, Any]) -> dict[str, Any]:
         if p.ndim < 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..core import dtypes
 from ..core.tensor import Tensor
 
 
@@ -39,6 +40,12 @@ def coefficients(betas: Any, count: int = 2, name: str = "beta") -> None:
             raise ValueError(f"Tensor {name}s[{i}] must be 1-element")
         if not 0.0 <= float(beta) < 1.0:
             raise ValueError(f"Invalid {name} parameter at index {i}: {beta}")
+
+
+def real_only(opt: Any) -> None:
+    """Raise ValueError for complex parameters."""
+    if any(p.dtype.category == dtypes.COMPLEX for group in opt.param_groups for p in group["params"]):
+        raise ValueError(f"{type(opt).__name__} does not support complex parameters")
 
 
 def flags(fused: Any, foreach: Any, differentiable: Any) -> None:

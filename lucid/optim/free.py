@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..backends import backend_of
-from ..core import modes
+from ..core import modes, mutation
 from ..core.tensor import Tensor
 from . import rules
 from .checks import at_least, coefficients, learning_rate, options
@@ -47,13 +47,49 @@ class _Estimating(RuleOptimizer):
                     g = -p.grad.value if group["maximize"] else p.grad.value
                     yield group, p, self._entry(p, group)[0], backend_of(p.value).table, g
 
+    def _sweep(self, rule: Callable, rows: list[tuple[Tensor, Any, list[Tensor]]], **numbers: Any) -> None:
+        """Run an elementwise rule on ``(target, array, state)`` rows, in place where the backend can."""
+        homes: dict[Any, list[tuple[Tensor, Any, list[Tensor]]]] = {}
+        for row in rows:
+            homes.setdefault((row[0].device, row[0].dtype), []).append(row)
+        for home in homes.values():
+            targets, arrays = [row[0] for row in home], [row[1] for row in home]
+            columns = [list(column) for column in zip(*(row[2] for row in home), strict=True)]
+            values, states = [t.value for t in targets], [[t.value for t in column] for column in columns]
+            backend = backend_of(values[0])
+            new_values, new_states = backend.apply_update(rule, values, arrays, states, numbers)
+            for tensors, news in zip([targets, *columns], [new_values, *new_states], strict=True):
+                for tensor, new in zip(tensors, news, strict=True):
+                    if tensor.value is new:
+                        mutation.note(new)
+                        tensor._version += 1
+                    else:
+                        assign(tensor, new)
+
     def _share(self, **values: Any) -> None:
         for group in self.param_groups:
             group.update(values)
             group["k"] += 1
 
 
-class Prodigy(_Estimating):
+class _AdaptedAdam(_Estimating):
+    """Prodigy and DAdaptAdam differ in what they estimate, not in how they step."""
+
+    def _move(self, rate: float, shrink: float, scale: float) -> None:
+        """Adam's step: ``p -= rate * m / (sqrt(v) + scale * eps)``, after a decay by ``shrink * weight_decay``."""
+        for group in self.param_groups:
+            rows = []
+            for p in group["params"]:
+                if p.grad is not None:
+                    entry = self.state[p]
+                    rows.append((p, entry["exp_avg"].value, [entry["exp_avg_sq"]]))
+                    entry["step"].add_(1)
+            decay = bool(group["decouple"]) and group["weight_decay"] != 0
+            keep = 1.0 - float(group["weight_decay"]) * shrink
+            self._sweep(rules.estimate_step, rows, lr=rate, keep=keep, eps=scale * float(group["eps"]), decay=decay)
+
+
+class Prodigy(_AdaptedAdam):
     """Adam whose rate is ``lr`` times an estimate d of the distance to the solution, which only grows.
 
     ``s = b3*s + d/d0 * d*lr * g`` and the sum of ``<g, p0 - p>`` give ``d = max(d, d_coef * numerator / |s|_1)``; m and v
@@ -86,20 +122,20 @@ class Prodigy(_Estimating):
         b3 = math.sqrt(b2) if first["beta3"] is None else float(first["beta3"])
         k, numerator, denominator = first["k"] + 1, first["d_numerator"] * b3, 0.0
         rate = d * lr * (math.sqrt(1 - b2**k) / (1 - b1**k) if first["use_bias_correction"] else 1.0)
+        rows, terms = [], []
         for group, p, entry, xp, g in self._each():
             if group["weight_decay"] != 0 and not group["decouple"]:
                 g = g + float(group["weight_decay"]) * p.value
             if float(group["lr"]) > 0:
-                names = ("exp_avg", "exp_avg_sq", "s")
-                grow = d / d0 * (d if group["safeguard_warmup"] else rate)
-                state = [entry[name].value for name in names]
-                *new, above, below = rules.prodigy_gather(  # type: ignore[misc]
-                    xp, p.value, g, *state, entry["p0"].value, b1=b1, b2=b2, b3=b3, d=d, grow=grow
-                )
-                for name, value in zip(names, new, strict=True):
-                    assign(entry[name], value)
-                numerator += d / d0 * rate * float(above)
-                denominator += float(below)
+                rows.append((entry["s"], g, [entry["exp_avg"], entry["exp_avg_sq"]]))
+                terms.append((xp, entry["s"], xp.sum(g * (entry["p0"].value - p.value))))
+        self._sweep(
+            rules.estimate_gather, rows, b1=b1, a1=d * (1 - b1), b2=b2, a2=d * d * (1 - b2), b3=b3,
+            a3=d / d0 * (d if first["safeguard_warmup"] else rate),
+        )  # fmt: skip
+        for xp, s, above in terms:
+            numerator += d / d0 * rate * float(above)
+            denominator += float(xp.sum(xp.abs(s.value)))
         if denominator == 0:
             return
         d_max = first["d_max"]
@@ -108,15 +144,11 @@ class Prodigy(_Estimating):
             d = max(d, d_hat) if d == d0 else d
             d_max = max(d_max, d_hat)
             d = min(d_max, d * first["growth_rate"])
-        for group, p, entry, xp, _ in self._each():
-            keep = 1.0 - float(group["weight_decay"]) * rate if group["decouple"] else 1.0
-            moments = entry["exp_avg"].value, entry["exp_avg_sq"].value
-            assign(p, rules.prodigy_step(xp, p.value, *moments, lr=rate, keep=keep, eps=d * group["eps"]))
-            entry["step"].add_(1)
+        self._move(rate, rate, d)
         self._share(d=d, d_max=d_max, d_numerator=numerator)
 
 
-class DAdaptAdam(_Estimating):
+class DAdaptAdam(_AdaptedAdam):
     """Adam with D-Adaptation: the rate is ``lr`` times a lower bound d of the distance to the solution.
 
     Moments are Adam's, m of ``d*lr*g``; ``s`` averages ``d*lr*g`` with coefficient sqrt(b2), and
@@ -148,30 +180,24 @@ class DAdaptAdam(_Estimating):
         (b1, b2), d, k = map(float, first["betas"]), first["d"], first["k"] + 1
         b3 = math.sqrt(b2)
         rate = d * lr * (math.sqrt(1 - b2**k) / (1 - b1**k) if first["use_bias_correction"] else 1.0)
-        gathered, length = 0.0, 0.0
+        gathered, length, rows = 0.0, 0.0, []
         for group, p, entry, xp, g in self._each():
             if group["weight_decay"] != 0 and not group["decouple"]:
                 g = g + float(group["weight_decay"]) * p.value
             if float(group["lr"]) > 0:
-                names = ("exp_avg", "exp_avg_sq", "s")
-                state = [entry[name].value for name in names]
-                *new, above, below = rules.dadapt_adam_gather(
-                    xp, g, *state, b1=b1, b2=b2, b3=b3, lr=rate, eps=float(group["eps"])
-                )
-                for name, value in zip(names, new, strict=True):
-                    assign(entry[name], value)
-                gathered += rate * float(above)
-                length += float(below)
+                direction = entry["s"].value / (xp.sqrt(entry["exp_avg_sq"].value) + float(group["eps"]))
+                gathered += rate * float(xp.sum(g * direction))
+                rows.append((entry["s"], g, [entry["exp_avg"], entry["exp_avg_sq"]]))
+        self._sweep(rules.estimate_gather, rows, b1=b1, a1=rate * (1 - b1), b2=b2, a2=1 - b2, b3=b3, a3=rate * (1 - b3))
+        for s, _, _ in rows:
+            xp = backend_of(s.value).table
+            length += float(xp.sum(xp.abs(s.value)))
         if length == 0:
             return
         numerator = b3 * first["numerator_weighted"] + (1 - b3) * gathered
         if lr > 0:
             d = max(d, min(numerator / ((1 - b3) * length), d * first["growth_rate"]))
-        for group, p, entry, xp, _ in self._each():
-            keep = 1.0 - float(group["weight_decay"]) * rate if group["decouple"] else 1.0
-            moments = entry["exp_avg"].value, entry["exp_avg_sq"].value
-            assign(p, rules.dadapt_adam_step(xp, p.value, *moments, keep=keep, eps=float(group["eps"])))
-            entry["step"].add_(1)
+        self._move(1.0, rate, 1.0)
         self._share(d=d, numerator_weighted=numerator)
 
 
@@ -209,22 +235,24 @@ class DAdaptSGD(_Estimating):
             size = math.sqrt(sum(float(xp.sum(g * g)) for group, _, _, xp, g in self._each() if float(group["lr"]) > 0))
         if size == 0:
             return
-        rate, length = d * lr / size, 0.0
+        rate, length, rows = d * lr / size, 0.0, []
         for group, p, entry, xp, g in self._each():
             if group["weight_decay"] != 0:
                 g = g + float(group["weight_decay"]) * p.value
             if float(group["lr"]) > 0:
-                new, above, below = rules.dadapt_sgd_gather(xp, g, entry["s"].value, lr=rate)
-                assign(entry["s"], new)
-                numerator += rate * float(above)
-                length += float(below)
+                numerator += rate * float(xp.sum(g * entry["s"].value))
+                rows.append((entry["s"], g, []))
+        self._sweep(rules.dadapt_sgd_gather, rows, lr=rate)
+        for s, _, _ in rows:
+            xp = backend_of(s.value).table
+            length += float(xp.sum(s.value * s.value))
         if length == 0:
             return
         if lr > 0:
             d = max(d, min(2 * numerator / math.sqrt(length), d * first["growth_rate"]))
-        for group, p, entry, xp, _ in self._each():
-            start = entry["s"].value, entry["x0"].value
-            new, z = rules.dadapt_sgd_step(xp, p.value, *start, momentum=float(group["momentum"]))
-            assign(p, new)
-            assign(entry["z"], z)
+        for group in self.param_groups:
+            entries = [(p, self.state[p]) for p in group["params"] if p.grad is not None]
+            moved = [(p, entry["s"].value, [entry["x0"], entry["z"]]) for p, entry in entries]
+            momentum = float(group["momentum"])
+            self._sweep(rules.dadapt_sgd_step, moved, momentum=momentum, rest=1.0 - momentum)
         self._share(d=d, numerator_weighted=numerator, g0_norm=size)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..core import dtypes
 from . import rules
-from .checks import at_least, coefficients, decays, l2_only, learning_rate, moments, number, options, root
+from .checks import at_least, coefficients, decays, l2_only, learning_rate, moments, number, options, real_only, root
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -32,7 +31,7 @@ class LAMB(RuleOptimizer):
         coefficients(betas)
         at_least(0, eps=eps, weight_decay=weight_decay, clamp=clamp or 0)
         super().__init__(params, defaults)
-        _real(self)
+        real_only(self)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
         return {"exp_avg": 0, "exp_avg_sq": 0}
@@ -42,8 +41,7 @@ class LAMB(RuleOptimizer):
         return betas | {
             "lr": number(group["lr"]), "c1": 1.0 / (1.0 - betas["b1"] ** t) if corrected else 1.0,
             "root": 1.0 / root(1.0 - betas["b2"] ** t) if corrected else 1.0, "eps": number(group["eps"]),
-            "wd": number(group["weight_decay"]), "largest": float(group["clamp"] or 0), "maximize": bool(group["maximize"]),
-            "clamped": group["clamp"] is not None,
+            **l2_only(group), "largest": float(group["clamp"] or 0), "clamped": group["clamp"] is not None,
         }  # fmt: skip
 
 
@@ -54,8 +52,6 @@ def _all_matrices(opt: RuleOptimizer) -> None:
                 raise ValueError(
                     f"{type(opt).__name__} only supports 2D parameters whereas we found a parameter with size: {tuple(p.shape)}"
                 )
-            if p.dtype.category == dtypes.COMPLEX:
-                raise ValueError(f"{type(opt).__name__} does not support complex parameters")
 
 
 class Muon(RuleOptimizer):
@@ -90,6 +86,7 @@ class Muon(RuleOptimizer):
             raise ValueError("Coefficients must be a tuple of exactly 3 values")
         super().__init__(params, defaults)
         _all_matrices(self)
+        real_only(self)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
         return {"momentum_buffer": 0}
@@ -129,7 +126,7 @@ class Shampoo(RuleOptimizer):
         at_least(0, momentum=momentum, weight_decay=weight_decay, epsilon=epsilon)
         at_least(1, update_freq=update_freq, root=1 if root is None else root)
         super().__init__(params, defaults)
-        _real(self)
+        real_only(self)
 
     def slots_for(self, p: Any, group: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -150,11 +147,6 @@ def _eye(p: Any, n: int) -> Any:
     from .. import eye
 
     return eye(n, dtype=p.dtype, device=p.device)
-
-
-def _real(opt: RuleOptimizer) -> None:
-    if any(p.dtype.category == dtypes.COMPLEX for group in opt.param_groups for p in group["params"]):
-        raise ValueError(f"{type(opt).__name__} does not support complex parameters")
 
 
 class SOAP(RuleOptimizer):
@@ -182,7 +174,7 @@ class SOAP(RuleOptimizer):
         at_least(0, eps=eps, weight_decay=weight_decay, shampoo_beta=shampoo_beta or 0)
         at_least(1, precondition_frequency=precondition_frequency, max_precondition_dim=max_precondition_dim)
         super().__init__(params, defaults)
-        _real(self)
+        real_only(self)
 
     @staticmethod
     def axes(p: Any, group: dict[str, Any]) -> tuple[int, ...]:

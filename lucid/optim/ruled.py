@@ -196,7 +196,7 @@ class Plan:
             check_gradient(type(opt).__name__, p)
         homes: dict[Any, list[int]] = {}
         for i, p in enumerate(self.active):
-            homes.setdefault(i if opt.per_parameter else (p.device, p.dtype), []).append(i)
+            homes.setdefault((p.device, p.dtype, p.value.shape if opt.per_parameter else None), []).append(i)
         self.batches: list[Batch] | None = None
         self.homes = list(homes.values())
         self.shapes = [p.value.shape for p in self.active]

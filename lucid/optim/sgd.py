@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import modes
 from . import rules
-from .checks import at_least, coefficients, decays, flags, l2_only, learning_rate, number, options
+from .checks import at_least, coefficients, decays, flags, l2_only, learning_rate, number, options, real_only
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -241,7 +241,8 @@ class LARS(RuleOptimizer):
     ``g = trust_coefficient * |p| / (|g| + weight_decay * |p| + eps) * (g + weight_decay * p)`` for parameters of two
     dimensions or more (others are left as they are, without decay), then SGD with momentum. State: ``momentum_buffer``.
 
-    Raises ValueError for negative arguments, and for ``nesterov`` without momentum or with dampening.
+    Raises ValueError for negative arguments, for ``nesterov`` without momentum or with dampening, and for
+    complex parameters.
     You, Gitman and Ginsburg, Large batch training of convolutional networks, arXiv 1708.03888.
     """
 
@@ -260,13 +261,14 @@ class LARS(RuleOptimizer):
         if nesterov and (float(momentum) <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, defaults)
+        real_only(self)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
         return {"momentum_buffer": 0} if group["momentum"] != 0 else {}
 
     def numbers_for(self, p: Any, group: dict[str, Any], s: Numbers) -> Numbers:
-        return {
+        return l2_only(group) | {
             "lr": number(group["lr"]), "factor": number(group["trust_coefficient"]), "momentum": number(group["momentum"]),
-            "undamped": 1.0 - number(group["dampening"]), "wd": number(group["weight_decay"]), "eps": number(group["eps"]),
-            "maximize": bool(group["maximize"]), "adapt": p.ndim > 1, "nesterov": bool(group["nesterov"]),
+            "undamped": 1.0 - number(group["dampening"]) if group["dampening"] != 0 else None, "eps": number(group["eps"]),
+            "adapt": p.ndim > 1, "nesterov": bool(group["nesterov"]),
         }  # fmt: skip

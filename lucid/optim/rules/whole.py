@@ -22,8 +22,8 @@ __all__ = [
 
 
 def norm(xp: Any, x: Any) -> Any:
-    """The Euclidean norm of all elements."""
-    return xp.sqrt(xp.sum(xp.abs(x) ** 2))
+    """The Euclidean norm of all (real) elements."""
+    return xp.sqrt(xp.sum(x * x))
 
 
 def root_mean_square(xp: Any, x: Any, count: float) -> Any:
@@ -39,14 +39,16 @@ def trust(xp: Any, above: Any, below: Any, factor: Any) -> Any:
 
 def lamb(
     xp: Any, p: Any, g: Any, m: Any, v: Any, *, lr: Any, b1: Any, a1: Any, b2: Any, a2: Any, c1: Any, root: Any, eps: Any,
-    wd: Any, largest: Any, maximize: bool, clamped: bool,
+    wd: Any, largest: Any, maximize: bool, l2: bool, clamped: bool,
 ) -> tuple:  # fmt: skip
     """``u = Adam's step + wd * p;  p -= lr * |p| / |u| * u``."""
     if maximize:
         g = -g
     m = b1 * m + a1 * g
     v = b2 * v + a2 * (g * g)
-    u = c1 * m / (root * xp.sqrt(v) + eps) + wd * p
+    u = c1 * m / (root * xp.sqrt(v) + eps)
+    if l2:
+        u = u + wd * p
     size = norm(xp, p)
     if clamped:
         size = xp.minimum(size, largest)
@@ -55,17 +57,18 @@ def lamb(
 
 def lars(
     xp: Any, p: Any, g: Any, *state: Any, lr: Any, factor: Any, momentum: Any, undamped: Any, wd: Any, eps: Any,
-    maximize: bool, adapt: bool, nesterov: bool,
+    maximize: bool, l2: bool, adapt: bool, nesterov: bool,
 ) -> tuple:  # fmt: skip
     """``u = factor * |p| / (|g| + wd * |p|) * (g + wd * p)`` (``g`` for vectors), then SGD with momentum."""
     if maximize:
         g = -g
     if adapt:
         size = norm(xp, p)
-        g = trust(xp, size, norm(xp, g) + wd * size + eps, factor) * (g + wd * p)
+        scale = trust(xp, size, norm(xp, g) + wd * size + eps, factor)
+        g = scale * (g + wd * p if l2 else g)
     if not state:
         return (p - lr * g,)
-    m = momentum * state[0] + undamped * g
+    m = momentum * state[0] + (g if undamped is None else undamped * g)
     return p - lr * (g + momentum * m if nesterov else m), m
 
 
