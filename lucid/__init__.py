@@ -40,11 +40,14 @@ _LAZY = {
             "accelerator",
             "amp",
             "backends",
+            "compiler",
             "cuda",
             "datasets",
+            "distributed",
             "einops",
             "fft",
             "func",
+            "jit",
             "linalg",
             "mps",
             "nn",
@@ -60,6 +63,7 @@ _LAZY = {
         )
     },
     "autocast": "amp:autocast",
+    "compile": "compiler:compile",
     "get_autocast_dtype": "amp:get_autocast_dtype",
     "is_autocast_enabled": "amp:is_autocast_enabled",
     "save": "serialization:save",
@@ -92,6 +96,8 @@ def __getattr__(name: str) -> _Any:
         found = getattr(_importlib.import_module(".nn.functional", __name__), name)
     elif name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
         found = getattr(Tensor, name)  # `lucid.sqrt_(x)` is `x.sqrt_()`
+    elif name.startswith("_foreach_"):
+        found = _importlib.import_module(".functions.foreach", __name__).make(name)
     else:
         raise AttributeError(f"module 'lucid' has no attribute {name!r}")
     globals()[name] = found

@@ -124,3 +124,97 @@ def test_summary_writer_takes_tensors(tmp_path):
     assert (
         values["loss"].simple_value == 0.5 and values["weights"].histo.num == 10 and values["image"].image.height == 4
     )
+
+
+def test_a_group_of_one_process():
+    import lucid.distributed as dist
+
+    with pytest.raises(ValueError, match="init_process_group"):
+        nn.parallel.DistributedDataParallel(nn.Linear(1, 1))
+    with pytest.raises(RuntimeError, match="this group has 2"):
+        dist.init_process_group("gloo", world_size=2, rank=0)
+    assert dist.is_available() and not dist.is_initialized()
+    dist.init_process_group("gloo", world_size=1, rank=0)
+    try:
+        model = nn.parallel.DistributedDataParallel(nn.Linear(2, 1))
+        with model.no_sync():
+            model(lucid.ones(1, 2)).sum().backward()
+        grad = model.module.weight.grad
+        dist.all_reduce(grad, op=dist.ReduceOp.SUM)
+        assert grad.tolist() == [[1.0, 1.0]] and dist.get_rank() == 0 and dist.get_world_size() == 1
+        parts = [lucid.zeros(2)]
+        dist.all_gather(parts, lucid.ones(2))
+        assert parts[0].tolist() == [1.0, 1.0] and dist.barrier() is None
+        with pytest.raises(ValueError, match="rank 1"):
+            dist.broadcast(grad, src=1)
+        with pytest.raises(ValueError, match="twice"):
+            dist.init_process_group("gloo")
+    finally:
+        dist.destroy_process_group()
+    with pytest.raises(ValueError, match="init_process_group"):
+        dist.get_rank()
+
+
+def test_compile_and_jit_leave_results_alone():
+    model = nn.Sequential(nn.Linear(2, 1), nn.Dropout(0.5))
+    compiled = lucid.compile(model, mode="max-autotune", fullgraph=True)
+    compiled.eval()
+    x = lucid.randn(3, 2)
+    assert_close(compiled(x), model(x))
+    assert next(iter(compiled.state_dict())) == "_orig_mod.0.weight" and not model.training and compiled._orig_mod is model
+    assert lucid.compile(lucid.sin) is lucid.sin and not lucid.compiler.is_compiling()
+    with pytest.raises(TypeError, match="a module or a function"):
+        lucid.compile(3)
+
+    class Block(nn.Module):
+        size: lucid.jit.Final[int] = 3
+
+        @lucid.jit.ignore
+        def forward(self, x):
+            return x if lucid.jit.is_scripting() else x * 2
+
+    assert lucid.jit.script(Block())(lucid.ones(1)).item() == 2.0
+
+
+def _foreach_cases(t):
+    xs = [t.tensor([1.0, -2.0]), t.tensor([[3.0]])]
+    ys = [t.tensor([0.5, 4.0]), t.tensor([[2.0]])]
+    return {
+        "add": (xs, ys, {"alpha": 2.0}),
+        "add_": (xs, 3.0),
+        "mul_": (xs, [2.0, 5.0]),
+        "mul": (xs, t.tensor(3.0)),
+        "div_": (xs, ys),
+        "addcmul_": (xs, ys, ys, [0.5, 2.0]),
+        "addcdiv_": (xs, ys, ys, -0.5),
+        "addcdiv": (xs, ys, ys, t.tensor([1.0, 2.0])),
+        "lerp_": (xs, ys, 0.25),
+        "maximum_": (xs, ys),
+        "clamp_min_": (xs, 0.0),
+        "maximum": (xs, 0.5),
+        "sqrt": (ys,),
+        "norm": (xs,),
+        "zero_": (xs,),
+        "copy_": (xs, ys),
+        "sign_": (xs,),
+        "pow": (ys, 2.0),
+    }
+
+
+@needs_torch
+@pytest.mark.parametrize("name", list(_foreach_cases(lucid)))
+def test_foreach_as_in_torch(name):
+    def run(t):
+        first, *args = _foreach_cases(t)[name]
+        kwargs = args.pop() if args and isinstance(args[-1], dict) else {}
+        made = getattr(t, "_foreach_" + name)(first, *args, **kwargs)
+        return [x.tolist() for x in (first if name.endswith("_") else made)]
+
+    assert lucid.tensor(run(lucid)[0]).allclose(lucid.tensor(run(torch)[0])) and run(lucid)[1] == run(torch)[1]
+
+
+def test_foreach_refuses():
+    with pytest.raises(RuntimeError, match="same number"):
+        lucid._foreach_add([lucid.ones(1)], [lucid.ones(1)] * 2)
+    with pytest.raises(AttributeError, match="_foreach_nothing"):
+        _ = lucid._foreach_nothing

@@ -1,13 +1,15 @@
-"""``DataParallel``, for programs that wrap their model in it."""
+"""Models wrapped for several devices or processes, of which lucid uses one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from ..distributed import get_world_size
 from .modules.module import Module
 
-__all__ = ["DataParallel", "data_parallel"]
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
 
 class DataParallel(Module):
@@ -35,6 +37,25 @@ class DataParallel(Module):
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(Module):
+    """A model held as ``.module`` in a process group, whose processes share their gradients: here the group of one.
+
+    ValueError before ``lucid.distributed.init_process_group``, as in PyTorch.
+    """
+
+    def __init__(self, module: Module, device_ids: Sequence[Any] | None = None, *args: Any, **options: Any) -> None:
+        get_world_size()
+        super().__init__()
+        self.module, self.device_ids, self.require_backward_grad_sync = module, device_ids, True
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        return self.module(*inputs, **kwargs)
+
+    def no_sync(self) -> AbstractContextManager[None]:
+        """Do not share gradients inside: in a group of one none are."""
+        return nullcontext()
 
 
 def data_parallel(

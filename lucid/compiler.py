@@ -1,0 +1,71 @@
+"""``lucid.compile`` with PyTorch's arguments. It runs what it is given as it is; recording and replaying is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .nn import Module
+
+__all__ = ["OptimizedModule", "compile", "disable", "is_compiling", "reset"]
+
+
+class OptimizedModule(Module):
+    """A module under the name ``_orig_mod``, so that checkpoints have the keys that PyTorch gives compiled modules."""
+
+    def __init__(self, module: Module):
+        super().__init__()
+        self._orig_mod = module
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._orig_mod(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_orig_mod":
+            return super().__getattr__(name)
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self._orig_mod, name)
+
+
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "eager",
+    mode: str | None = None,
+    options: dict | None = None,
+    disable: bool = False,
+) -> Any:
+    """A module or function with the same results: it runs as it is, as under PyTorch's ``backend="eager"``.
+
+    Other backends than "eager" are accepted and run the same way; nothing becomes faster yet. TypeError for what cannot be called.
+
+    >>> import lucid
+    >>> @lucid.compile
+    ... def double(x):
+    ...     return x * 2
+    >>> double(lucid.ones(1)).item()
+    2.0
+    """
+    if model is None:
+        return lambda model: compile(model, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode)
+    if not callable(model):
+        raise TypeError(f"compile: expected a module or a function, got {type(model).__name__}")
+    return OptimizedModule(model) if isinstance(model, Module) and not disable else model
+
+
+def disable(fn: Callable | None = None, recursive: bool = True, **options: Any) -> Any:
+    """The function itself: nothing is compiled."""
+    return fn if fn is not None else lambda fn: fn
+
+
+def is_compiling() -> bool:
+    """False."""
+    return False
+
+
+def reset() -> None:
+    """Forget what was compiled: nothing is kept."""
