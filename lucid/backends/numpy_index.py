@@ -130,6 +130,12 @@ def _are_integers(index: tuple) -> bool:
     return all(isinstance(k, ndarray) and k.dtype.kind in "iu" and k.shape == index[0].shape for k in index)
 
 
+def add_at_slice(total: ndarray, g: ndarray, index: tuple) -> None:
+    """``total[index] += g`` for a basic index."""
+    part = total[(*index, Ellipsis)] if Ellipsis not in index else total[index]
+    np.add(part, g, part)
+
+
 def index_put(x: Any, value: Any, index: tuple) -> Any:
     out = x.copy()
     out[index] = value

@@ -23,6 +23,7 @@ import linecache
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..backends import load
 from .errors import ShapeError
 
 if TYPE_CHECKING:
@@ -55,6 +56,31 @@ def write_step(op: Op) -> Callable:
     space |= {"unbroadcast": unbroadcast, "conj": conj}
     exec(compile(text, name, "exec"), space)
     return space["step"]
+
+
+HOST = load("cpu").array_types[0]
+MADE: Any = "gradients that slices are being added to"  # a key of ``grads`` beside the nodes
+
+
+def slice_step(xp: Any, g: Any, s: tuple, node: Any, parents: Any, grads: dict, shared: set) -> None:
+    """The step of slicing, ``zeros with g at the slice``, which on the CPU adds later slices of one tensor into the array
+    made for the first. A loop over ``x[t]`` would make and add arrays of the size of x at every turn otherwise."""
+    (n,) = parents
+    if n is None:
+        return
+    (index,) = node.params
+    held = grads.get(n)
+    made = grads.get(MADE)
+    if held is None:
+        grads[n] = r = xp.place(g, n.shape, index)
+        if type(r) is HOST:
+            if made is None:
+                made = grads[MADE] = {}
+            made[n] = r  # the array itself: while it is here, no other can take its place
+    elif made is not None and made.get(n) is held and type(g) is HOST and g.dtype == held.dtype:
+        xp.add_at_slice(held, g, index)
+    else:
+        grads[n] = held + xp.place(g, n.shape, index)
 
 
 def conj(xp: Any, g: Any) -> Any:

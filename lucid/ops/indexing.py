@@ -6,6 +6,7 @@ parameters; those of the ``*_along_axis`` family are inputs. Neither carries a d
 
 from ..backends import backend_of_type
 from ..core.op import OPS, linear, nondifferentiable, view
+from ..core.step import slice_step
 from ..core.view import look_through, put_through
 
 # ---- slices and ints ----
@@ -16,6 +17,7 @@ getitem = view(
     params=("index",),
     node_name="SliceBackward0",
 )
+OPS["getitem"].step = slice_step
 place = linear("place", lambda xp, g, index: xp.getitem(g, index), params=("shape", "index"))  # zeros with x at index
 setitem = linear(
     "setitem",
