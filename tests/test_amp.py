@@ -192,3 +192,11 @@ def test_custom_functions():
     assert y.dtype is lucid.float32
     y.sum().backward()
     assert a.grad.tolist() == [[2.0, 2.0], [2.0, 2.0]]
+
+
+def test_older_names():
+    from lucid.cuda.amp import GradScaler, autocast
+
+    assert not GradScaler(enabled=False).is_enabled() and lucid.cuda.amp.autocast is autocast
+    with autocast(enabled=False):
+        assert (lucid.ones(1, 1) @ lucid.ones(1, 1)).dtype is lucid.float32

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .backends import load
-from .backends.catalogue import cuda_fault
-from .core.device import device as Device
+from ..backends import load
+from ..backends.catalogue import cuda_fault
+from ..core.device import device as Device
 
 
 def is_available() -> bool:
@@ -83,9 +83,17 @@ def memory_reserved(device: Any = None) -> int:
 def manual_seed(seed: int) -> None:
     """Seed the CUDA generators (all generators: there is one seed)."""
     if is_available():
-        from .functions.random import manual_seed as seed_all
+        from ..functions.random import manual_seed as seed_all
 
         seed_all(seed)
 
 
 manual_seed_all = manual_seed
+
+
+def __getattr__(name: str) -> Any:
+    if name == "amp":
+        from . import amp
+
+        return amp
+    raise AttributeError(f"module 'lucid.cuda' has no attribute {name!r}")
