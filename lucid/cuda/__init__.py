@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from ..backends import load
@@ -93,7 +94,5 @@ manual_seed_all = manual_seed
 
 def __getattr__(name: str) -> Any:
     if name == "amp":
-        from . import amp
-
-        return amp
+        return importlib.import_module(".amp", __name__)
     raise AttributeError(f"module 'lucid.cuda' has no attribute {name!r}")
