@@ -271,6 +271,8 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    if not logits.dtype.is_floating_point:
+        raise RuntimeError(f"gumbel_softmax: dtype must be a floating point, got {logits.dtype}")
     u = wrap(draw("uniform", tuple(logits.shape), _draw_dtype(logits), logits.device, None))
     tiny = dtypes.finfo(u.dtype).tiny
     noise = -ops.log(-ops.log(u + tiny) + tiny)  # type: ignore[operator]

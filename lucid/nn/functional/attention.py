@@ -65,8 +65,10 @@ def scaled_dot_product_attention(
             raise RuntimeError(f"{name}: Explicit attn_mask should not be set when is_causal=True")
         attn_mask = ones(length, source, dtype=dtypes.bool_, device=query.device).tril()
     if attn_mask is not None:
-        if attn_mask.dtype is not dtypes.bool_ and attn_mask.dtype.category < dtypes.FLOAT:
-            raise RuntimeError(f"{name}: Expected attn_mask dtype to be bool or float, got {attn_mask.dtype}")
+        if attn_mask.dtype not in (dtypes.bool_, dtypes.float32, query.dtype):
+            raise RuntimeError(
+                f"{name}: Expected attn_mask dtype to be bool or float or to match query dtype {query.dtype}, got {attn_mask.dtype}"
+            )
         if any(m not in (1, n) for m, n in zip(attn_mask.shape[-2:], (length, source)[-attn_mask.ndim :], strict=True)):
             raise ShapeError(
                 f"{name}: a mask of shape {tuple(attn_mask.shape)} does not broadcast to (..., {length}, {source})"
@@ -76,6 +78,8 @@ def scaled_dot_product_attention(
             raise ShapeError(f"{name}: {query.shape[-3]} query heads are not a multiple of {key.shape[-3]} key heads")
         groups = query.shape[-3] // key.shape[-3]
         key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)  # type: ignore[attr-defined]
+    if not 0.0 <= dropout_p <= 1.0:
+        raise RuntimeError(f"{name}: dropout probability has to be between 0 and 1, but got {dropout_p}")
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     mask = (
         as_tensor(0.0, dtype=query.dtype, device=query.device)
@@ -154,6 +158,9 @@ def multi_head_attention_forward(
             raise RuntimeError(
                 f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted[attn_mask.ndim]}."
             )
+    for what, given in (("attn_mask", attn_mask), ("key_padding_mask", key_padding_mask)):
+        if given is not None and given.dtype is not dtypes.bool_ and not given.dtype.is_floating_point:
+            raise AssertionError(f"only bool and floating types of {what} are supported, got {given.dtype}")
     if key_padding_mask is not None and tuple(key_padding_mask.shape) != (batch, source):
         raise AssertionError(f"key_padding_mask: expected shape {(batch, source)}, got {tuple(key_padding_mask.shape)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ... import ops
+from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
 
@@ -61,6 +62,8 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
         raise IndexError(
             f"normalize: Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got {dim})"
         )
+    if input.dtype.category < dtypes.FLOAT:
+        raise RuntimeError(f"normalize: Expected a floating point or complex tensor as input. Got {input.dtype}")
     result = input / _at_least(_norm(input, p, dim, True), eps)  # type: ignore[operator]
     if out is None:
         return result

@@ -45,6 +45,10 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool, channels: int) -> Tensor:
     check_probability(p, "dropout")
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"Feature dropout requires at least 2 dimensions in the input, got shape {tuple(input.shape)}"
+        )
     if not training or p == 0.0 or not input.shape.numel():
         return input
     shape = tuple(input.shape)

@@ -68,11 +68,11 @@ def embedding_bag(
         starts = [int(v) for v in offsets.tolist()]  # type: ignore[attr-defined]
         count = input.shape[0]
         if starts and starts[0] != 0:
-            raise ValueError(
+            raise ShapeError(
                 f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {starts[0]}"
             )
         if starts and max(starts) > count:
-            raise ValueError(
+            raise ShapeError(
                 f"offsets[-1] can not be greater than input's length({count}), but got offsets[-1] of {max(starts)}"
             )
         ends = starts[1:] if include_last_offset else [*starts[1:], count]
@@ -81,7 +81,10 @@ def embedding_bag(
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
 
-    rows = embedding(flat, weight, None, max_norm, norm_type, scale_grad_by_freq)
+    try:
+        rows = embedding(flat, weight, None, max_norm, norm_type, scale_grad_by_freq)
+    except IndexError as error:  # PyTorch's type here
+        raise RuntimeError(*error.args) from None
     which = as_tensor(
         [b for b, (start, end) in enumerate(zip(starts, ends, strict=True)) for _ in range(start, end)],
         dtype=dtypes.int64,

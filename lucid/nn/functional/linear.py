@@ -6,6 +6,7 @@ from ...core.errors import DTypeError, ShapeError
 from ...core.op import OPS
 from ...core.precision import lowered
 from ...core.tensor import Tensor
+from ...functions.registry import tensor_arg
 
 __all__ = ["bilinear", "linear"]
 _linear = OPS["linear"].call
@@ -22,7 +23,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> F.linear(lucid.ones(1, 2), lucid.ones(3, 2), lucid.ones(3))
     tensor([[3., 3., 3.]])
     """
-    x, w = input.value, weight.value
+    try:
+        x, w = input.value, weight.value
+    except AttributeError:
+        tensor_arg(input, "linear"), tensor_arg(weight, "linear", "weight")
+        raise
     if (
         (x.dtype is not w.dtype and input.dtype is not weight.dtype)
         or len(w.shape) != 2

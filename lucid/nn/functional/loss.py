@@ -362,7 +362,10 @@ def multi_margin_loss(
     rows, classes = _margin_rows("multi_margin_loss", input, target, 1)
     from .classification import _check_targets
 
-    _check_targets("multi_margin_loss", classes, rows.shape[1], -1 - rows.shape[1])
+    try:
+        _check_targets("multi_margin_loss", classes, rows.shape[1], -1 - rows.shape[1])
+    except IndexError as error:  # PyTorch's type here
+        raise RuntimeError(*error.args) from None
     right = rows.gather(1, classes.unsqueeze(1))  # type: ignore[attr-defined]
     loss = _positive_open(margin - right + rows)
     loss = loss if p == 1 else ops.square(loss)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ... import ops
+from ...core.precision import current_policy
 from ...core.tensor import Tensor
 from ...functions.creation import zeros
 from ...functions.shaping import cat, stack
@@ -183,6 +184,11 @@ class RNNBase(Module):
         if data.shape[-1] != self.input_size:
             raise RuntimeError(
                 f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.shape[-1]}"
+            )
+        weight = self._parameters["weight_ih_l0"]
+        if weight is not None and data.dtype is not weight.dtype and current_policy() is None:
+            raise ValueError(
+                f"RNN input dtype ({data.dtype}) does not match weight dtype ({weight.dtype}). Convert input: input.to({weight.dtype}), or convert model: model.to({data.dtype})"
             )
         states = self._first_states(hx, batch, unbatched, data, is_lstm)
         if packed is not None and packed.sorted_indices is not None and hx is not None:
