@@ -41,18 +41,18 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from .kernels import compiler
 from .record import Counters, counters, no_sync
+from .toolchain import compiler
 
 __all__ = ["Counters", "compiler", "counters", "install", "installed", "is_installed", "no_sync", "uninstall"]
 
-_saved: dict[str, object] | None = None
+_standing_in = False
 ROOMS = ("cupy", "cupyx", "cupy_backends", "lucid.backends.cupy_")
 
 
 def is_installed() -> bool:
     """Whether the imitation stands in for CuPy."""
-    return _saved is not None
+    return _standing_in
 
 
 def _ours(name: str) -> bool:
@@ -64,16 +64,16 @@ def install(*, no_float64: bool = False, no_aliasing: bool = False) -> None:
 
     Raises RuntimeError where the real CuPy is loaded, or the imitation already is.
     """
-    global _saved
-    if _saved is not None:
+    global _standing_in
+    if _standing_in:
         raise RuntimeError("strict: already installed")
     if "cupy" in sys.modules:
         raise RuntimeError("strict: the real CuPy is loaded in this process; start a fresh one")
     from ...backends import catalogue, load
     from .modules import build
 
-    _saved = {}
     sys.modules.update(build())
+    _standing_in = True
     catalogue.cuda_fault.cache_clear()
     counters.reset()
     counters.no_float64 = no_float64
@@ -89,8 +89,8 @@ def install(*, no_float64: bool = False, no_aliasing: bool = False) -> None:
 
 def uninstall() -> None:
     """Take the imitation, the backend that was loaded for it, and all that was kept for its arrays, away again."""
-    global _saved
-    if _saved is None:
+    global _standing_in
+    if not _standing_in:
         raise RuntimeError("strict: not installed")
     from ... import backends
     from ...backends import base, catalogue
@@ -99,7 +99,7 @@ def uninstall() -> None:
     from ...functions import random
     from .array import ndarray
 
-    _saved = None
+    _standing_in = False
     for name in [n for n in sys.modules if _ours(n)]:
         del sys.modules[name]
     for name in [n for n in vars(backends) if n.startswith("cupy_")]:

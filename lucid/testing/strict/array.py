@@ -335,8 +335,10 @@ class ndarray:
         return 2, 0  # kDLCUDA: NumPy refuses it
 
     def __dlpack__(self, **options: Any) -> Any:
-        counters.sync("__dlpack__()") if options.get("dl_device") == (1, 0) else None
-        return self._a.__dlpack__()
+        if options.get("dl_device") != (1, 0):
+            raise BufferError("Unsupported device in DLTensor.")
+        counters.sync("__dlpack__()")
+        return self._a.copy().__dlpack__()
 
     # ---- indexing ----
 

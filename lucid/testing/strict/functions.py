@@ -46,7 +46,6 @@ WAITS = set(
 )
 NO_LAUNCH = {"reshape", "transpose", "permute_dims", "swapaxes", "moveaxis", "rollaxis", "squeeze", "expand_dims", "broadcast_to",
              "broadcast_arrays", "ravel", "real", "imag", "matrix_transpose", "diagonal", "flip", "split", "array_split"}  # fmt: skip
-RENAMED = {"newshape": "shape"}
 
 
 def lower(name: str, parameter: str, value: Any) -> Any:
@@ -133,20 +132,16 @@ SPECIAL: dict[str, Callable] = {
 }  # fmt: skip
 
 
-def call(name: str, f: Callable, given: dict[str, Any], starred: tuple = (), keywords: dict | None = None) -> Any:
-    """Run one function: ``given`` are the arguments that differ from their defaults."""
-    out = given.pop("out", None)
+def call(
+    name: str, f: Callable, must: dict[str, Any], may: dict[str, Any], starred: tuple = (), keywords: dict | None = None
+) -> Any:
+    """Run one function: ``must`` are the arguments without defaults, ``may`` those that differ from theirs."""
+    out = may.pop("out", None)
     if out is not None and type(out) is not ndarray:
         raise TypeError(f"cupy.{name}: out must be a cupy.ndarray, not {type(out)}")
-    sources = [*given.values(), *starred]
-    flat = [s for v in sources for s in (v if isinstance(v, tuple | list) else (v,))]
-    args = [lower(name, "", v) for v in starred]
-    first, *rest = given.items() if given else [("", None)]
-    kwargs = {RENAMED.get(k, k): lower(name, k, v) for k, v in rest} | {
-        k: lower(name, k, v) for k, v in (keywords or {}).items()
-    }
-    if first[0]:
-        args.insert(0, lower(name, first[0], first[1]))
+    flat = [s for v in (*must.values(), *may.values(), *starred) for s in (v if isinstance(v, tuple | list) else (v,))]
+    args = [*(lower(name, k, v) for k, v in must.items()), *(lower(name, "", v) for v in starred)]
+    kwargs = {k: lower(name, k, v) for k, v in (may | (keywords or {})).items()}
     if name in WAITS:
         counters.sync(f"cupy.{name}")
     if name not in NO_LAUNCH:
@@ -177,11 +172,12 @@ def make(line: str, namespace: Any, prefix: str = "") -> tuple[str, Callable]:
     named = [p.arg for p in (*a.args, *a.kwonlyargs)]
     must = len(a.args) - len(a.defaults)
     required, optional = named[:must], named[must:]
-    source = [f"def {name}{line[len(head) :]}:", "    given = {" + ", ".join(f"{p!r}: {p}" for p in required) + "}"]
-    source += [f"    if {p} is not defaults[{p!r}]: given[{p!r}] = {p}" for p in optional]
+    source = [f"def {name}{line[len(head) :]}:", "    may = {}"]
+    source += [f"    if {p} is not defaults[{p!r}]: may[{p!r}] = {p}" for p in optional]
+    must_have = "{" + ", ".join(f"{p!r}: {p}" for p in required) + "}"
     starred = a.vararg.arg if a.vararg else "()"
     keywords = a.kwarg.arg if a.kwarg else "None"
-    source.append(f"    return call({prefix + name!r}, f, given, {starred}, {keywords})")
+    source.append(f"    return call({prefix + name!r}, f, {must_have}, may, {starred}, {keywords})")
     values = [
         ast.literal_eval(d) if not isinstance(d, ast.Name) else {"float": float, "int": int}[d.id]
         for d in (*a.defaults, *a.kw_defaults)

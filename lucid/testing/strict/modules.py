@@ -14,6 +14,7 @@ from . import kernels, runtime, sampling
 from .array import TABLE, lift, matmul, ndarray, operand, quietly, ufunc
 from .functions import FFT_TABLE, FUNCTION_TABLE, LINALG_TABLE
 from .record import counters
+from .toolchain import CompileException
 
 VERSION = "14.2.0"
 BORROWED = """e inf nan newaxis pi euler_gamma float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_
@@ -154,7 +155,7 @@ def build() -> dict[str, ModuleType]:
     )
     fft = _module("cupy.fft", dict(FFT_TABLE))
     random = _module("cupy.random", sampling.functions())
-    compiler = _module("cupy.cuda.compiler", {"CompileException": kernels.CompileException})
+    compiler = _module("cupy.cuda.compiler", {"CompileException": CompileException})
     memory = _module("cupy.cuda.memory", {"MemoryPool": runtime.MemoryPool, "OutOfMemoryError": MemoryError})
     stream = _module("cupy.cuda.stream", {"Stream": runtime.Stream, "get_current_stream": runtime.get_current_stream})
     cuda_runtime = _module("cupy.cuda.runtime", dict(vars(runtime.runtime)))
