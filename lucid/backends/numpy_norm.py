@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from ._workspace import room
+from .compiled import available
 from .numpy_ import F32, is_half
 
 BLOCK = 65_536  # elements: 256 kB of float32, so that three blocks fit the second-level cache
 WIDE = 1 << 20  # where passes are few: longer blocks, since every call costs half a microsecond
+COMPILES = 4096  # elements from which batch normalisation runs compiled, where numba is installed
 ndarray = np.ndarray
 
 
@@ -91,23 +93,32 @@ def _plain(x: Any, w: Any, b: Any, axis: tuple, eps: float) -> tuple:
 
 def _rows(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
     count, n = x.shape
-    ones = np.ones(n, x.dtype)
     if w is not None and x.size >= 16384:
-        found = _affine_rows(x, w.reshape(n), b.reshape(n), eps, ones)
+        found = _affine_rows(x, w.reshape(n), b.reshape(n), eps, np.ones(n, x.dtype))
         if found is not None:
             return found
-    out = np.empty_like(x)
-    mean, var = np.empty((2, count, 1), x.dtype)
-    w, b = (None if v is None else v.reshape(n) for v in (w, b))
+    if x.size <= BLOCK:
+        return _centred_rows(x, w, b, eps)
+    out, mean, var = np.empty_like(x), *np.empty((2, count, 1), x.dtype)
     for at in _blocks(count, n):
-        part, y, m, v = x[at], out[at], mean[at], var[at]
-        np.divide(np.dot(part, ones)[:, None], n, m)
-        np.subtract(part, m, y)
-        np.divide(np.vecdot(y, y)[:, None], n, v)
-        y *= 1 / np.sqrt(v + eps)
-        if w is not None:
-            y *= w
-            y += b
+        out[at], mean[at], var[at] = _centred_rows(x[at], w, b, eps)
+    return out, mean, var
+
+
+def _centred_rows(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
+    n = x.shape[1]
+    mean = np.add.reduce(x, 1, None, None, True)
+    mean /= n
+    out = np.subtract(x, mean)
+    var = np.vecdot(out, out)[:, None]
+    var /= n
+    r = var + eps
+    np.sqrt(r, r)
+    np.divide(1, r, r)
+    out *= r
+    if w is not None:
+        out *= w.reshape(n)
+        out += b.reshape(n)
     return out, mean, var
 
 
@@ -152,6 +163,14 @@ def _coefficients(mean: ndarray, var: ndarray, w: Any, b: Any, eps: float) -> tu
 
 def _columns(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
     count, c = x.shape
+    if w is not None and x.size >= COMPILES and available():
+        from . import machine_norm
+
+        out, mean, var = np.empty_like(x), *np.empty((2, c), x.dtype)
+        machine_norm.normalize(
+            x.reshape(-1), w.reshape(-1), b.reshape(-1), x.dtype.type(eps), out.reshape(-1), mean, var
+        )
+        return out, mean, var
     total = np.zeros(c, x.dtype)
     for at in _blocks(count, c):
         total += np.dot(np.ones(len(x[at]), x.dtype), x[at])
@@ -243,25 +262,31 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
 
 
 def _rows_grad(g: ndarray, x: ndarray, w: Any, mean: Any, scale: ndarray, out: ndarray) -> tuple:
-    """The gradient of x into ``out``; returns those of w and b. Without ``mean``, ``x`` is standardized already (and there is no w)."""
+    """The gradient of x into ``out``; returns those of w and b. Without ``mean``, ``x`` is standardized already (and there
+    is no w)."""
     count, n = x.shape
     if mean is not None and x.size >= 4096 and bool((mean * mean * (scale * scale) <= 4).all()):
         return _affine_rows_grad(np.ascontiguousarray(g), x, w, mean, scale, out)
-    ones = np.ones(n, x.dtype)
     to_w, to_b = np.zeros((2, n), x.dtype)
+    over = 1 / n
     for at in _blocks(count, n):
         part, r, o = g[at], scale[at], out[at]
         if mean is None:
             hat, t = x[at], part
+            a, along = np.vecdot(t, hat), np.add.reduce(t, 1)
         else:
             hat = np.subtract(x[at], mean[at])
             hat *= r
-            to_w += np.einsum("ij,ij->j", part, hat)
-            to_b += np.dot(ones[: len(part)] if len(part) <= n else np.ones(len(part), x.dtype), part)
+            np.multiply(part, hat, o)
+            to_w += np.add.reduce(o, 0)
+            to_b += np.add.reduce(part, 0)
+            a, along = np.dot(o, w), np.dot(part, w)
             t = part * w
-        np.multiply(hat, np.vecdot(t, hat)[:, None] / n, o)
+        a *= over
+        along *= over
+        np.multiply(hat, a[:, None], o)
+        o += along[:, None]
         np.subtract(t, o, o)
-        o -= np.dot(t, ones)[:, None] / n
         o *= r
     return to_w, to_b
 
@@ -296,6 +321,12 @@ def _affine_rows_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: 
 
 def _columns_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray) -> tuple:
     count, c = x.shape
+    if x.size >= COMPILES and available():
+        from . import machine_norm
+
+        out, to_w, to_b = np.empty_like(x), *np.empty((2, c), x.dtype)
+        machine_norm.normalize_grad(g.reshape(-1), x.reshape(-1), w, mean, scale, out.reshape(-1), to_w, to_b)
+        return out, to_w, to_b
     to_w, to_b = np.zeros((2, c), x.dtype)
     for at in _blocks(count, c):
         hat = x[at] - mean

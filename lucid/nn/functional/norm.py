@@ -10,6 +10,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...core.view import write
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
@@ -30,14 +31,19 @@ def _along_channels(ndim: int, count: int) -> tuple[int, ...]:
 
 def _check_channels(name: str, channels: int, **tensors: Tensor | None) -> None:
     for what, t in tensors.items():
-        if t is not None and t.shape.numel() != channels:
-            raise ShapeError(f"{name}: {what} should contain {channels} elements not {t.shape.numel()}")
+        if t is not None and (n := math.prod(t.value.shape)) != channels:
+            raise ShapeError(f"{name}: {what} should contain {channels} elements not {n}")
 
 
-def _track(running: Tensor | None, value: Tensor, momentum: float) -> None:
-    if running is not None:
-        with no_grad():
-            running.copy_(running.detach() * (1 - momentum) + value.reshape(running.shape).to(running.dtype) * momentum)  # type: ignore[attr-defined]
+def _track(running: Tensor | None, value: Tensor, momentum: float, factor: float = 1.0) -> None:
+    """Move the running statistics, outside the graph, towards ``factor * value``."""
+    if running is None:
+        return
+    with no_grad():
+        value = ops.reshape(value, tuple(running.value.shape))
+        if value.dtype is not running.dtype:
+            value = value.to(running.dtype)  # type: ignore[attr-defined]
+        write(running, running * (1 - momentum) + value * (momentum * factor), "batch_norm")  # type: ignore[operator]
 
 
 def batch_norm(
@@ -61,9 +67,9 @@ def batch_norm(
     tensor([[-1.0000],
             [ 1.0000]])
     """
-    if input.ndim < 2:
-        raise ShapeError(f"batch_norm: expected at least a 2-D input (N, C, ...), got shape {tuple(input.shape)}")
-    shape = tuple(input.shape)
+    shape = tuple(input.value.shape)
+    if len(shape) < 2:
+        raise ShapeError(f"batch_norm: expected at least a 2-D input (N, C, ...), got shape {shape}")
     channels = shape[1]
     _check_channels(
         "batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
@@ -85,12 +91,11 @@ def batch_norm(
     axes = (0, *range(2, len(shape)))
     fused = weight is not None and bias is not None
     if fused:
-        out, mean, var = ops.normalize(input, weight.reshape(laid), bias.reshape(laid), axes, eps)  # type: ignore[union-attr, attr-defined]
+        out, mean, var = ops.normalize(input, ops.reshape(weight, laid), ops.reshape(bias, laid), axes, eps)
     else:
         out, mean, var = ops.standardize(input, axes, eps)
-    if running_mean is not None or running_var is not None:
-        _track(running_mean, mean.detach(), momentum)
-        _track(running_var, var.detach() * (count / (count - 1)), momentum)
+    _track(running_mean, mean, momentum)
+    _track(running_var, var, momentum, count / (count - 1))
     return out if fused else _affine(out, weight, bias, laid)
 
 
