@@ -9,7 +9,7 @@ from ..backends import backend_of, backend_of_type
 from .apply import apply, recover, scalars
 from .graph import Node, next_seq
 from .modes import NO_GRAD, current
-from .record import Op, find_kernel
+from .record import HOST, Op, find_kernel
 from .tensor import Tensor, new_tensor
 from .view import new_view
 
@@ -184,7 +184,7 @@ def with_params(op: Op) -> Callable:
             node.extra = None
         else:
             node = None
-        if is_view and backend_of_type(kind).aliases(out, value):
+        if is_view and ((kind is HOST and out.base is value) or backend_of_type(kind).aliases(out, value)):
             return new_view(out, node, x, op, params, mode is None)
         t = new_tensor(Tensor)
         t.value = out

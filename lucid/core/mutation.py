@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import BackwardError
-
-if TYPE_CHECKING:
-    from .graph import Node
+from .graph import Node, next_seq
 
 _written: dict[int, tuple[weakref.ref, int]] = {}
 _latest = 0
@@ -45,8 +43,6 @@ def _forget(key: int) -> Callable:
 
 def note(array: Any) -> None:
     """Remember that the memory of ``array`` was overwritten just now."""
-    from .graph import next_seq
-
     global _latest
     array = owner(array)
     key = id(array)
@@ -84,8 +80,6 @@ class Together:
 
     def note(self) -> None:
         """Remember that all of them were overwritten just now."""
-        from .graph import next_seq
-
         global _latest
         self._clock[0] = _latest = next_seq()
         for array in self._others:

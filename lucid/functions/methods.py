@@ -330,7 +330,7 @@ Tensor.is_floating_point = lambda self: self.dtype.is_floating_point  # type: ig
 Tensor.is_complex = lambda self: self.dtype.is_complex  # type: ignore[attr-defined]
 Tensor.is_signed = lambda self: self.dtype.is_signed  # type: ignore[attr-defined]
 Tensor.get_device = lambda self: -1 if self.device.type == "cpu" else self.device.index or 0  # type: ignore[attr-defined]
-Tensor.T = property(lambda self: ops.permute_dims(self, tuple(reversed(range(self.ndim)))))  # type: ignore[attr-defined]
+Tensor.T = property(lambda self: ops.permute_dims(self, tuple(range(len(self.value.shape) - 1, -1, -1))))  # type: ignore[attr-defined]
 
 
 def _matrix(self: Tensor) -> Tensor:

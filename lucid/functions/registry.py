@@ -13,7 +13,7 @@ from typing import Any
 from ..core import modes
 from ..core.dtypes import COMPLEX, INTEGER, can_cast, iinfo
 from ..core.errors import DTypeError, ShapeError
-from ..core.graph import next_seq
+from ..core.graph import Leaf, next_seq
 from ..core.op import OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import write
@@ -122,7 +122,7 @@ def make_inplace(name: str, f: Callable, *, function: bool = False) -> None:
 
 def check_leaf(target: Tensor, name: str) -> None:
     """Refuse before computing, so that nothing is half done."""
-    if target.is_leaf and target.node is not None and modes.is_grad_enabled():
+    if type(target.node) is Leaf and modes.is_grad_enabled():
         raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation.")
 
 
