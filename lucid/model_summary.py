@@ -276,6 +276,7 @@ def _table(s: Summary) -> str:
     out.append(f"Memory: input {_size(s.input_bytes)}, activations {_size(s.activation_bytes)}")
     if s.error is not None:
         out.append(f"The forward failed: {type(s.error).__name__}: {s.error}")
+        out.extend(f"  {note}" for note in getattr(s.error, "__notes__", ()))  # the path, where the message lacks it
     return "\n".join(out)
 
 

@@ -46,28 +46,44 @@ class GPT2Layer(nn.Module):
         self.ln_1, self.c_attn, self.c_proj = nn.LayerNorm(n), nn.Linear(n, 3 * n), nn.Linear(n, n)
         self.ln_2, self.fc, self.proj = nn.LayerNorm(n), nn.Linear(n, 4 * n), nn.Linear(4 * n, n)
 
-
-def gpt2_small():
-    """50,257 tokens, 1,024 positions, 12 layers of 768; the head shares the token table."""
-    m = nn.Module()
-    m.wte, m.wpe = nn.Embedding(50257, 768), nn.Embedding(1024, 768)
-    m.h = nn.ModuleList(GPT2Layer(768) for _ in range(12))
-    m.ln_f, m.lm_head = nn.LayerNorm(768), nn.Linear(768, 50257, bias=False)
-    m.lm_head.weight = m.wte.weight
-    return m
+    def forward(self, x):
+        q, k, v = (t.unflatten(-1, (12, -1)).transpose(1, 2) for t in self.c_attn(self.ln_1(x)).chunk(3, -1))
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.c_proj(y.transpose(1, 2).flatten(2))
+        return x + self.proj(nn.functional.gelu(self.fc(self.ln_2(x)), approximate="tanh"))
 
 
-def bert_base():
-    m = nn.Module()
-    m.word, m.position, m.kind, m.norm = (
-        nn.Embedding(30522, 768),
-        nn.Embedding(512, 768),
-        nn.Embedding(2, 768),
-        nn.LayerNorm(768),
-    )
-    m.layers = nn.ModuleList(nn.TransformerEncoderLayer(768, 12, 3072) for _ in range(12))
-    m.pooler = nn.Linear(768, 768)
-    return m
+class GPT2(nn.Module):
+    """GPT-2 small: 50,257 tokens, 1,024 positions, 12 layers of 768; the head shares the token table."""
+
+    def __init__(self):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(50257, 768), nn.Embedding(1024, 768)
+        self.h = nn.ModuleList(GPT2Layer(768) for _ in range(12))
+        self.ln_f, self.lm_head = nn.LayerNorm(768), nn.Linear(768, 50257, bias=False)
+        self.lm_head.weight = self.wte.weight
+
+    def forward(self, tokens):
+        x = self.wte(tokens) + self.wpe(lucid.arange(tokens.shape[1]))
+        for layer in self.h:
+            x = layer(x)
+        return self.lm_head(self.ln_f(x))
+
+
+class Bert(nn.Module):
+    """BERT base."""
+
+    def __init__(self):
+        super().__init__()
+        self.word, self.position, self.kind = nn.Embedding(30522, 768), nn.Embedding(512, 768), nn.Embedding(2, 768)
+        self.norm = nn.LayerNorm(768)
+        layer = nn.TransformerEncoderLayer(768, 12, 3072, activation="gelu", batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 12)
+        self.pooler = nn.Linear(768, 768)
+
+    def forward(self, tokens):
+        x = self.word(tokens) + self.position(lucid.arange(tokens.shape[1])) + self.kind(tokens * 0)
+        return self.pooler(self.layers(self.norm(x))[:, 0]).tanh()
 
 
 def count(model):
@@ -79,8 +95,8 @@ def test_published_parameter_counts():
 
     with init.skipped():  # only sizes matter here
         assert count(resnet18()) == 11_689_512  # He et al., 2015, as in torchvision
-        assert count(gpt2_small()) == 124_439_808  # Radford et al., 2019
-        assert count(bert_base()) == 109_482_240  # Devlin et al., 2018
+        assert count(GPT2()) == 124_439_808  # Radford et al., 2019
+        assert count(Bert()) == 109_482_240  # Devlin et al., 2018
 
 
 def test_lenet():
@@ -104,6 +120,76 @@ def test_resnet_multiply_adds():
     s = lucid.summary(model, (1, 3, 224, 224), depth=1)
     assert s.total_multiply_adds == 1_814_073_344  # 1.8 billion, He et al., 2015, table 1
     assert max(r.depth for r in s.rows) == 1
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the weights are whatever memory held
+def test_bert_multiply_adds():
+    """22.5 billion floating-point operations at 128 tokens: Jiao et al., 2020 (TinyBERT), table 1; two for a multiply-add."""
+    from lucid.nn import init
+
+    with init.skipped():
+        model = Bert()
+    s = lucid.summary(model, (1, 128), dtypes=lucid.int64)
+    linear, scores = 12 * (4 * 768**2 + 2 * 768 * 3072), 12 * 2 * 128 * 768
+    assert s.total_multiply_adds == 128 * (linear + scores) + 768**2
+    assert abs(2 * s.total_multiply_adds / 22.5e9 - 1) < 0.01
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("tokens", [32, pytest.param(1024, marks=pytest.mark.slow)])
+def test_gpt2_multiply_adds(tokens):
+    """291,648,307,200 operations for 1,024 tokens: nanoGPT, transformer_sizing.ipynb; two for a multiply-add."""
+    from lucid.nn import init
+
+    with init.skipped():
+        model = GPT2()
+    s = lucid.summary(model, (1, tokens), dtypes=lucid.int64, depth=1)
+    linear, scores, head = 12 * 12 * 768**2, 12 * 2 * tokens * 768, 50257 * 768
+    assert s.total_multiply_adds == tokens * (linear + scores + head)
+    assert tokens != 1024 or 2 * s.total_multiply_adds == 291_648_307_200
+
+
+RECURRENT = [
+    (nn.RNN, {}, 4 * 3 + 4 * 4),
+    (nn.GRU, {}, 3 * (4 * 3 + 4 * 4)),
+    (nn.LSTM, {}, 4 * (4 * 3 + 4 * 4)),
+    (nn.LSTM, {"proj_size": 2}, 16 * 3 + 16 * 2 + 2 * 4),
+    (nn.LSTM, {"num_layers": 2, "bidirectional": True}, 2 * (16 * 3 + 16 * 4) + 2 * (16 * 8 + 16 * 4)),
+]
+
+
+@pytest.mark.parametrize("kind, options, each", RECURRENT, ids=lambda v: getattr(v, "__name__", str(v)))
+def test_recurrent_products(kind, options, each):
+    """Per step and sequence: a product with every weight."""
+    s = lucid.summary(kind(3, 4, **options), (5, 2, 3))
+    assert s.total_multiply_adds == 5 * 2 * each
+    weights = sum(p.numel() for name, p in kind(3, 4, **options).named_parameters() if name.startswith("weight"))
+    assert each == weights
+    assert s.rows[0].output.startswith("[5, 2, ")
+
+
+def test_other_products():
+    s = lucid.summary(nn.MultiheadAttention(8, 2), [(5, 2, 8)] * 3)
+    assert s.total_multiply_adds == 10 * 4 * 64 + 2 * 2 * 25 * 8 and s.rows[0].output == "[5, 2, 8], [2, 5, 5]"
+    assert lucid.summary(nn.ConvTranspose2d(3, 4, 3, 2), (1, 3, 5, 5)).total_multiply_adds == 25 * 3 * 4 * 9
+    assert lucid.summary(nn.Conv2d(4, 6, 3, groups=2), (1, 4, 5, 5)).total_multiply_adds == 9 * 6 * 2 * 9
+    assert lucid.summary(nn.LSTMCell(3, 4), (2, 3)).total_multiply_adds == 2 * 16 * 7
+    assert lucid.summary(nn.Bilinear(3, 4, 5), [(2, 3), (2, 4)]).total_multiply_adds == 2 * 3 * 4 * 5
+
+
+FAILING = [
+    (nn.Sequential(nn.Linear(4, 6), nn.GRU(5, 3)), "1 (GRU(5, 3))"),
+    (nn.Sequential(nn.Linear(4, 6), nn.LSTM(6, 3), nn.Linear(3, 1)), "2 (Linear 3 -> 1)"),  # the tuple goes on
+    (nn.Sequential(nn.Linear(4, 6), nn.TransformerEncoderLayer(8, 2)), "1.self_attn (MultiheadAttention)"),
+    (nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(5)), "1 (LayerNorm"),
+]
+
+
+@pytest.mark.parametrize("model, where", FAILING, ids=[where for _, where in FAILING])
+def test_failing_attention_and_recurrence(model, where):
+    s = lucid.summary(model, (5, 2, 4))
+    assert s.rows[0].failed and s.rows[-1].failed and not s.rows[1].failed
+    assert f"in {where}" in str(s) and "failed" in str(s) and s.total_multiply_adds >= 240
 
 
 def test_the_model_is_as_before():
