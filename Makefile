@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 DEVICE ?= cpu
 JOBS   ?= 2
+EXAMPLES ?= 50
 BIN    := $(VENV)/bin
 
 # The extra that DEVICE needs: metal, gpu and mps are names for mlx, and cuda:1 needs what cuda needs.
@@ -44,10 +45,13 @@ run: $(VENV)/.installed-$(RUN_EXTRA)  ## train on the handwritten digits; result
 test: $(VENV)/.installed-test  ## run the tests (compares with torch where it is installed)
 	$(BIN)/python -m pytest -n $(JOBS)
 
+# The suite is a checkout of data-apis/array-api-tests with its submodule array-api; it needs ndindex and pytest-json-report.
 test-all: $(VENV)/.installed-test  ## the slow tests too, and the array API suite in ARRAY_API_TESTS_DIR
 	$(BIN)/python -m pytest -n $(JOBS) -m "slow or not slow"
 ifdef ARRAY_API_TESTS_DIR
-	cd '$(ARRAY_API_TESTS_DIR)' && ARRAY_API_TESTS_MODULE=lucid.ops $(abspath $(BIN))/python -m pytest -n $(JOBS) array_api_tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r '$(ARRAY_API_TESTS_DIR)/requirements.txt'
+	cd '$(ARRAY_API_TESTS_DIR)' && ARRAY_API_TESTS_MODULE=lucid.ops ARRAY_API_TESTS_VERSION=2024.12 $(abspath $(BIN))/python -m pytest \
+		-q -n $(JOBS) -p no:cacheprovider -W ignore --max-examples $(EXAMPLES) --xfails-file '$(CURDIR)/tests/array_api_exceptions.txt' array_api_tests
 else
 	@echo "array API suite NOT run: set ARRAY_API_TESTS_DIR to a checkout of data-apis/array-api-tests"
 endif

@@ -215,6 +215,8 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
         raise type(problem)(f"tensor: {problem}") from None
     if array.size == 0:
         return array.astype(default_float)
+    if wanted == "uint64" and array.dtype.kind == "f" and not _holds_numpy(data):  # ints on both sides of 2**63
+        return np.array(_plain(data), wanted)
     if array.dtype == object:
         raise TypeError(f"tensor: can't make a tensor from {type(_first(data)).__name__} objects; expected numbers")
     if array.dtype.kind == "f" and not _holds_numpy(data):

@@ -276,7 +276,7 @@ def polygamma(x: Any, n: int) -> Any:
     if n == 0:
         return digamma(x)
     with np.errstate(all="ignore"):
-        out = zeta(x.astype(F64) * 0.0 + (n + 1.0), x.astype(F64)) * ((-1.0) ** (n + 1) * math.factorial(n))
+        out = zeta(np.full(x.shape, n + 1.0), x.astype(F64)) * ((-1.0) ** (n + 1) * math.factorial(n))
     return np.asarray(out).astype(x.dtype)
 
 

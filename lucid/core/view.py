@@ -124,6 +124,10 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
             mutation.note(old)
             target._version += 1
             return target
+    if "_copy_of_view" in target.__dict__:
+        raise RuntimeError(
+            f"{name}: inside jvp and vmap as_strided gives a copy, so writing to it would be lost; use as_strided_scatter"
+        )
     recording = is_grad_enabled()
     root = target.root if type(target) is View else target
     tracked = type(target) is not View or target.tracks

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import ops
-from ..backends import register
+from ..backends import backend_of, register
 from ..core import dtypes
 from ..core.apply import apply
 from ..core.op import Op
@@ -156,10 +156,6 @@ def full(x: Tensor, flag: bool, size: int) -> Tensor:
 
 def _loop(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     """Each element by itself, and a stack: slow, never wrong."""
-    if op.name == "nonzero":
-        raise RuntimeError(
-            "vmap: nonzero (and indexing with a boolean mask) has a shape that depends on values; use where() instead"
-        )
     if size == 0:
         raise RuntimeError(f"vmap: {op.name} has no batching rule, so a batch of size 0 is not supported")
     if op.name not in _warned:
@@ -191,7 +187,17 @@ def _params_at(params: Any, b: int) -> Any:
     return params
 
 
+def _nonzero(x: Batched) -> Any:
+    if x.batched:
+        raise RuntimeError(
+            "vmap: nonzero (and indexing with a boolean mask) has a shape that depends on values; use where() instead"
+        )
+    return backend_of(x.inner.value).table.nonzero(x.inner.value)
+
+
 def _created(name: str) -> Callable | None:
+    if name == "nonzero":
+        return _nonzero
     if not name.endswith(("_like", "_of")):
         return None
 

@@ -52,7 +52,8 @@ def _reduce(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], para
     n = x.ndim - 1
     axis, keepdims, *rest = params
     if n == 0:  # a number per element: reduce a dimension of size 1
-        return apply(op, [ops.reshape(x, (size, 1))], (_same_kind(axis, 1), False, *rest))
+        one = 1 if op.name in ("argmax", "argmin") else _same_kind(axis, 1)
+        return apply(op, [ops.reshape(x, (size, 1))], (one, False, *rest))
     if axis is None:
         if op.name in ("argmax", "argmin"):
             out = apply(op, [ops.reshape(x, (size, math.prod(x.shape[1:])))], (1, False, *rest))
@@ -125,6 +126,8 @@ def _concat(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], para
       "eig", "svdvals", "eigvalsh", "matrix_exp")  # fmt: skip
 def _matrices(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     """Ops on the last two dimensions take any number of dimensions before them."""
+    if op.name == "pinv" and any(getattr(p, "shape", ()) or isinstance(p, Batched) for p in params):
+        return NotImplemented  # tolerances per matrix
     return apply(op, xs, params)
 
 

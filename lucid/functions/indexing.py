@@ -165,7 +165,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         value = (
             as_tensor(value, device=x.device)
             if not isinstance(value, int | float | complex)
-            else as_tensor(value, dtype=x.dtype if not isinstance(value, complex) else None, like=x)
+            else as_tensor(number_for(value, x.dtype, "__setitem__"), dtype=x.dtype, like=x)
         )
     elif value.device != x.device and value.ndim == 0:
         value = value.to(x.device)
@@ -263,7 +263,9 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     """
     d = dim_arg(dim, input.ndim, "gather")
     if not index_arg(index, "gather").shape.numel():  # PyTorch lets an empty index of any shape through
-        return input.new_zeros(tuple(index.shape)) + input.sum() * 0  # type: ignore[attr-defined, operator]
+        return ops.reshape(ops.getitem(ops.reshape(input, (-1,)), (slice(0, 0),)), tuple(index.shape))
+    if input.ndim != index.ndim and input.ndim <= 1 and index.ndim <= 1:  # a 0-d tensor counts as a vector of one
+        return ops.reshape(gather(input.reshape(-1), 0, index.reshape(-1)), tuple(index.shape))  # type: ignore[attr-defined]
     _check_along(input, index, d, "gather")
     return ops.take_along_axis(input, index, d)
 

@@ -104,7 +104,9 @@ def column_stack(tensors: Any) -> Tensor:
 
 
 @public()
-def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Pieces along ``dim``: so many of nearly equal size, or cut at the indices listed. Views.
 
     >>> import lucid
@@ -116,6 +118,9 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     d = dim_arg(dim, x.ndim, "tensor_split")
     n = x.shape[d]
+    indices_or_sections = indices if indices is not None else sections if sections is not None else indices_or_sections
+    if indices_or_sections is None:
+        raise TypeError("tensor_split() missing 1 required argument: indices or sections")
     if isinstance(indices_or_sections, Tensor):
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):

@@ -272,7 +272,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     if LU.shape[-1] != B.shape[-2]:
         raise ShapeError(f"linalg.lu_solve: Incompatible shapes of LU and B: {tuple(LU.shape)} and {tuple(B.shape)}")
     order = linalg_ops.pivot_order(pivots, LU.shape[-1])
-    batch = tuple(ops.broadcast_to(B[..., :1, :1], _batch(LU, B)).shape[:-2])
+    batch = _batch(LU, B)
     B = ops.broadcast_to(B, (*batch, *B.shape[-2:]))
     if adjoint:
         half = solve_triangular(LU.mH, B, upper=False)
@@ -286,7 +286,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
 def _batch(a: Tensor, b: Tensor) -> tuple[int, ...]:
     from .shaping import broadcast_shapes
 
-    return (*broadcast_shapes(a.shape[:-2], b.shape[:-2]), 1, 1)
+    return tuple(broadcast_shapes(a.shape[:-2], b.shape[:-2]))
 
 
 def _rows(x: Tensor, order: Tensor) -> Tensor:

@@ -358,11 +358,12 @@ def _reflected(f: Any) -> Any:
         if (kind is int or kind is float) and other:  # 0.0 and -0.0 are one key and two numbers
             dtype = self.value.dtype
             if dtype in FLOATS:
-                number = _numbers.get((other, dtype))
+                number = _numbers.get((other, dtype, type(self.value)))
                 if number is None:
                     if len(_numbers) > 4096:
                         _numbers.clear()
-                    number = _numbers[other, dtype] = as_tensor(other, dtype=self.dtype, device="cpu")
+                    number = as_tensor(other, dtype=self.dtype, like=self)
+                    _numbers[other, dtype, type(self.value)] = number
                 return f(number, self)
         return f(as_tensor(other, like=self) if hasattr(other, "__array__") else other, self)
 

@@ -149,6 +149,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         )
     x = input if input.ndim else ops.reshape(input, (1,))
     value = _number(value, x)
+    if not hasattr(index.value, "level"):
+        index = ops.where(index < 0, index + x.shape[d], index).unique()  # a slice named twice takes the value once
     _, arrays = parse(x, (FULL,) * d + (index,))
     assert arrays is not None
     return ops.reshape(index_ops.index_put(x, value, index_arrays(arrays)), tuple(input.shape))
@@ -255,7 +257,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     )
     x = expand(x, *shape[:d], x.shape[d], *shape[d:])
     index = expand(index, *shape[:d], index.shape[d], *shape[d:])
-    if not hasattr(index.value, "level") and index.shape.numel() and bool((index < 0).any()):  # type: ignore[operator]
+    if index.shape.numel() and (hasattr(index.value, "level") or bool((index < 0).any())):  # type: ignore[operator]
         index = ops.where(index < 0, index + x.shape[d], index)  # type: ignore[operator]
     _check_along(x, index, d, "take_along_dim")
     return ops.take_along_axis(x, index, d)
@@ -352,6 +354,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         raise TypeError(
             f"unravel_index(): argument 'shape' must be int or sequence of ints, not {type(shape).__name__}"
         )
+    x = x.to(dtypes.int64)
     sizes = [shape] if isinstance(shape, int) else shape.tolist() if isinstance(shape, Tensor) else list(shape)
     if any(n < 0 for n in sizes):
         raise ValueError(f"unravel_index: 'shape' cannot have negative values, but got {tuple(sizes)}")

@@ -278,6 +278,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 # ---- gamma functions ----
 
 
+@public(method=False)
 def polygamma(n: int, input: Tensor) -> Tensor:
     """The n-th derivative of ``digamma``.
 
@@ -297,9 +298,6 @@ def polygamma(n: int, input: Tensor) -> Tensor:
 def _polygamma(input: Tensor, n: int) -> Tensor:
     """The n-th derivative of ``digamma``."""
     return polygamma(n, input)
-
-
-FUNCTIONS["polygamma"] = polygamma
 
 
 @public(inplace=True)

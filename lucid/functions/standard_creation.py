@@ -16,10 +16,10 @@ from .standard import call, standard
 @standard
 def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Tensor:
     start, stop = (0, start) if stop is None else (start, stop)
-    if (stop - start) * step < 0:
-        stop = start
     if dtype is None and builtins.any(isinstance(v, float) for v in (start, stop, step)):
         dtype = dtypes.get_default_dtype()
+    if (stop - start) * step < 0:
+        stop = start
     return F["arange"](start, stop, step, dtype=dtype, device=device)
 
 

@@ -58,7 +58,9 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
         for n, s in zip(size, stride, strict=True):
             steps = FUNCTIONS["arange"](n, device=x.device) * s
             where = (where.unsqueeze(-1) if isinstance(where, Tensor) else where) + steps
-        return flat[where]  # type: ignore[index]
+        part = flat[where]  # type: ignore[index]
+        part.__dict__["_copy_of_view"] = True
+        return part
     total, own, start = geometry(x)
     offset = start if storage_offset is None else int(storage_offset)
     if offset < 0:
@@ -157,8 +159,7 @@ def is_set_to(self: Tensor, tensor: Tensor) -> bool:
 
 
 def _address(x: Tensor) -> int:
-    interface = getattr(x.value, "__array_interface__", None)
-    return interface["data"][0] if interface is not None else id(x.value)
+    return _address_of(x.value)
 
 
 class UntypedStorage:
@@ -185,7 +186,7 @@ class UntypedStorage:
 
 
 def _address_of(array: Any) -> int:
-    interface = getattr(array, "__array_interface__", None)
+    interface = getattr(array, "__array_interface__", None) or getattr(array, "__cuda_array_interface__", None)
     return interface["data"][0] if interface is not None else id(array)
 
 

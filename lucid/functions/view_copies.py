@@ -89,14 +89,23 @@ def shape(input: Tensor) -> Any:
 @public()
 def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """A copy of ``input`` with ``src`` written at the elements that ``as_strided`` would show."""
-    out = ops.copy(input)
-    part = as_strided(out, size, stride, storage_offset)
-    if part.shape != src.shape:
+    x, src = tensor_arg(input, "as_strided_scatter"), tensor_arg(src, "as_strided_scatter", "src")
+    sizes, steps = tuple(size), tuple(stride)
+    if sizes != tuple(src.shape):
         raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(part.shape)}"
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(sizes)}"
         )
-    part.copy_(src)  # type: ignore[attr-defined]
-    return out
+    count, offset = x.shape.numel(), storage_offset or 0
+    last = offset + sum((n - 1) * s for n, s in zip(sizes, steps, strict=True))
+    if all(sizes) and not 0 <= last < count:
+        raise RuntimeError(
+            f"as_strided_scatter: sizes {list(sizes)}, strides {list(steps)} and offset {offset} reach beyond the {count} elements of input"
+        )
+    where = FUNCTIONS["arange"](offset, offset + 1, device=x.device)
+    for n, s in zip(sizes, steps, strict=True):
+        where = ops.reshape(where.unsqueeze(-1) + FUNCTIONS["arange"](n, device=x.device) * s, (-1,))
+    flat = ops.put_along_axis(ops.reshape(x, (count,)), where, ops.reshape(src.to(x.dtype), (-1,)), 0)  # type: ignore[attr-defined]
+    return ops.reshape(flat, tuple(x.shape))
 
 
 @public()

@@ -270,7 +270,8 @@ def _eigh_grad(xp, g, out):
     if gv is None:
         return xp.matmul(v * columns(xp, gw), vh)
     gap = off_diagonal(xp, columns(xp, w) - rows(xp, w), 1.0)
-    middle = off_diagonal(xp, xp.matmul(vh, gv) / gap, 0.0)
+    turned = xp.matmul(vh, gv)
+    middle = off_diagonal(xp, (turned - mH(xp, turned)) * 0.5 / gap, 0.0)  # Hermitian, as the matrix: a step keeps it so
     if gw is not None:
         middle = middle + diag_matrix(xp, gw)
     return xp.matmul(v, xp.matmul(middle, vh))

@@ -23,7 +23,7 @@ def _made(name: str, M: int, sym: bool, shape: Callable, dtype: Any, device: Any
         raise ValueError(f"{name} expects float dtypes, got: {d}")
     if M < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={M}")
-    if M <= 1:
+    if M <= 1 and name != "exponential":
         t = FUNCTIONS["ones"](M, dtype=d, device=device)
     else:
         t = shape(FUNCTIONS["arange"](M, dtype=dtypes.float64, device=device), M - 1 if sym else M).to(d)
