@@ -163,7 +163,7 @@ def pow(x: Any, y: Any) -> Any:
         if exponent == 2.0:
             return x * x
         if exponent == 3.0:
-            return x * x * x
+            return np.multiply(out := x * x, x, out)
     return np.power(x, y)
 
 

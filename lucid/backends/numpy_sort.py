@@ -35,11 +35,35 @@ def topk_indices(x: Any, k: int, axis: int, largest: bool) -> Any:
     if 4 * k > n or n < 64:
         order = argsort(x, axis, largest)
         return np.take(order, np.arange(k), axis)
+    if k <= 64 and x.dtype.kind in "f":
+        found = _best_one_by_one(x, k, axis, largest)
+        if found is not None:
+            return found
     at = np.argpartition(x, n - k if largest else k - 1, axis)
     at = np.take(at, np.arange(n - k, n) if largest else np.arange(k), axis)
     at = np.sort(at, axis)  # the first of equals comes first
     order = argsort(np.take_along_axis(x, at, axis), axis, largest)
     return np.take_along_axis(at, order, axis)
+
+
+def _best_one_by_one(x: Any, k: int, axis: int, largest: bool) -> Any:
+    """The best, then the best of the others, and so on: ``argmax`` is 100 times as fast as a partition. None where fewer
+    than k elements are better than the worst there is, which takes the place of those found."""
+    left = np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
+    left = np.negative(left) if not largest else left.copy()  # argmin would find NaN first, but NaN is the largest
+    if not largest and np.isnan(np.add.reduce(left, None)):
+        left[np.isnan(left)] = -np.inf
+    flat, start = left.reshape(-1), np.arange(0, left.size, left.shape[1])
+    out, taken = np.empty((len(left), k), np.intp), np.empty((k, len(left)), left.dtype)
+    for i in range(k):
+        at = left.argmax(1)
+        out[:, i] = at
+        at += start
+        taken[i] = flat[at]
+        flat[at] = -np.inf
+    if np.minimum.reduce(taken, None, initial=np.inf) == -np.inf:
+        return None
+    return np.moveaxis(out.reshape(*np.delete(x.shape, axis), k), -1, axis)
 
 
 def kth_index(x: Any, k: int, axis: int) -> Any:
