@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+import traceback
 
 import pytest
 
 import lucid
 from lucid.autograd import forward_ad
+from lucid.core.op import OPS
 from reference import needs_torch, torch
 
 X = [[0.3, -1.2, 2.0], [0.7, 0.1, -0.4]]
@@ -741,3 +743,33 @@ def test_backward_inside_a_transform_through_a_graph_outside(transform, how):
 def test_a_place_or_dtype_that_nobody_knows(argument):
     with pytest.raises(RuntimeError, match=rf"Expected one of cpu, cuda, mlx.*float32.*: {argument}"):
         lucid.ones(1).to(argument)
+
+
+def test_which_tensors_inference_mode_marks():
+    x = lucid.ones(4, requires_grad=True)
+    with lucid.inference_mode():
+        made = [x * 2, (x * 2)[1:], (x * 2).sort()[0], x.max(0)[0], lucid.cat([x, x])]
+        views = [x.reshape(2, 2), x[1:], x.detach()]
+    assert all(t.is_inference() for t in made)
+    assert not any(t.is_inference() for t in views)  # they share the memory of a tensor that is none
+    for t in made:
+        with pytest.raises(RuntimeError, match="inference tensor"):
+            t.add_(1)
+
+
+def test_an_error_in_a_rule_shows_the_line_of_the_step_that_called_it():
+    def rule(xp, g, x, amount):
+        raise ArithmeticError("not today")
+
+    table = lucid.backends.load("cpu").table
+    table.refuses = lambda x, amount: x + amount
+    try:
+        refuses = lucid.autograd.elementwise("refuses", rule, params=("amount",))
+        with pytest.raises(ArithmeticError) as caught:
+            refuses(lucid.ones(2, requires_grad=True), 1.0).sum().backward()
+    finally:
+        OPS.pop("refuses", None)
+        del table.refuses
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "<backward of refuses>" in shown
+    assert "r = rule0(xp, g, s[0], p[0])" in shown

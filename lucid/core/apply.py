@@ -155,10 +155,14 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
     if type(out) is tuple:
         outs = tuple(backend_of(o).array(o) for o in out)
         node = _record(op, tensors, values, outs, params, mode) if record else None
-        return tuple(
+        results = tuple(
             wrap(o, None if node is None or not _is_inexact(o) else select(node, k, len(outs), o.shape))
             for k, o in enumerate(outs)
         )
+        if mode is not None and mode.inference:
+            for made in results:
+                made.__dict__["_inference"] = True
+        return results
     if type(out) is not HOST:
         out = backend_of(out).array(out)
     node = _record(op, tensors, values, out, params, mode) if record else None

@@ -65,6 +65,9 @@ class View(Tensor):
     def base(self) -> Tensor | None:
         return self.stem if self.tracks else None
 
+    def is_inference(self) -> bool:
+        return "_inference" in self.root.__dict__
+
     def _refresh(self) -> None:
         if "_changes" in self.source.__dict__:
             self.source = _source_before(self, self._seen)
