@@ -86,6 +86,68 @@ def test_a_sequence_or_chain_later_in_a_sequence():  # torch raises NotImplement
     assert found == [0.25, 0.25, 0.5, 0.5, 1.0, 0.5, 0.5, 0.25, 0.125]
 
 
+OTHER = {"OneCycleLR": lambda s, o: s.OneCycleLR(o, 0.9, total_steps=130, three_phase=True),
+         "CosineAnnealingLR": lambda s, o: s.CosineAnnealingLR(o, 77), "MultiStepLR": lambda s, o: s.MultiStepLR(o, [1], 0.9)}  # fmt: skip
+
+
+@needs_torch
+@pytest.mark.parametrize("name", [n for n in SCHEDULES if n != "chained by hand"])
+def test_schedules_cross_over(name):
+    """Half of the steps in one library, half in the other; where what is saved says it all, even made otherwise there."""
+
+    def moved(value):
+        return {k: moved(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    whole = course(torch, name, 40)
+    for first, second in ((torch, lucid), (lucid, torch)):
+        opt = optimizer(first)
+        schedule = SCHEDULES[name](first.optim.lr_scheduler, opt)
+        for step in range(40):
+            if step == 17:
+                groups, state = moved(opt.state_dict())["param_groups"], copy.deepcopy(schedule.state_dict())
+                opt = optimizer(second)
+                schedule = OTHER.get(name, SCHEDULES[name])(second.optim.lr_scheduler, opt)
+                opt.load_state_dict({"state": {}, "param_groups": groups})
+                schedule.load_state_dict(state)
+            rates = [(float(g["lr"]), g["momentum"]) for g in opt.param_groups]
+            np.testing.assert_allclose(rates, whole[step], rtol=1e-12, atol=1e-15)
+            opt.step()
+            schedule.step()
+
+
+def random_schedule(rng):
+    """A schedule with drawn arguments, as a function of (lr_scheduler, optimizer)."""
+    a, b, n, m = (
+        float(rng.uniform(0.05, 1)),
+        float(rng.uniform(0.8, 1)),
+        int(rng.integers(1, 25)),
+        int(rng.integers(1, 25)),
+    )
+    return [
+        lambda s, o: s.StepLR(o, n, a),
+        lambda s, o: s.MultiStepLR(o, [n, n, n + m, 90], a),
+        lambda s, o: s.ConstantLR(o, a, n),
+        lambda s, o: s.LinearLR(o, a, b, n),
+        lambda s, o: s.ExponentialLR(o, b),
+        lambda s, o: s.PolynomialLR(o, 4 * n, 3 * a),
+        lambda s, o: s.CosineAnnealingLR(o, n, a / 50),
+        lambda s, o: s.CosineAnnealingWarmRestarts(o, n, 1 + m % 3, a / 50),
+        lambda s, o: s.CyclicLR(o, a / 20, a, n, m, mode=["triangular", "triangular2", "exp_range"][n % 3], gamma=b),
+        lambda s, o: s.OneCycleLR(o, a, total_steps=100, pct_start=a, three_phase=bool(n % 2), div_factor=1 + n),
+        lambda s, o: s.SequentialLR(o, [s.LinearLR(o, a, b, n), s.CosineAnnealingLR(o, m), s.StepLR(o, n, b)], [n, n + m]),
+        lambda s, o: s.ChainedScheduler([s.LinearLR(o, a, b, n), s.PolynomialLR(o, 90), s.StepLR(o, m, b)]),
+    ][int(rng.integers(0, 12))]  # fmt: skip
+
+
+@needs_torch
+@pytest.mark.parametrize("seed", range(60))
+def test_random_arguments(seed, monkeypatch):
+    monkeypatch.setitem(SCHEDULES, "random", random_schedule(np.random.default_rng(seed)))
+    resume = None if seed % 3 else 10 + seed
+    found = [course(L, "random", 100, ["SGD", "Adam"][seed % 2], resume) for L in (lucid, torch)]
+    np.testing.assert_allclose(*found, rtol=1e-11, atol=1e-15)
+
+
 @needs_torch
 @pytest.mark.parametrize("name", ["CyclicLR", "OneCycleLR"])
 def test_betas_cycle(name):

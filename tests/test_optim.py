@@ -12,7 +12,7 @@ SHAPES = ((4, 3), (5,), (1,), (2, 3, 2), (40, 260))
 # Optimizer, its base settings, the flags to try alone and in pairs (with their settings).
 TABLE = {
     "SGD": ({"lr": 0.1}, [{"momentum": 0.9}, {"weight_decay": 0.1}, {"maximize": True}, {"momentum": 0.8, "nesterov": True},
-                          {"momentum": 0.7, "dampening": 0.3}]),
+                          {"momentum": 0.7, "dampening": 0.3}, {"momentum": 0.9, "dampening": 1.0}]),
     "Adam": ({"lr": 0.05}, [{"amsgrad": True}, {"weight_decay": 0.1}, {"maximize": True}, {"betas": (0.0, 0.9)},
                             {"decoupled_weight_decay": True, "weight_decay": 0.2}, {"eps": 1e-3}]),
     "AdamW": ({"lr": 0.05}, [{"amsgrad": True}, {"weight_decay": 0.1}, {"maximize": True}]),
@@ -31,6 +31,26 @@ TABLE = {
 }  # fmt: skip
 
 
+EDITS = {
+    "momentum": 0.5,
+    "weight_decay": 0.07,
+    "betas": (0.6, 0.7),
+    "alpha": 0.6,
+    "rho": 0.7,
+    "maximize": True,
+    "eps": 1e-2,
+}
+COURSES = [
+    "frozen first",
+    "comes and goes",
+    "lr edited",
+    "options edited",
+    "two groups",
+    "resumed",
+    "everything at once",
+]
+
+
 def settings():
     for name, (base, flags) in TABLE.items():
         yield name, base
@@ -43,7 +63,7 @@ def settings():
 
 def gradient(rng_gradients, step, i, course):
     if (course == "frozen first" and i == 0) or (
-        course == "comes and goes" and ((i == 1 and step % 3 == 1) or (i == 0 and step < 5))
+        course in ("comes and goes", "everything at once") and ((i == 1 and step % 3 == 1) or (i == 0 and step < 5))
     ):
         return None
     return rng_gradients[step][i]
@@ -56,13 +76,20 @@ def run(library, name, config, course="plain", steps=100, dtype="float64", shape
     gradients = [[rng.standard_normal(s).astype(dtype) for s in shapes] for _ in range(steps)]
     make = getattr(library.optim, name)
     groups = (
-        params if course != "two groups" else [{"params": params[:2]}, {"params": params[2:], "lr": config["lr"] / 3}]
+        params
+        if course not in ("two groups", "everything at once")
+        else [{"params": params[:2]}, {"params": params[2:], "lr": config["lr"] / 3}]
     )
     opt = make(groups, **config)
     for step in range(steps):
-        if course == "lr edited" and step == 40:
+        if course in ("lr edited", "everything at once") and step == 40:
             opt.param_groups[0]["lr"] *= 0.3
-        if course == "resumed" and step in (1, 50):
+        if course == "options edited" and step == 30:
+            for key, value in EDITS.items():
+                now = opt.param_groups[0].get(key)
+                if type(now) is type(value) and (now or key == "maximize"):  # what was off may lack its state
+                    opt.param_groups[0][key] = value
+        if course in ("resumed", "everything at once") and step in (1, 50):
             saved = opt.state_dict()
             opt = make(groups, **config)
             opt.load_state_dict(saved)
@@ -100,7 +127,7 @@ def test_every_flag_alone_and_in_pairs(name, exact_scalars):
 
 
 @needs_torch
-@pytest.mark.parametrize("course", ["frozen first", "comes and goes", "lr edited", "two groups", "resumed"])
+@pytest.mark.parametrize("course", COURSES)
 @pytest.mark.parametrize("name", TABLE)
 def test_courses_of_events(name, course, exact_scalars):
     config = {**TABLE[name][0], **TABLE[name][1][0], **TABLE[name][1][1]}

@@ -394,11 +394,30 @@ def third_party(base, L):
                     p.add_(state["ema"].sign(), alpha=-group["lr"])
                     p.sub_(p.grad * group["lr"] * 0.1)
 
-    return Padam, Walker
+    class Elder(base):
+        """The spelling of PyTorch before 1.5, a number before the tensors, which torch still takes, with a warning."""
+
+        def __init__(self, params, lr=1e-3):
+            super().__init__(params, {"lr": lr})
+
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    g, state = p.grad.data, self.state[p]
+                    if not state:
+                        state.update(step=0, m=L.zeros_like(p.data), v=L.zeros_like(p.data))
+                    state["step"] += 1
+                    state["m"].mul_(0.9).add_(0.1, g)
+                    state["v"].mul_(0.99).addcmul_(0.01, g, g)
+                    g = g.add(0.1, p.data).sub(0.05, state["m"])
+                    p.data.add_(-group["lr"], g).addcdiv_(-group["lr"], state["m"], state["v"].sqrt().add_(1e-8))
+
+    return Padam, Walker, Elder
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated:UserWarning")
 @needs_torch
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, 1, 2])
 def test_optimizers_written_for_torch(which):
     found = []
     for L in (lucid, torch):
@@ -418,6 +437,16 @@ def test_optimizers_written_for_torch(which):
                 opt.load_state_dict(saved)
         found.append(p.detach().numpy())
     np.testing.assert_allclose(*found, rtol=1e-12)
+
+
+def test_a_number_before_the_tensors():
+    x, t = lucid.ones(2), lucid.tensor([1.0, 2.0])
+    with pytest.warns(UserWarning, match="deprecated"):
+        assert lucid.add(x, 2, t).tolist() == [3.0, 5.0]
+    with pytest.raises(TypeError, match="one tensor too many"):
+        x.addcmul_(t, t, t)
+    with pytest.raises(RuntimeError, match="looked for"):
+        "lr" in x  # noqa: B015
 
 
 def test_required_options():

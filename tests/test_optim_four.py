@@ -1,6 +1,7 @@
 """ASGD, Adagrad, GSGD and Lion, each against its formula written out in NumPy; and the few that no package has."""
 
 import copy
+import inspect
 
 import numpy as np
 import pytest
@@ -66,6 +67,67 @@ def test_the_average_can_be_used():
     opt.step()
 
 
+def test_averages_of_several_groups_before_the_first_step_and_after_loading():
+    w, u, v = (lucid.tensor(x, requires_grad=True) for x in ([1.0, 2.0], [5.0], [1.0, 1.0, 1.0]))
+    groups = lambda: [{"params": [w, u]}, {"params": [v], "lr": 0.5}]  # noqa: E731
+    opt = lucid.optim.ASGD(groups(), t0=1)
+    with opt.averaged():
+        assert w.tolist() == [1.0, 2.0]
+    opt.swap_averaged()
+    for k in range(6):
+        w.grad, v.grad = lucid.tensor([1.0 + k, -2.0]), lucid.ones(3)  # u never has a gradient
+        opt.step()
+    running, averages = [p.tolist() for p in (w, u, v)], [opt.state[p]["ax"].tolist() for p in (w, v)]
+    again = lucid.optim.ASGD(groups(), t0=1)
+    again.load_state_dict(copy.deepcopy(opt.state_dict()))
+    for each in (opt, again):
+        with each.averaged():
+            assert [w.tolist(), v.tolist()] == averages != [running[0], running[2]] and u.tolist() == [5.0]
+            with pytest.raises(RuntimeError, match="averaged"):  # it would be thrown away at the end
+                each.step()
+        assert [p.tolist() for p in (w, u, v)] == running
+    again.step()
+    again.swap_averaged()
+    again.swap_averaged()
+
+
+SIGNATURES = {
+    "ASGD": "lr=0.01, lambd=0.0001, alpha=0.75, t0=1000000.0, weight_decay=0, *, maximize=False",
+    "Adagrad": "lr=0.01, eps=1e-10, weight_decay=0.0, initial_accumulator_value=0.0, *, lr_decay=0.0, "
+    "decoupled_weight_decay=True, maximize=False",
+    "GSGD": "lr, momentum=0.9, scaling=None, Dphi_map=identity, weight_decay=0, nesterov=0, *, maximize=False",
+    "Lion": "lr=0.0001, betas=(0.9, 0.99), scaling=None, weight_decay=0.0, nesterov_momentum=0, *, maximize=False",
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signatures(name):
+    """The order and defaults that issue 5 states; PyTorch's flags that change nothing may follow."""
+    words, seen = [], False
+    for parameter in list(inspect.signature(getattr(lucid.optim, name)).parameters.values())[1:]:
+        if parameter.kind is parameter.KEYWORD_ONLY and not seen:
+            words, seen = [*words, "*"], True
+        default = getattr(parameter.default, "__name__", repr(parameter.default))
+        words.append(parameter.name if parameter.default is parameter.empty else f"{parameter.name}={default}")
+    assert ", ".join(words).startswith(SIGNATURES[name])
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_step_returns_the_loss_of_its_closure_or_nothing(name):
+    w = lucid.tensor([1.0], requires_grad=True)
+    opt = getattr(lucid.optim, name)([w], lr=0.1)
+
+    def closure():
+        opt.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with lucid.no_grad():
+        loss = opt.step(closure)
+    assert isinstance(loss, lucid.Tensor) and loss.item() == 1.0 and opt.step() is None
+
+
 # ---- Adagrad ----
 
 
@@ -127,6 +189,23 @@ def test_gsgd_is_its_formula(name, lrs, options):
 def test_gsgd_maximizes():
     found, _, _ = drive(lambda ps: GSGD(ps, 0.1, nesterov=0.3, maximize=True))
     np.testing.assert_allclose(found, gsgd(CONSTANT, nesterov=0.3, sign=-1.0), rtol=1e-11)
+
+
+def test_where_the_released_code_departs():
+    """Its in-place arithmetic (written out here) turns the Nesterov term nesterov * g into nesterov * (g - m)."""
+    x, m, lr, momentum, nesterov = START.copy(), None, 0.1, 0.9, 0.3
+    for g in GRADIENTS:
+        if m is None:
+            m, ahead = g.copy(), g
+        else:
+            ahead = g - m  # d_p.add_(buf, alpha=-1): from here on d_p is g - m, not g
+            m = m + (1 - momentum) * ahead
+        x = x - lr * (m + nesterov * ahead)
+    theirs, _, _ = drive(lambda ps: GSGD(ps, 0.1, Dphi_map=maps.identity, nesterov=0.3))
+    assert np.abs(theirs - x).max() > 0.1  # ours is the framework as stated
+    plain, _, _ = drive(lambda ps: GSGD(ps, 0.1))
+    difference = nesterov * lr * sum(GRADIENTS)
+    np.testing.assert_allclose(theirs, plain - difference, rtol=1e-10, atol=1e-12)
 
 
 def test_momentum_rises_as_the_rate_falls():

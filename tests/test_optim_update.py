@@ -27,7 +27,8 @@ CASES = {
     "sophia": (rules.sophia, 2, {"lr": 0.1, "b": 0.9, "a": 0.1, "keep": 0.9, "rho": 0.4, "tiny": 1e-15, "maximize": False, "decay": True}),
     "adadelta": (rules.adadelta, 2, {"lr": 0.1, "b": 0.9, "a": 0.1, "eps": 1e-6, "wd": 0.0, "maximize": False, "l2": False}),
 }  # fmt: skip
-SIZES = [(3, 4), (1,), (70, 90), (5,), (300, 300), (16384,), (16385,)]
+BLOCK = numpy_update.BLOCK_BYTES // 4
+SIZES = [(3, 4), (1,), (70, 90), (5,), (300, 300), (BLOCK,), (BLOCK + 1,), (BLOCK // 2,), (0,)]
 
 
 def arrays(count, dtype, shapes):
@@ -69,6 +70,15 @@ def test_compiled_loops_are_the_same_to_the_bit(name, dtype):
         np.testing.assert_array_equal(found, right)
 
 
+def test_a_number_that_is_sometimes_none_has_two_programs():
+    def rule(xp, p, g, *, lr, factor):
+        return (p - lr * (g if factor is None else factor * g),)
+
+    found = [trace.program(rule, 0, {"lr": 0.1, "factor": factor}) for factor in (None, 0.5, 0.25, None)]
+    assert found[0] is found[3] is not found[1] is found[2]
+    assert [len(program.lines) for program in found[:2]] == [2, 3]
+
+
 def test_a_rule_must_not_branch_on_values():
     def bad(xp, p, g, *, lr):
         return (p - lr * g if lr > 0 else p,)
@@ -82,7 +92,8 @@ def test_a_step_allocates_nothing_that_grows_with_the_model(shapes):
     params = [lucid.ones(*s, requires_grad=True) for s in shapes]
     for p in params:
         p.grad = lucid.ones_like(p).detach()
-    for opt in (lucid.optim.Adam(params), lucid.optim.Lion(params), lucid.optim.SGD(params, momentum=0.9)):
+    made = [getattr(lucid.optim, n)(params, 1e-3) for n in ("SGD", "Adam", "AdamW", "Lion", "GSGD", "ASGD", "Adagrad")]
+    for opt in (*made, lucid.optim.SGD(params, momentum=0.9, weight_decay=0.1, nesterov=True)):
         opt.step()
         opt.step()
         tracemalloc.start()

@@ -193,7 +193,8 @@ class Layout:
                 chunk.run(kernel, p, g, work, constants, grads)
         if self.alone:
             work = _workspace(kernel, dtype, 0)[1]
-            size, fitting = BLOCK_BYTES // dtype.itemsize, {}
+            size = BLOCK_BYTES // dtype.itemsize
+            fitting: dict[int, list[Any]] = {}
             for i, p, state in self._flattened(params, states):
                 g = grads[i]
                 g = g.reshape(-1) if g.dtype == dtype else self._flat(g)

@@ -235,7 +235,8 @@ class DAdaptSGD(_Estimating):
             size = math.sqrt(sum(float(xp.sum(g * g)) for group, _, _, xp, g in self._each() if float(group["lr"]) > 0))
         if size == 0:
             return
-        rate, length, rows = d * lr / size, 0.0, []
+        rate, length = d * lr / size, 0.0
+        rows: list[tuple[Tensor, Any, list[Tensor]]] = []
         for group, p, entry, xp, g in self._each():
             if group["weight_decay"] != 0:
                 g = g + float(group["weight_decay"]) * p.value
