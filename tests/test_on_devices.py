@@ -1,7 +1,7 @@
 """The tables of ops, layers, optimizers and schedules on every device, against cpu; and two models, trained on all of them.
 
 "mlx" is MLX (its CPU build, or the Apple GPU); "cuda" is a real GPU where there is one, and else lucid's own CuPy backend on
-the imitation of CuPy in ``lucid.testing.strict``, which refuses what a GPU refuses.
+the imitation of CuPy in ``lucid.testing.strict``, which refuses what a GPU refuses (the fixtures are in conftest.py).
 """
 
 import copy
@@ -11,38 +11,14 @@ import pytest
 
 import lucid
 from lucid import backends, nn
-from lucid.testing import check_device, strict
+from lucid.testing import check_device
 from nn_table import HEAVY, LAYERS, label
-from reference import MISSING
 from small_models import trained
 from test_lr_scheduler import SCHEDULES
 from test_ops import TABLE
 from test_optim_all import CLOSURE, CONFIGS, make, rosenbrock, shapes, train
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(scope="module")
-def mlx():
-    if MISSING["MLX tests"]:
-        pytest.skip(f"MLX tests: {MISSING['MLX tests']}")
-    return "mlx"
-
-
-@pytest.fixture(scope="module")
-def cuda():
-    if MISSING["CuPy tests"] is None:
-        yield "cuda"
-    elif MISSING["strict tests"]:
-        pytest.skip(f"strict tests: {MISSING['strict tests']}")
-    else:
-        with strict.installed():
-            yield "cuda"
-
-
-@pytest.fixture(scope="module", params=["mlx", "cuda"])
-def device(request):
-    return request.getfixturevalue(request.param)
 
 
 def host(x):
