@@ -6,6 +6,7 @@ keep that order, so a network stays in it and only the first layer pays for a re
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -43,12 +44,11 @@ def _forward(
         dense.forward(x, w, bias, out, kernel, stride, padding, dilation, groups)
 
 
-def _compiles(x: Any, w: Any, positions: int, stride: tuple, padding: tuple, groups: int) -> bool:
-    """Whether to run compiled: what is large enough and no plain product of matrices."""
-    if not compiled.wanted(x.dtype, positions * w.size, w.shape[2:]) or 0 in x.shape:
-        return False
-    pointwise = groups == 1 and math.prod(w.shape[2:]) == math.prod(stride) == 1
-    return not pointwise or any(p != (0, 0) for p in padding)
+@functools.lru_cache(1024)
+def _sizes(x: tuple, w: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple[tuple, int]:
+    """The shape of the output, channels last, and how many multiplications it takes; kept, since layers repeat."""
+    shape = (x[0], *_out_sizes(x[2:], w[2:], stride, padding, dilation), w[0])
+    return shape, math.prod(shape) * math.prod(w[1:]) if 0 not in x else 0
 
 
 def conv(x: Any, w: Any, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> ndarray:
@@ -59,9 +59,9 @@ def conv_bias(x: Any, w: Any, bias: Any, stride: tuple, padding: tuple, dilation
     if is_half(x):
         bias = None if bias is None else bias.astype(F32)
         return conv_bias(x.astype(F32), w.astype(F32), bias, stride, padding, dilation, groups).astype(x.dtype)
-    sizes = _out_sizes(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    out = np.empty((x.shape[0], *sizes, w.shape[0]), x.dtype)
-    if w.size and _compiles(x, w, math.prod(out.shape[:-1]), stride, padding, groups):
+    shape, work = _sizes(x.shape, w.shape, stride, padding, dilation)
+    out = np.empty(shape, x.dtype)
+    if compiled.wanted(x.dtype, work, len(stride)):
         compiled.forward(_channels_last(x), w, bias, out, stride, padding, dilation, groups)
         return _channels_first(out)
     _forward(_channels_last(x), w, bias, out, stride, padding, dilation, groups)
@@ -78,9 +78,7 @@ def conv_input_grad(
     g = _channels_last(g)
     if not out.size or not g.size:
         out[...] = 0
-    elif _compiles(g, w, g.size // g.shape[-1], stride, padding, groups) and all(
-        s == 1 or d == 1 for s, d in zip(stride, dilation, strict=True)
-    ):
+    elif compiled.wanted(g.dtype, g.size // g.shape[-1] * w.size, len(stride)) and not _skips(stride, dilation):
         compiled.input_grad(g, w, out, stride, padding, dilation, groups)
     elif _scatters(g, w, out, stride, dilation, groups):
         _scatter(g, w, out, stride, padding, dilation, groups)
@@ -113,12 +111,16 @@ def _phases(g: ndarray, w: ndarray, out: ndarray, stride: tuple, padding: tuple,
             part[...] = fresh
 
 
+def _skips(stride: tuple, dilation: tuple) -> bool:
+    return any(s > 1 and d > 1 for s, d in zip(stride, dilation, strict=True))
+
+
 def _scatters(g: ndarray, w: Any, out: ndarray, stride: tuple, dilation: tuple, groups: int) -> bool:
     """Whether to add products tap by tap: for strides with dilation, and where the output is much smaller than the input.
 
     A convolution of the padded gradient multiplies with all its zeros; adding up costs some 12 ns per tap and position.
     """
-    if any(s > 1 and d > 1 for s, d in zip(stride, dilation, strict=True)):
+    if _skips(stride, dilation):
         return True
     if groups > 1 or math.prod(stride) > 1:
         return False
@@ -169,8 +171,7 @@ def conv_weight_grad(
     each, outs = x.shape[-1] // groups, g.shape[-1] // groups
     if not x.size or not g.size:
         return np.zeros((groups * outs, each, *sizes), g.dtype)
-    size = math.prod(sizes) * each * g.shape[-1]
-    if compiled.wanted(x.dtype, g.size // g.shape[-1] * size, sizes):
+    if compiled.wanted(x.dtype, g.size * each * math.prod(sizes), len(sizes)):
         return compiled.weight_grad(x, g, sizes, stride, padding, dilation, groups)
     if _is_depthwise(x.shape[-1], g.shape[-1], groups):
         total = depthwise.weight_grad(x, g, sizes, stride, padding, dilation)

@@ -14,7 +14,7 @@ import numpy as np
 from ..compiled import available
 from .layout import ndarray, residues, workspace
 
-WORTHWHILE = 100_000  # multiplications; below, NumPy takes no longer than compiling would in a thousand calls
+WORTHWHILE = 30_000  # multiplications; below, all that counts is the number of calls, and nothing need be compiled
 CACHED = 1 << 16  # elements of images, padded, and of results that one block of images may have
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -44,9 +44,9 @@ class Geometry(NamedTuple):
         return self.groups == self.channels == self.outs > 1
 
 
-def wanted(dtype: Any, multiplications: int, kernel: tuple) -> bool:
+def wanted(dtype: Any, multiplications: int, dimensions: int) -> bool:
     """Whether a convolution of this size runs compiled."""
-    return multiplications >= WORTHWHILE and dtype in DTYPES and len(kernel) <= 3 and available()
+    return multiplications >= WORTHWHILE and available() and dtype in DTYPES and dimensions <= 3
 
 
 def _three(values: Any, fill: Any) -> tuple:
@@ -209,7 +209,7 @@ def _steps(turned: bool, outs: int, each: int, taps: int) -> ndarray:
 def _run(plan: Plan, x: ndarray, w: ndarray, bias: Any, out: ndarray) -> None:
     dtype = x.dtype
     init = workspace("init", (plan.init,), dtype)
-    init[:] = 0
+    init.fill(0)
     if bias is not None:
         groups, outs = plan.groups, plan.outs // plan.groups
         init.reshape(groups, -1)[:, :outs] = bias.reshape(groups, outs)
