@@ -137,6 +137,56 @@ def test_a_resumed_run_is_the_same_to_the_bit(name, how):
         assert (p.detach().numpy() == q.detach().numpy()).all()
 
 
+VALUES = {"weight_decay": 0.1, "momentum": 0.7, "dampening": 0.3, "scaling": 3.0, "nesterov_momentum": 0.2, "lr_decay": 0.1, "clamp": 2.0,
+          "initial_accumulator_value": 0.3, "update_freq": 2, "warmup_steps": 4, "adjust_lr_fn": "match_rms_adamw", "temperature": 0.3,
+          "growth_rate": 1.02, "beta3": 0.9, "t_alpha_beta3": 5, "shampoo_beta": 0.8, "root": 3}  # fmt: skip
+SCHEDULERS = [lambda s, o: s.StepLR(o, 2, 0.7), lambda s, o: s.CosineAnnealingWarmRestarts(o, 3), lambda s, o: s.OneCycleLR(o, 0.05, 30, cycle_momentum=False),
+              lambda s, o: s.SequentialLR(o, [s.LinearLR(o, 0.3, 1.0, 4), s.ExponentialLR(o, 0.9)], [4]), lambda s, o: s.WSDLR(o, 2, 4, 9)]  # fmt: skip
+
+
+def flags(name):
+    """Each option alone, the booleans turned over, beside the settings of CONFIGS."""
+    for option in inspect.signature(getattr(lucid.optim, name)).parameters.values():
+        if type(option.default) is bool and option.name not in ("capturable", "differentiable"):
+            yield {option.name: not CONFIGS[name].get(option.name, option.default)}
+        elif option.name in VALUES:
+            yield {option.name: VALUES[option.name]}
+        elif option.name == "variant":
+            yield from ({"variant": variant} for variant in ("Rprop-", "iRprop-"))
+
+
+@pytest.mark.parametrize("name", [n for n in CONFIGS if n not in ("LBFGS", "SAM", "Lookahead")])
+def test_a_resumed_run_with_every_flag_and_a_schedule_is_the_same_to_the_bit(name):
+    gradients = np.random.default_rng(2).standard_normal((12, 24))
+
+    def run(extra, make_schedule, resume):
+        cls, params = getattr(lucid.optim, name), start(name)
+        config = {**CONFIGS[name], **({"seed": 3} if name == "SGLD" else {}), **extra}
+        opt = cls([{"params": [params[0]]}, {"params": [params[1]]}], **config)
+        schedule = make_schedule(lucid.optim.lr_scheduler, opt)
+        for k in range(12):
+            if k == resume:
+                saved = copy.deepcopy((opt.state_dict(), schedule.state_dict()))
+                opt = cls([{"params": [params[0]]}, {"params": [params[1]]}], **config)
+                schedule = make_schedule(lucid.optim.lr_scheduler, opt)
+                opt.load_state_dict(saved[0])
+                schedule.load_state_dict(saved[1])
+            if hasattr(opt, "train"):
+                opt.train()
+            for i, p in enumerate(params):
+                p.grad = None if (i + k) % 4 == 3 else lucid.tensor(gradients[k, : p.numel()].reshape(tuple(p.shape)))
+            opt.step()
+            schedule.step()
+        return [p.detach().numpy() for p in params]
+
+    for n, extra in enumerate([{}, *flags(name)]):
+        make_schedule = SCHEDULERS[n % len(SCHEDULERS)]
+        if name in ("Prodigy", "DAdaptAdam", "DAdaptSGD"):  # they want one rate near 1
+            make_schedule = SCHEDULERS[0]
+        for a, b in zip(run(extra, make_schedule, None), run(extra, make_schedule, 1 + n % 9), strict=True):
+            assert (a == b).all() and np.isfinite(a).all(), extra
+
+
 @pytest.mark.parametrize("name", [n for n in CONFIGS if n not in ("LBFGS", "SAM", "Lookahead")])
 def test_bad_input(name):
     config = CONFIGS[name]
