@@ -20,7 +20,7 @@ def way(request):
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "numba":
             pytest.importorskip("numba")
-            patch.setattr(compiled, "WORTHWHILE", 0)
+            patch.setattr(compiled, "WORTHWHILE", 1)
         patch.setattr(compiled, "available", lambda: request.param == "numba")
         yield request.param
 
