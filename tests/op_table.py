@@ -102,6 +102,8 @@ OPS = [
     # reductions
     case("sum", lambda x: x.sum(1), (3, 4), params=AXIS),
     case("mean", lambda x: x.mean(1), (3, 4), params=AXIS),
+    case("mean_square", lambda x: (x * x).mean(1), (3, 4), params=AXIS),
+    case("mean_square", lambda x: (x * x).mean(), (3, 4), params=(None, False)),
     case("logsumexp", log_sum_exp, (3, 4), params=AXIS),
     case("amax", lambda x: x.max(1), (3, 4), params=AXIS, distinct=True),
     case("amin", lambda x: x.min(1), (3, 4), params=AXIS, distinct=True),

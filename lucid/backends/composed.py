@@ -78,6 +78,20 @@ def log_sigmoid(xp: Any, x: Any) -> Any:
     return xp.minimum(x, 0.0) - xp.log1p(xp.exp(-xp.abs(x)))
 
 
+def softplus(xp: Any, x: Any, beta: float, threshold: float) -> Any:
+    scaled = x * beta
+    return xp.where(scaled > threshold, x, xp.log_sigmoid(-scaled) / -beta)
+
+
+def huber(xp: Any, x: Any, delta: float) -> Any:
+    near = xp.clip(x, -delta, delta)
+    return near * (x - near * 0.5)
+
+
+def mean_square(xp: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return xp.mean(x * x, axis, keepdims)
+
+
 def scale_shift(xp: Any, x: Any, scale: Any, shift: Any) -> Any:
     return x * scale + shift
 
@@ -187,6 +201,11 @@ def gelu_grad_by_out(xp: Any, g: Any, x: Any, out: Any, approximate: str) -> Any
     return xp.gelu_grad(g, x, approximate)
 
 
+def softplus_grad(xp: Any, g: Any, x: Any, beta: float, threshold: float) -> Any:
+    scaled = x * beta
+    return g * xp.where(scaled > threshold, 1.0, xp.sigmoid(scaled))
+
+
 def hardtanh(xp: Any, x: Any, low: float, high: float) -> Any:
     return xp.where(x <= low, low, xp.where(x >= high, high, x))
 
@@ -210,7 +229,7 @@ COMPOSED = {
 }
 
 DERIVATIVES = (
-    "attention_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad",
+    "attention_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad", "softplus_grad",
 )  # fmt: skip
 
 

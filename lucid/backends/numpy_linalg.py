@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from . import numpy_reduce
+
 linalg = np.linalg
 
 
@@ -433,6 +435,12 @@ def matrix_exp(x: Any) -> Any:
 def vector_norm(x: Any, p: float, axis: Any = None, keepdims: bool = False) -> Any:
     if x.dtype.itemsize == 2:
         return vector_norm(x.astype(np.float32), p, axis, keepdims).astype(x.dtype)
+    if p == 2 and x.dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            if axis in (x.ndim - 1, (x.ndim - 1,)) and x.shape[-1] <= 4096:  # BLAS: no array of squares
+                total = np.sqrt(np.vecdot(x, x))
+                return total[..., None] if keepdims else total
+            return np.sqrt(numpy_reduce.sum(np.multiply(x, x), axis, keepdims))
     size = np.abs(x)
     if p == np.inf:
         return np.maximum.reduce(size, axis, None, None, keepdims)

@@ -11,7 +11,7 @@ import numpy as np
 from ._workspace import room
 from .numpy_ import F32, is_half
 from .numpy_elementwise import _SIGNED
-from .numpy_reduce import log_sum_rows
+from .numpy_reduce import log_sum_rows, mean
 from .numpy_special import _ERF32, erf
 
 
@@ -264,6 +264,68 @@ def log_sigmoid(x: Any) -> Any:
     e = np.asarray(np.exp(-np.abs(x)))  # an array for 0-d input, too
     np.log1p(e, e)
     return np.minimum(x, 0) - e
+
+
+def softplus(x: Any, beta: float, threshold: float) -> Any:
+    """log(1 + exp(beta x)) / beta; x itself above the threshold, where float32 sees no difference from 18 on."""
+
+    def part(x: Any, out: Any) -> None:
+        scaled = np.multiply(x, beta, room(x, 0))
+        np.abs(scaled, out=out)
+        np.negative(out, out)
+        np.exp(out, out)
+        np.log1p(out, out)
+        out += np.maximum(scaled, 0, out=room(x, 1))
+        if beta != 1:
+            np.divide(out, beta, out)
+        if threshold < 18 or x.dtype != F32:
+            np.copyto(out, x, where=scaled > threshold)
+
+    with np.errstate(all="ignore"):
+        return _blocked(part, x)
+
+
+def softplus_grad(g: Any, x: Any, beta: float, threshold: float) -> Any:
+    def part(g: Any, x: Any, out: Any) -> None:
+        scaled = np.multiply(x, -beta, room(x, 0))
+        np.exp(scaled, out)
+        out += 1
+        np.divide(g, out, out)
+        if threshold < 18 or x.dtype != F32:
+            np.copyto(out, g, where=scaled < -threshold)
+
+    with np.errstate(all="ignore"):
+        return _blocked(part, g, x)
+
+
+def huber(x: Any, delta: float) -> Any:
+    def part(x: Any, out: Any) -> None:
+        near = np.clip(x, -delta, delta, out=room(x, 0))
+        np.multiply(near, -0.5, out)
+        out += x
+        out *= near
+
+    return _blocked(part, x)
+
+
+def mean_square(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Rows of up to 2048 squares by BLAS, and the sum of those pairwise: as accurate as the sum of an array of squares."""
+    if (
+        axis is None
+        and not keepdims
+        and x.size >= 4096
+        and x.dtype.kind == "f"
+        and x.flags.c_contiguous
+        and not is_half(x)
+    ):
+        flat = x.reshape(-1)
+        whole = x.size - x.size % 2048
+        rows = flat[:whole].reshape(-1, 2048)
+        total = np.add.reduce(np.vecdot(rows, rows)) + np.vecdot(flat[whole:], flat[whole:])
+        return total / x.dtype.type(x.size)
+    if is_half(x):
+        return np.asarray(mean_square(x.astype(F32), axis, keepdims)).astype(x.dtype)
+    return mean(np.multiply(x, x), axis, keepdims)
 
 
 def scale_shift(x: Any, scale: Any, shift: Any) -> Any:

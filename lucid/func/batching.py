@@ -46,7 +46,7 @@ def _broadcast(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], p
     return ops.broadcast_to(spread(xs[0], len(shape)), (size, *shape))
 
 
-@rule("sum", "mean", "amax", "amin", "prod", "logsumexp", "any", "all", "argmax", "argmin")
+@rule("sum", "mean", "mean_square", "amax", "amin", "prod", "logsumexp", "any", "all", "argmax", "argmin")
 def _reduce(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     x = xs[0]
     n = x.ndim - 1

@@ -10,10 +10,12 @@ __all__ = [
     "gelu",
     "hardswish",
     "hardtanh",
+    "huber",
     "leaky_relu",
     "log_sigmoid",
     "scale_shift",
     "silu",
+    "softplus",
 ]
 
 
@@ -31,6 +33,15 @@ gelu = elementwise(
     params=("approximate",),
     promote="float",
     private_out=True,
+)
+softplus = elementwise(
+    "softplus",
+    lambda xp, g, x, beta, threshold: xp.softplus_grad(g, x, beta, threshold),
+    params=("beta", "threshold"),
+    promote="float",
+)
+huber = elementwise(  # x^2 / 2 where |x| < delta, else delta (|x| - delta / 2)
+    "huber", lambda xp, g, x, delta: g * xp.clip(x, -delta, delta), params=("delta",), promote="float"
 )
 hardtanh = elementwise(
     "hardtanh", lambda xp, g, x, low, high: xp.hardtanh_grad(g, x, low, high), params=("low", "high")

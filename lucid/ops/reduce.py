@@ -34,6 +34,15 @@ mean = linear(
     ),
     params=AXES,
 )
+# The mean of squares, for losses: the array of squares is never made, and backward is one product.
+mean_square = other(
+    "mean_square",
+    lambda xp, g, x, x_shape, axis, keepdims: (
+        restore(xp, g, x_shape, axis, keepdims) * (2.0 / max(size_of(x_shape, axis), 1)) * x
+    ),
+    params=AXES,
+    promote="float",
+)
 var = other(
     "var",
     lambda xp, g, x, x_shape, axis, correction, keepdims: (

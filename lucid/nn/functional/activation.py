@@ -213,8 +213,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     >>> F.softplus(lucid.tensor([0.0, 30.0]))
     tensor([ 0.6931, 30.0000])
     """
-    scaled = input * beta  # type: ignore[operator]
-    return ops.where(scaled > threshold, input, ops.log_sigmoid(-scaled) / -beta)
+    return ops.softplus(input, beta, threshold)
 
 
 def logsigmoid(input: Tensor) -> Tensor:

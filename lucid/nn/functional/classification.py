@@ -127,7 +127,8 @@ def nll_loss(
     mask: Any = (target != ignore_index) if ignoring else None
     if mask is not None:
         target = ops.where(mask, target, 0)
-    loss = -rows.gather(1, target.unsqueeze(1).long()).squeeze(1)  # type: ignore[attr-defined]
+    at = ops.reshape(target if target.dtype is dtypes.int64 else target.long(), (-1, 1))  # type: ignore[attr-defined]
+    loss = -ops.reshape(ops.take_along_axis(rows, at, 1), (-1,))  # bounds were checked above
     return _weighted(loss, target, weight, mask, shape, reduction)
 
 

@@ -56,7 +56,10 @@ def mse_loss(
     """
     reduction = reduction_arg(reduction, size_average, reduce)
     warn_sizes("mse_loss", input, target)
-    return _with_weight(ops.square(input - target), weight, reduction)  # type: ignore[operator]
+    d = input - target  # type: ignore[operator]
+    if weight is None and reduction == "mean" and d.dtype.is_floating_point:
+        return ops.mean_square(d, None, False)
+    return _with_weight(ops.square(d), weight, reduction)  # type: ignore[operator]
 
 
 @in_single
@@ -89,10 +92,8 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     warn_sizes("smooth_l1_loss", input, target)
     d = input - target  # type: ignore[operator]
-    size = ops.abs(d)
-    return reduced(
-        size if beta == 0 else ops.where(size < beta, ops.square(d) * (0.5 / beta), size - 0.5 * beta), reduction
-    )
+    loss = ops.abs(d) if beta == 0 else ops.huber(d, beta) if beta == 1 else ops.huber(d, beta) * (1 / beta)
+    return reduced(loss, reduction)
 
 
 @in_single
@@ -105,8 +106,7 @@ def huber_loss(
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     warn_sizes("huber_loss", input, target)
     d = input - target  # type: ignore[operator]
-    size = ops.abs(d)
-    return _with_weight(ops.where(size < delta, ops.square(d) * 0.5, (size - 0.5 * delta) * delta), weight, reduction)
+    return _with_weight(ops.huber(d, delta), weight, reduction)
 
 
 @in_single
