@@ -40,8 +40,8 @@ class GSGD(_Scaled):
     signSGD; ``lucid.optim.maps`` has ``normalized`` and ``clipped(bound)``. A map of your own takes and returns a
     Tensor, one parameter at a time. State: ``momentum_buffer``. The gradient is never modified.
 
-    The authors' released code computes in place, by which its Nesterov term becomes ``nesterov * (g - m)``; this is
-    the framework as the paper states it, with ``nesterov * g``.
+    The authors' released code computes in place, by which its Nesterov term becomes ``nesterov * (g - m)`` from the
+    second step on (m of the step before); this is the framework as stated, with ``nesterov * g``.
 
     Raises ValueError for an lr that is not positive, and negative momentum, weight_decay or nesterov, or momentum >= 1.
     Xiao, Hu and Toh, Convergence guarantees for stochastic subgradient methods in nonsmooth nonconvex optimization,
