@@ -53,7 +53,8 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
 def _middle(x: Tensor, d: int, skip_nan: bool) -> Tensor:
     """Where the lower median along ``d`` is; the dimension is kept."""
     n = x.shape[d]
-    if not x.dtype.is_floating_point:
+    known = x.device.type == "cpu" and not hasattr(x.value, "level")  # whether values can be looked at, at no cost
+    if not x.dtype.is_floating_point or (known and not ops.any(ops.isnan(x), None, False)):
         return order.kth_index(x, (n - 1) // 2, d)
     indices = ops.argsort(x, d, False, True)
     nans = reduce.sum(ops.isnan(x).to(dtypes.int64), (d,), True)
@@ -218,7 +219,8 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
     x = tensor_arg(input, "nansum")
     if x.dtype.is_complex:
         raise RuntimeError("nansum does not support complex inputs")
-    return reduction.sum(_no_nan(x), dim, keepdim, dtype=dtype)
+    x = _no_nan(x) if dtype is None else _no_nan(x).to(as_dtype(dtype))
+    return reduce.sum(x, dims_arg(dim, x.ndim, "nansum"), keepdim)
 
 
 def _no_nan(x: Tensor) -> Tensor:
