@@ -326,7 +326,8 @@ def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """
     x = tensor_arg(input, "softmax")
     x = x if dtype is None else x.to(as_dtype(dtype))
-    return ops.softmax(x, dim_arg(dim, x.ndim, "softmax") if x.ndim else -1) if x.ndim else ops.exp(x - x)
+    dim = dim_arg(dim, x.ndim, "softmax")
+    return ops.softmax(x, dim) if x.ndim else ops.exp(x - x)
 
 
 @public()
@@ -339,4 +340,5 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """
     x = tensor_arg(input, "log_softmax")
     x = x if dtype is None else x.to(as_dtype(dtype))
-    return ops.log_softmax(x, dim_arg(dim, x.ndim, "log_softmax")) if x.ndim else x - x
+    dim = dim_arg(dim, x.ndim, "log_softmax")
+    return ops.log_softmax(x, dim) if x.ndim else x - x
