@@ -210,6 +210,8 @@ def matmul(x: Any, y: Any) -> Any:
     if is_half(x):  # half products in float32: 300 times faster and rounded once
         return matmul(x.astype(F32), y.astype(F32)).astype(x.dtype)
     if x.ndim == 2 and y.ndim == 2:
+        if x.size == 1 or y.size == 1:  # there `dot` scales a vector, and 0 times inf is 0 in BLAS
+            return x * y if x.shape[1] == y.shape[0] else np.matmul(x, y)
         return np.dot(x, y) if x.dtype.kind in "fc" else np.matmul(x, y)
     return np.matmul(x, y)
 

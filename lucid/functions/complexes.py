@@ -54,7 +54,8 @@ def real(input: Tensor) -> Tensor:
     >>> lucid.real(lucid.tensor([1 + 2j]))
     tensor([1.])
     """
-    return ops.real(input) if input.dtype.is_complex else input
+    x = tensor_arg(input, "real")
+    return ops.real(x) if x.dtype.is_complex else x
 
 
 def imag(input: Tensor) -> Tensor:
@@ -66,7 +67,7 @@ def imag(input: Tensor) -> Tensor:
     >>> lucid.imag(lucid.tensor([1 + 2j]))
     tensor([2.])
     """
-    return ops.imag(_need_complex(input, "imag"))
+    return ops.imag(_need_complex(tensor_arg(input, "imag"), "imag"))
 
 
 FUNCTIONS["real"], FUNCTIONS["imag"] = real, imag
@@ -167,7 +168,7 @@ def sgn(input: Tensor) -> Tensor:
 
 def _itself(name: str, what: str) -> None:
     def f(input: Tensor) -> Tensor:
-        return input
+        return tensor_arg(input, name)
 
     f.__name__, f.__doc__ = name, f"The tensor itself: {what}"
     public(out=False)(f)

@@ -70,16 +70,21 @@ def parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
                 )
             for positions in backend_of(k.value).table.nonzero(k.value):
                 basic.append(FULL)
-                arrays.append(wrap(positions))
+                arrays.append(_beside(x, wrap(positions)))
             d += k.ndim
         else:
             _check_bounds(k, x.shape[d], d)
             basic.append(FULL)
-            arrays.append(k)
+            arrays.append(_beside(x, k))
             d += 1
     if all(a is None for a in arrays):
         return tuple(basic), None
     return tuple(basic), tuple(arrays)
+
+
+def _beside(x: Tensor, k: Tensor) -> Tensor:
+    """An index that lies on the CPU joins the tensor that it indexes, as in PyTorch."""
+    return k if type(k.value) is type(x.value) or k.device.type != "cpu" else k.to(x.device)  # type: ignore[attr-defined]
 
 
 def _is_mask(k: Any) -> bool:

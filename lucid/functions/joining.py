@@ -243,7 +243,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(choose(range(len(x)), r))
     if not rows:
-        return zeros(0, r, dtype=x.dtype, device=x.device)
+        return ops.reshape(x[:0], (0, r))  # type: ignore[index]
     return x[as_tensor(rows, device=x.device)]
 
 
@@ -266,7 +266,7 @@ def block_diag(*tensors: Any) -> Tensor:
         return zeros(1, 0)
     matrices = atleast_2d(items)
     width = sum(x.shape[1] for x in matrices)
-    dtype = dtypes.result_type(*((x.dtype, 2) for x in items))
+    dtype = dtypes.result_type(*((x.dtype, 2 if x.ndim else 1) for x in items))
     rows, at = [], 0
     for x in matrices:
         index = (slice(None), slice(at, at + x.shape[1]))

@@ -74,7 +74,11 @@ def public(
         @functools.wraps(f)
         def call(*args: Any, **kwargs: Any) -> Any:
             if not kwargs:
-                return f(*args)
+                try:
+                    return f(*args)
+                except AttributeError:
+                    refuse_foreign(args, f.__name__, first_name)
+                    raise
             for name in spread:
                 if name in kwargs:
                     given = kwargs.pop(name)
@@ -177,6 +181,17 @@ def fitted_dtype(target: Tensor, result: Tensor, name: str) -> Tensor:
     if result.dtype.category > target.dtype.category:
         raise DTypeError(f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}")
     return OPS["cast"].call(result, target.dtype, result.dtype)
+
+
+def refuse_foreign(args: tuple, name: str, position: str) -> None:
+    """TypeError if the first argument is nothing that a function of tensors could work on."""
+    if (
+        args
+        and position not in ("tensors", "args")
+        and not isinstance(args[0], Tensor)
+        and not hasattr(args[0], "__array__")
+    ):
+        raise TypeError(f"{name}(): argument '{position}' must be Tensor, not {type(args[0]).__name__}") from None
 
 
 def tensor_arg(x: Any, name: str, position: str = "input") -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.errors import DTypeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
 from .registry import FUNCTIONS, SPECIAL, number_first, public, return_type, tensor_arg
@@ -205,7 +206,7 @@ def rad2deg(input: Tensor) -> Tensor:
 # ---- powers and exponents ----
 
 
-@public(inplace=True)
+@public()
 def float_power(input: Any, exponent: Any) -> Tensor:
     """``input ** exponent`` in float64 (or complex128).
 
@@ -219,6 +220,19 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     wanted = dtypes.complex128 if is_complex else dtypes.float64
     x, y = (v.to(wanted) if isinstance(v, Tensor) else v for v in (input, exponent))
     return elementwise.pow(x, y)
+
+
+def _float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """In-place form of ``float_power``, for tensors that hold its result."""
+    result = float_power(self, exponent)
+    if result.dtype is not self.dtype:
+        raise DTypeError(
+            f"float_power_: the base has dtype {self.dtype} but the operation's result requires dtype {result.dtype}"
+        )
+    return self.copy_(result)  # type: ignore[attr-defined]
+
+
+Tensor.float_power_ = _float_power_  # type: ignore[attr-defined]
 
 
 @public(inplace=True)
