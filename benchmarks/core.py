@@ -84,6 +84,12 @@ def per_op(bench: Bench) -> None:
     def reshape(x: Any, _: Any) -> Any:
         return x.reshape(16)
 
+    def part(x: Any, _: Any) -> Any:
+        return x[1:3]
+
+    def column(x: Any, _: Any) -> Any:
+        return x[:, 1]
+
     rows = [
         ("x * y, recorded", multiply, multiply),
         ("x + y, recorded", add, add),
@@ -92,15 +98,46 @@ def per_op(bench: Bench) -> None:
         ("x.exp(), recorded", exp, lambda x, _: np.exp(x)),
         ("x.sum(), recorded", total, total),
         ("x.reshape(16), recorded", reshape, reshape),
+        ("x[1:3], recorded", part, part),
+        ("x[:, 1], recorded", column, column),
     ]
     for name, op, plain in rows:
         bench.row(name, forward(op), goal=forward_goal, per=CHAIN, numpy=by_hand(plain))
+    for name, call in several_operands().items():
+        bench.row(name, forward_of(call), per=CHAIN)
     bench.row("x * y, no_grad", forward(multiply, guard=True), goal=forward_goal, per=CHAIN, numpy=by_hand(multiply))
     bench.row("x * y, nothing requires grad", forward(multiply, grad=False), goal=forward_goal, per=CHAIN,
               numpy=by_hand(multiply))  # fmt: skip
     bench.row("x * y chain, forward + backward", chain(multiply), goal=both_goal, per=CHAIN, numpy=hand_multiply)
     bench.row("x + y chain, forward + backward", chain(add), goal=both_goal, per=CHAIN, numpy=hand_add)
     bench.row("with no_grad(): one multiply", guarded)
+
+
+def several_operands() -> dict[str, Callable[[Library, Any, Any, Any], Any]]:
+    """Ops of more than two operands, or that join or overwrite."""
+    return {
+        "F.linear(x, y, bias), recorded": lambda L, x, y, bias: L.F.linear(x, y, bias),
+        "where(x > 0, x, y), recorded": lambda L, x, y, _: L.T.where(x > 0, x, y),
+        "cat([x, y]), recorded": lambda L, x, y, _: L.T.cat([x, y]),
+        "stack([x, y]), recorded": lambda L, x, y, _: L.T.stack([x, y]),
+        "z.add_(1.0)": lambda L, x, y, bias: bias.detach().add_(1.0),
+    }
+
+
+def forward_of(call: Callable[[Library, Any, Any, Any], Any]) -> Build:
+    """A thousand calls, one like the other, with two matrices and a vector that require grad."""
+    a, b = small_arrays()
+
+    def build(L: Library) -> Run:
+        x, y, bias = L.tensor(a, grad=True), L.tensor(b, grad=True), L.tensor(b[0], grad=True)
+
+        def run() -> None:
+            for _ in range(CHAIN):
+                call(L, x, y, bias)
+
+        return run
+
+    return build
 
 
 def chain(op: Callable[[Any, Any], Any]) -> Build:

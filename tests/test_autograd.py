@@ -773,3 +773,13 @@ def test_an_error_in_a_rule_shows_the_line_of_the_step_that_called_it():
     shown = "".join(traceback.format_exception(caught.value))
     assert "<backward of refuses>" in shown
     assert "r = rule0(xp, g, s[0], p[0])" in shown
+
+
+def test_a_hook_that_overwrites_what_backward_still_needs():
+    x, w = lucid.ones(2, requires_grad=True), lucid.full((2,), 3.0)
+    h = x * w
+    out = h * 2.0
+    h.register_hook(lambda g: w.add_(1.0))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+    assert x.grad is None

@@ -207,7 +207,7 @@ def setitem(x: Any, new: Any, index: tuple) -> Any:
 
 
 def matmul(x: Any, y: Any) -> Any:
-    if is_half(x):  # half products in float32: 300 times faster and rounded once
+    if x.dtype is not F32 and is_half(x):  # half products in float32: 300 times faster and rounded once
         return matmul(x.astype(F32), y.astype(F32)).astype(x.dtype)
     if x.ndim == 2 and y.ndim == 2:
         if x.size == 1 or y.size == 1:  # there `dot` scales a vector, and 0 times inf is 0 in BLAS
@@ -222,7 +222,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     OpenBLAS takes up to three times as long for a transposed right operand and few rows as for the product turned around;
     there the transposing copy is one with adding the bias.
     """
-    if is_half(x):
+    if x.dtype is not F32 and is_half(x):
         return linear(x.astype(F32), weight.astype(F32), None if bias is None else bias.astype(F32)).astype(x.dtype)
     rows = len(x)
     if rows <= 128 and weight.size >= 32_768 and rows * weight.size > 262_144:

@@ -11,7 +11,7 @@ from .errors import DeviceError, DTypeError, ShapeError
 from .graph import Node, Packed, make_node, select
 from .modes import current
 from .record import FLOATS, HOST, OPS, Op, find_kernel
-from .tensor import Tensor, as_tensor, wrap
+from .tensor import Tensor, as_tensor, new_tensor, wrap
 from .view import View, layout, new_view
 
 # 0-d arrays for Python scalars that repeat: NumPy spends twice as long on a float operand as on a 0-d array.
@@ -168,7 +168,8 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
     node = _record(op, tensors, values, out, params, mode) if record else None
     if op.put is not None and backend_of(out).aliases(out, values[0]) and not _copies(op, tensors[0], params):
         return new_view(out, node, tensors[0], op, params, mode is None or mode.record)
-    result = wrap(out, node)
+    result = new_tensor(Tensor)
+    result.value, result.node, result.grad, result._version = out, node, None, 0
     if mode is not None and mode.inference:
         result.__dict__["_inference"] = True
     return result

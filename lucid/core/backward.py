@@ -78,7 +78,8 @@ def run_backward(
     this = Pass(order, inputs, xp, create_graph, retain_graph, accumulate)
     token = running.set(this)
     grads, shared = this.grads, this.shared
-    plain, free, written = inputs is None and not create_graph, not retain_graph, this.written
+    plain, free = inputs is None and not create_graph, not retain_graph
+    written = mutation.latest()  # nodes made before this may have saved what was overwritten since
     for root, g in zip(roots, gradients, strict=True):
         shared.add(id(g))
         held = grads.get(root)
@@ -96,6 +97,7 @@ def run_backward(
                         node.saved = FREED
                 else:
                     this.visit(node, g)
+                    written = mutation.latest()  # its hooks may have written to something
     finally:
         running.reset(token)
         if create_graph:
@@ -121,7 +123,6 @@ class Pass:
         self.wanted: dict[Node, Any] = dict.fromkeys(inputs or ())
         self.grads: dict[Node, Any] = {}
         self.shared: set[int] = set()  # arrays (by id) that more than one place may hold: a leaf must not keep these
-        self.written = mutation.latest()  # nodes made before this may have saved what was overwritten since
 
     def reaches(self, node: Node | None) -> bool:
         """Whether this backward comes to that node (for hooks that wait for several gradients)."""
@@ -180,7 +181,7 @@ class Pass:
             )
         if type(saved) is Packed:
             saved = saved.restore()
-        if node.seq < self.written and type(saved) is tuple:
+        if node.seq < mutation.latest() and type(saved) is tuple:
             mutation.check(node, saved)
         return _as_tensors(node, saved) if self.create_graph else saved
 

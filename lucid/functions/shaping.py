@@ -10,7 +10,8 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.errors import ShapeError
-from ..core.tensor import Tensor
+from ..core.record import HOST
+from ..core.tensor import Tensor, wrap
 from ..core.view import View
 from ..ops import shape as shape_ops
 from .registry import dim_arg, public, shape_arg, tensor_arg
@@ -336,11 +337,12 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
 
 
 def _sequence(tensors: Any, name: str) -> list[Tensor]:
-    if isinstance(tensors, Tensor) or not isinstance(tensors, Sequence):
-        if isinstance(tensors, Tensor):
-            raise TypeError(f"{name}(): argument 'tensors' must be tuple of Tensors, not Tensor")
-        tensors = list(tensors)
-    items = [tensor_arg(x, name, f"tensors[{i}]") for i, x in enumerate(tensors)]
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}(): argument 'tensors' must be tuple of Tensors, not Tensor")
+    items = list(tensors)
+    for i, x in enumerate(items):
+        if not isinstance(x, Tensor):
+            items[i] = tensor_arg(x, name, f"tensors[{i}]")
     if not items:
         raise ShapeError(f"{name}(): expected a non-empty list of Tensors")
     return items
@@ -397,7 +399,14 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(x.shape)} at entry {i}"
             )
     d = dim_arg(dim, len(first) + 1, "stack")
-    return shape_ops.concat([unsqueeze(x, d) for x in items], d)
+    longer = (*first[:d], 1, *first[d:])
+    return shape_ops.concat([_one_longer(x, longer) for x in items], d)
+
+
+def _one_longer(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """``x`` in this shape; no view of it where there is no graph that would need one (batches of data are stacked)."""
+    value = x.value
+    return wrap(value.reshape(shape)) if x.node is None and type(value) is HOST else ops.reshape(x, shape)
 
 
 def _piece(x: Tensor, d: int, start: int, stop: int) -> Tensor:
