@@ -174,7 +174,7 @@ def matmul(x: Any, y: Any) -> Any:
         if x.shape[-1] != y.shape[-2]:
             raise ValueError(f"matmul: inner sizes differ: {x.shape} @ {y.shape}")
         return cp.zeros((*lead, x.shape[-2], y.shape[-1]), x.dtype)
-    return cp.matmul(x, y)
+    return cp.matmul(x, y).astype(x.dtype, copy=False)
 
 
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
@@ -252,6 +252,7 @@ class CupyBackend(Backend):
 
         self.table = _table()
         self.random = cupy_random
+        _say_when_memory_is_out()
         if algorithms.tf32 is not None:
             self.allow_tf32(algorithms.tf32)
 
@@ -346,6 +347,24 @@ def _overlaps(x: Any) -> bool:
             return True
         reach = stride * (n - 1) + reach
     return False
+
+
+def _say_when_memory_is_out() -> None:
+    """Let every allocation that fails raise lucid's error, in ops, rules and creation alike."""
+    from ..core.errors import OutOfMemoryError
+
+    inner = cp.cuda.get_allocator()
+    if getattr(inner, "by_lucid", False):
+        return
+
+    def allocate(size: int) -> Any:
+        try:
+            return inner(size)
+        except MemoryError as problem:
+            raise OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size / 2**20:.2f} MiB. {problem}") from None
+
+    allocate.by_lucid = True  # type: ignore[attr-defined]
+    cp.cuda.set_allocator(allocate)
 
 
 def backend() -> CupyBackend:

@@ -13,7 +13,7 @@ from typing import Any
 
 import cupy as cp
 
-from .cupy_fuse import elementwise, wide
+from .cupy_fuse import computes, elementwise
 from .cupy_pool import arguments, flat, names, over_places, over_window, parameters, split, volume
 
 WORKSPACE = 1 << 26  # elements of a block's matrix of patches: 256 MB of float32
@@ -38,12 +38,6 @@ def _is_depthwise(channels: int, groups: int) -> bool:
 
 def _is_pointwise(kernel: tuple, stride: tuple, padding: tuple) -> bool:
     return all(k == 1 and s == 1 and p == (0, 0) for k, s, p in zip(kernel, stride, padding, strict=True))
-
-
-def _computes(x: Any) -> str:
-    if x.dtype.kind == "c":
-        return f"complex<{'double' if x.dtype.itemsize == 16 else 'float'}>"
-    return "long long" if x.dtype.kind in "iu" else wide(x.dtype)
 
 
 # ---- patches of a block of images as (groups x channels x taps, images x places), and back ----
@@ -78,7 +72,7 @@ def _gathered(columns: Any, out: Any, given: list[int], kernel: tuple) -> None:
     {over_places(nd, f"total += (W)x[(channel * ({volume('k', nd)}) + {tap}) * count * ({volume('m', nd)}) + {column}];")}
     y[i] = (T)total"""
     elementwise(
-        f"gathered_{nd}", f"raw T x, int64 count, int64 channels{parameters(nd)}", "raw T y", body, _computes(out)
+        f"gathered_{nd}", f"raw T x, int64 count, int64 channels{parameters(nd)}", "raw T y", body, computes(out.dtype)
     )(columns, count, channels, *given, out, size=out.size)
 
 
@@ -86,9 +80,9 @@ def _turned(y: Any, out: Any, bias: Any) -> None:
     """(filters, images x places) as (images, filters, places), with the bias added."""
     filters, inner = out.shape[1], math.prod(out.shape[2:])
     inputs = "raw T x, int64 count, int64 filters, int64 inner" + (", raw T b" if bias is not None else "")
-    value = "x[f * count * inner + i / (filters * inner) * inner + i % inner]"
-    body = f"const long long f = i / inner % filters; y[i] = {value if bias is None else f'(T)((W){value} + (W)b[f])'}"
-    elementwise(f"turned_{int(bias is not None)}", inputs, "raw T y", body, _computes(out))(
+    value = "(W)x[f * count * inner + i / (filters * inner) * inner + i % inner]"
+    body = f"const long long f = i / inner % filters; y[i] = (T)({value}{'' if bias is None else ' + (W)b[f]'})"
+    elementwise(f"turned_{int(bias is not None)}", inputs, "raw T y", body, computes(out.dtype))(
         y, len(out), filters, inner, *(() if bias is None else (bias,)), out, size=out.size
     )
 
@@ -121,7 +115,7 @@ def conv_bias(x: Any, w: Any, bias: Any, stride: tuple, padding: tuple, dilation
         return out
     if _is_pointwise(kernel, stride, padding):
         split_x = x.reshape(len(x), groups, -1, math.prod(places))
-        y = cp.matmul(w.reshape(groups, filters // groups, -1), split_x).reshape(out.shape)
+        y = cp.matmul(w.reshape(groups, filters // groups, -1), split_x).reshape(out.shape).astype(x.dtype, copy=False)
         return y if bias is None else y + bias.reshape(-1, *(1,) * len(kernel))
     rows = x.shape[1] * math.prod(kernel)
     for images in _blocks(len(x), rows * math.prod(places)):
@@ -133,8 +127,12 @@ def conv_bias(x: Any, w: Any, bias: Any, stride: tuple, padding: tuple, dilation
 def _product(a: Any, b: Any, groups: int) -> Any:
     """Group by group: (G O, K) and (G K, P) give (G O, P)."""
     if groups == 1:
-        return cp.matmul(a, b)
-    return cp.matmul(a.reshape(groups, -1, a.shape[1]), b.reshape(groups, -1, b.shape[1])).reshape(a.shape[0], -1)
+        return cp.matmul(a, b).astype(a.dtype, copy=False)
+    return (
+        cp.matmul(a.reshape(groups, -1, a.shape[1]), b.reshape(groups, -1, b.shape[1]))
+        .reshape(a.shape[0], -1)
+        .astype(a.dtype, copy=False)
+    )
 
 
 def conv_input_grad(g: Any, w: Any, sizes: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> Any:
@@ -174,7 +172,7 @@ def conv_weight_grad(x: Any, g: Any, sizes: tuple, stride: tuple, padding: tuple
             rows.reshape(groups, filters // groups, -1), patches.reshape(groups, -1, patches.shape[1]).swapaxes(1, 2)
         )
         total = part if total is None else cp.add(total, part, total)
-    return total.reshape(filters, each, *sizes)
+    return total.reshape(filters, each, *sizes).astype(x.dtype, copy=False)
 
 
 # ---- depthwise: each filter sees one channel ----
@@ -189,7 +187,7 @@ def _depthwise(x: Any, w: Any, bias: Any, out: Any, given: list[int], nd: int) -
     W total = {"(W)0" if bias is None else "(W)b[f]"};
     {over_window(nd, f"total += (W)x[base + {flat(names('x', nd), 'n')}] * (W)w[f * ({volume('k', nd)}) + {tap}];")}
     y[i] = (T)total"""
-    elementwise(f"depthwise_{nd}_{int(bias is not None)}", inputs, "raw T y", body, _computes(x))(
+    elementwise(f"depthwise_{nd}_{int(bias is not None)}", inputs, "raw T y", body, computes(x.dtype))(
         x, w, out.shape[1], out.shape[1] // x.shape[1], *given, *(() if bias is None else (bias,)), out, size=out.size
     )
 
@@ -210,7 +208,7 @@ def _depthwise_back(g: Any, w: Any, out: Any, given: list[int], nd: int) -> None
         f"raw T g, raw T w, int64 channels, int64 each{parameters(nd)}",
         "raw T y",
         body,
-        _computes(g),
+        computes(g.dtype),
     )(g, w, out.shape[1], g.shape[1] // out.shape[1], *given, out, size=out.size)
 
 
@@ -229,14 +227,14 @@ def _depthwise_weights(x: Any, g: Any, kernel: tuple, given: list[int]) -> Any:
     W total = 0;
     {loops} {where} total += (W)x[base + {flat(names("x", nd), "n")}] * (W)g[start + {flat(names("o", nd), "m")}]; {"}" * nd}
     y[i] = total"""
-    kind = "float32" if _computes(x) == "float" else "float64"
+    kind = "float32" if computes(x.dtype) == "float" else "float64"
     part = cp.empty((len(x), filters * taps), x.dtype if x.dtype.kind in "ciu" else kind)
     elementwise(
         f"depthwise_weights_{nd}",
         f"raw T x, raw T g, int64 filters, int64 each{parameters(nd)}",
         "raw S y",
         body,
-        _computes(x),
+        computes(x.dtype),
     )(x, g, filters, filters // x.shape[1], *given, part, size=part.size)
     return cp.sum(part, 0).astype(x.dtype, copy=False)
 

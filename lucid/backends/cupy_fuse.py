@@ -37,6 +37,13 @@ def wide(dtype: Any) -> str:
     return "double" if dtype.kind == "f" and dtype.itemsize == 8 else "float"
 
 
+def computes(dtype: Any) -> str:
+    """The same for kernels that take complex numbers and integers as well."""
+    if dtype.kind == "c":
+        return f"complex<{'double' if dtype.itemsize == 16 else 'float'}>"
+    return "long long" if dtype.kind in "iu" else wide(dtype)
+
+
 @functools.cache
 def elementwise(
     name: str, inputs: str, outputs: str, body: str, computes_in: str = "float", preamble: str = ""

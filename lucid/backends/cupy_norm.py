@@ -164,7 +164,7 @@ def gru_cell(x: Any, h_gates: Any, h: Any) -> tuple:
 
 def attention(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
     """Softmax(q k^T scale + mask) v; two products, one sweep for the row sums and one for the weights."""
-    scores = cp.matmul(q, k.swapaxes(-1, -2))
+    scores = cp.matmul(q, k.swapaxes(-1, -2)).astype(q.dtype, copy=False)
     lead = np.broadcast_shapes(scores.shape, mask.shape)
     if not math.prod(lead):
         return cp.zeros((*np.broadcast_shapes(lead[:-2], v.shape[:-2]), lead[-2], v.shape[-1]), q.dtype)
@@ -178,4 +178,4 @@ def attention(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
     weights = elementwise("attention_weights", "T x, T m, L l, float64 s", "T y", body, wide(q.dtype))(
         scores, mask, total, float(scale)
     )
-    return cp.matmul(weights, v)
+    return cp.matmul(weights, v).astype(q.dtype, copy=False)

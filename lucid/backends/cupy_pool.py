@@ -12,7 +12,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from .cupy_fuse import elementwise, wide
+from .cupy_fuse import computes, elementwise
 
 FIELDS = ("n", "m", "k", "s", "p", "d")  # per dimension: input size, places, kernel, stride, padding, dilation
 
@@ -115,7 +115,7 @@ def max_pool_grad(g: Any, x: Any, out: Any, *window: Any) -> Any:
     W total = 0;
     {over_places(nd, f"const long long at = base + {flat(names('o', nd), 'm')}; if (where[at] == me) total += (W)g[at];")}
     y[i] = (T)total"""
-    elementwise(f"max_pool_grad_{nd}", f"raw T g, raw int64 where{parameters(nd)}", "raw T y", body, _computes(g))(
+    elementwise(f"max_pool_grad_{nd}", f"raw T g, raw int64 where{parameters(nd)}", "raw T y", body, computes(g.dtype))(
         cp.ascontiguousarray(g),
         where,
         *arguments(x.shape[2:], places, kernel, stride, padding, dilation),
@@ -123,12 +123,6 @@ def max_pool_grad(g: Any, x: Any, out: Any, *window: Any) -> Any:
         size=dx.size,
     )
     return dx
-
-
-def _computes(x: Any) -> str:
-    if x.dtype.kind == "c":
-        return f"complex<{'double' if x.dtype.itemsize == 16 else 'float'}>"
-    return "long long" if x.dtype.kind in "iu" else wide(x.dtype)
 
 
 def max_pool_take(v: Any, x: Any, out: Any, *window: Any) -> Any:
@@ -202,7 +196,7 @@ def _inverse(nd: int, include: bool, fixed: bool) -> str:
 def _average(name: str, x: Any, out: Any, body: str, given: list[int], divisor: Any) -> Any:
     nd = len(given) // len(FIELDS)
     if out.size:
-        elementwise(name, f"raw T x, float64 divisor{parameters(nd)}", "raw T y", body, _computes(x))(
+        elementwise(name, f"raw T x, float64 divisor{parameters(nd)}", "raw T y", body, computes(x.dtype))(
             cp.ascontiguousarray(x), float(divisor or 1), *given, out, size=out.size
         )
     return out
@@ -272,7 +266,7 @@ def col2im(x: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, d
         W total = 0;
         {over_places(nd, f"total += (W)x[(base + {tap}) * ({volume('m', nd)}) + {flat(names('o', nd), 'm')}];")}
         y[i] = (T)total"""
-        elementwise(f"col2im_{nd}", f"raw T x{parameters(nd)}", "raw T y", body, _computes(x))(
+        elementwise(f"col2im_{nd}", f"raw T x{parameters(nd)}", "raw T y", body, computes(x.dtype))(
             cp.ascontiguousarray(x), *arguments(sizes, places, kernel, stride, padding, dilation), out, size=out.size
         )
     return out

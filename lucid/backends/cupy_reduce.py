@@ -8,7 +8,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from .cupy_fuse import elementwise, reduction, wide
+from .cupy_fuse import computes, elementwise, reduction, wide
 
 I64 = np.dtype(np.int64)
 
@@ -30,7 +30,7 @@ def _axis(axis: Any) -> Any:
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     wanted = _native(dtype) if dtype is not None else I64 if x.dtype.kind in "bui" else None
-    if wanted is None and x.dtype.kind in "fV":
+    if wanted is None and x.dtype.itemsize == 2:
         return reduction("sum", "T x", "T y", "(W)x", "a + b", "y = (T)a", "0", wide(x.dtype))(
             x, axis=_axis(axis), keepdims=keepdims
         )
@@ -39,9 +39,10 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     count = _count(x, axis)
-    if x.dtype.kind == "c":
-        total = cp.sum(x, _axis(axis), None, None, keepdims)
-        return total / count if count else cp.full(total.shape, math.nan, x.dtype)
+    if x.dtype.itemsize > 2:
+        if not count:
+            return cp.full(cp.sum(x, _axis(axis), None, None, keepdims).shape, math.nan, x.dtype)
+        return cp.mean(x, _axis(axis), None, None, keepdims)
     return reduction("mean", "T x, float64 len", "T y", "(W)x", "a + b", "y = (T)(a / (W)len)", "0", wide(x.dtype))(
         x, float(count), axis=_axis(axis), keepdims=keepdims
     )
@@ -68,7 +69,7 @@ def wide_mean(x: Any, axis: Any) -> Any:
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     wanted = _native(dtype) if dtype is not None else I64 if x.dtype.kind in "bui" else None
-    if wanted is None and x.dtype.kind in "fV":
+    if wanted is None and x.dtype.itemsize == 2:
         return reduction("prod", "T x", "T y", "(W)x", "a * b", "y = (T)a", "1", wide(x.dtype))(
             x, axis=_axis(axis), keepdims=keepdims
         )
@@ -156,7 +157,7 @@ def _scan(name: str, start: str, step: str, x: Any, out: Any, axis: int, *more: 
         const W v = (W)x[at];
         {step}
     }}"""
-    kernel = elementwise(f"{name}_scan", f"raw T x{extra}, int64 len, int64 inner", "raw S y", body, wide(x.dtype))
+    kernel = elementwise(f"{name}_scan", f"raw T x{extra}, int64 len, int64 inner", "raw S y", body, computes(x.dtype))
     kernel(x, *more, n, inner, out, size=outer * inner)
     return out
 
@@ -229,11 +230,11 @@ def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:
 
 
 def wide_logsumexp(x: Any, axis: Any) -> Any:
-    """The same with sizes 1, in the type that kernels compute in."""
+    """The same with sizes 1, in the type that kernels compute in; NaN where it is infinite, as a shifted row would be."""
     kind = "float64" if wide(x.dtype) == "double" else "float32"
+    last = "const W l = a.top + log(a.total); y = a.total < 0 ? -(W)(1e300 * 1e300) : l + (l - l)"
     return reduction(
-        "wide_logsumexp", "T x", f"{kind} y", "Pair((W)x, (W)1)", "together(a, b)",
-        "y = a.total < 0 ? -(W)(1e300 * 1e300) : a.top + log(a.total)", "Pair()", wide(x.dtype), _PAIR, "Pair",
+        "wide_logsumexp", "T x", f"{kind} y", "Pair((W)x, (W)1)", "together(a, b)", last, "Pair()", wide(x.dtype), _PAIR, "Pair"
     )(x, axis=_axis(axis), keepdims=True)  # fmt: skip
 
 

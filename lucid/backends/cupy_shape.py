@@ -8,6 +8,8 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
+from .cupy_index import index
+
 I64 = np.dtype(np.int64)
 
 
@@ -208,7 +210,7 @@ def repeat_interleave(x: Any, repeats: Any, axis: int) -> Any:
     """``repeats``: a number, or one per slice, whose sum the device must tell."""
     if isinstance(repeats, int):
         return cp.repeat(x, repeats, axis)
-    return cp.take(x, repeat_positions(x, x.shape[axis], repeats), axis)
+    return index(x, (*(slice(None),) * (axis % max(x.ndim, 1)), repeat_positions(x, x.shape[axis], repeats)))
 
 
 def repeat_positions(x: Any, n: int, repeats: Any) -> Any:

@@ -11,7 +11,7 @@ import cupy as cp
 import numpy as np
 
 from .cupy_fuse import elementwise
-from .cupy_index import add_at
+from .cupy_index import add_at, take_along_axis
 
 I64 = np.dtype(np.int64)
 
@@ -23,12 +23,8 @@ def _plain(x: Any) -> Any:
     return x.astype(np.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
 
 
-def _taken(x: Any, indices: Any, axis: int) -> Any:
-    return cp.take_along_axis(x, indices, axis)
-
-
 def sort(x: Any, axis: int, descending: bool = False, stable: bool = True) -> Any:
-    return _taken(x, argsort(x, axis, descending, stable), axis) if x.ndim else x.copy()
+    return take_along_axis(x, argsort(x, axis, descending, stable), axis) if x.ndim else x.copy()
 
 
 def argsort(x: Any, axis: int, descending: bool = False, stable: bool = True) -> Any:
@@ -63,7 +59,7 @@ def mode_index(x: Any, axis: int) -> Any:
     """Where the last occurrence of the most frequent element is (the smallest of equally frequent); the axis is kept."""
     moved = cp.ascontiguousarray(cp.moveaxis(_plain(x), axis, -1))
     order = argsort(moved, -1)
-    ordered = cp.ascontiguousarray(_taken(moved, order, -1))
+    ordered = cp.ascontiguousarray(take_along_axis(moved, order, -1))
     out = cp.empty(moved.shape[:-1], I64)
     elementwise(
         "mode", "raw T x, raw int64 order, int64 len", "raw int64 y",

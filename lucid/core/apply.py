@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backends import backend_of
 from . import dtypes, modes
-from .errors import DeviceError, DTypeError, ShapeError
+from .errors import DeviceError, DTypeError, OutOfMemoryError, ShapeError
 from .graph import Node, Packed, make_node, select
 from .modes import current
 from .record import FLOATS, HOST, OPS, Op, find_kernel
@@ -246,7 +246,7 @@ def recover(op: Op, values: Sequence[Any], params: tuple, problem: Exception) ->
     if isinstance(problem, TypeError):
         raise DTypeError(f"{op.name}: not defined for {names}{_shown(op, params)} ({problem})") from problem
     if isinstance(problem, MemoryError):
-        raise RuntimeError(f"{op.name}: out of memory (shapes {shapes}{_shown(op, params)})") from problem
+        raise OutOfMemoryError(f"{op.name}: out of memory (shapes {shapes}{_shown(op, params)})") from problem
     raise problem
 
 

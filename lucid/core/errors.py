@@ -19,3 +19,7 @@ class BackwardError(RuntimeError):
 
 class LinAlgError(RuntimeError):
     """A matrix that an algorithm cannot handle (singular, not positive definite, no convergence)."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device has no memory left for what was asked; ``lucid.cuda.OutOfMemoryError``."""

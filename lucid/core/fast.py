@@ -83,8 +83,8 @@ def two_inputs(op: Op) -> Callable:
         if type(y) is Tensor or isinstance(y, Tensor):
             yv = y.value
             y_parent = y.node
-            if yv.dtype is not dtype or dtype not in fast:
-                return apply(op, (x, y))
+            if yv.dtype is not dtype or dtype not in fast or type(yv) is not type(xv):
+                return apply(op, (x, y))  # NumPy and CuPy share their dtypes, and a number on the CPU may join a GPU's array
         else:
             cache = scalars.get(type(y))
             if cache is None:

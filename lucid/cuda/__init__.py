@@ -1,95 +1,83 @@
-"""CUDA through CuPy, with PyTorch's names. Everything here imports and answers on machines without a GPU."""
+"""CUDA through CuPy, with PyTorch's names. Everything here imports and answers on machines without a GPU.
+
+>>> import lucid
+>>> isinstance(lucid.cuda.device_count(), int) and lucid.cuda.memory_allocated() >= 0
+True
+"""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
-from ..backends import load
-from ..backends.catalogue import cuda_fault
-from ..core.device import device as Device
+from .devices import (
+    DeviceProperties,
+    can_device_access_peer,
+    current_device,
+    device,
+    device_count,
+    device_of,
+    get_arch_list,
+    get_device_capability,
+    get_device_name,
+    get_device_properties,
+    init,
+    is_available,
+    is_bf16_supported,
+    is_initialized,
+    is_tf32_supported,
+    set_device,
+    synchronize,
+)
+from .memory import (
+    OutOfMemoryError,
+    empty_cache,
+    max_memory_allocated,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    memory_summary,
+    reset_accumulated_memory_stats,
+    reset_max_memory_allocated,
+    reset_peak_memory_stats,
+    set_per_process_memory_fraction,
+)
+from .random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
+from .streams import (
+    CUDAGraph,
+    Event,
+    Stream,
+    StreamContext,
+    current_stream,
+    default_stream,
+    graph,
+    is_current_stream_capturing,
+    set_stream,
+    stream,
+)
 
-
-def is_available() -> bool:
-    """Whether CUDA can be used: CuPy is installed and finds a device.
-
-    >>> import lucid
-    >>> lucid.cuda.is_available() in (True, False)
-    True
-    """
-    return cuda_fault() is None
-
-
-def _cupy() -> Any:
-    fault = cuda_fault()
-    if fault is not None:
-        raise RuntimeError(f"CUDA is not available: {fault}")
-    load("cuda")
-    import cupy
-
-    return cupy
-
-
-def device_count() -> int:
-    """The number of CUDA devices; 0 without CUDA."""
-    return int(_cupy().cuda.runtime.getDeviceCount()) if is_available() else 0
-
-
-def current_device() -> int:
-    """The number of the current device."""
-    return int(_cupy().cuda.Device().id)
-
-
-def _index(device: Any) -> int:
-    return current_device() if device is None else device if isinstance(device, int) else Device(device).index or 0
-
-
-def set_device(device: Any) -> None:
-    """Make a device the current one."""
-    _cupy().cuda.Device(_index(device)).use()
-
-
-def get_device_name(device: Any = None) -> str:
-    """The card's name."""
-    return _cupy().cuda.runtime.getDeviceProperties(_index(device))["name"].decode()
-
-
-def get_device_capability(device: Any = None) -> tuple[int, int]:
-    """The compute capability as (major, minor)."""
-    properties = _cupy().cuda.runtime.getDeviceProperties(_index(device))
-    return properties["major"], properties["minor"]
-
-
-def synchronize(device: Any = None) -> None:
-    """Wait until the device has done all it was asked."""
-    _cupy().cuda.Device(_index(device)).synchronize()
-
-
-def empty_cache() -> None:
-    """Give freed blocks of the memory pool back to the device; nothing happens without CUDA."""
-    if is_available():
-        _cupy().get_default_memory_pool().free_all_blocks()
-
-
-def memory_allocated(device: Any = None) -> int:
-    """Bytes of the pool that arrays hold."""
-    return int(_cupy().get_default_memory_pool().used_bytes()) if is_available() else 0
-
-
-def memory_reserved(device: Any = None) -> int:
-    """Bytes that the pool took from the device."""
-    return int(_cupy().get_default_memory_pool().total_bytes()) if is_available() else 0
-
-
-def manual_seed(seed: int) -> None:
-    """Seed the CUDA generators (all generators: there is one seed)."""
-    if is_available():
-        from ..functions.random import manual_seed as seed_all
-
-        seed_all(seed)
-
-
-manual_seed_all = manual_seed
+__all__ = [
+    "CUDAGraph", "DeviceProperties", "Event", "OutOfMemoryError", "Stream", "StreamContext", "can_device_access_peer",
+    "current_device", "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
+    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "graph", "init",
+    "initial_seed", "is_available", "is_bf16_supported", "is_current_stream_capturing", "is_initialized", "is_tf32_supported",
+    "manual_seed", "manual_seed_all", "max_memory_allocated", "max_memory_reserved", "mem_get_info", "memory_allocated",
+    "memory_reserved", "memory_stats", "memory_summary", "reset_accumulated_memory_stats", "reset_max_memory_allocated",
+    "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_per_process_memory_fraction", "set_rng_state",
+    "set_rng_state_all", "set_stream", "stream", "synchronize",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

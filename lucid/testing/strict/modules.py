@@ -167,8 +167,10 @@ def build() -> dict[str, ModuleType]:
         "PinnedMemoryPool",
         "Stream",
         "alloc",
+        "get_allocator",
         "get_current_stream",
         "get_elapsed_time",
+        "set_allocator",
     )
     cuda = _module(
         "cupy.cuda",
@@ -185,6 +187,14 @@ def build() -> dict[str, ModuleType]:
         "get_default_memory_pool": lambda: runtime.POOL, "get_default_pinned_memory_pool": lambda: runtime.PINNED,
     }  # fmt: skip
     contents["bool"] = np.bool_
+    compute_types: dict[str, int] = {}
+    routines = _module(
+        "cupy._core._routines_linalg",
+        {"COMPUTE_TYPE_TF32": 7, "set_compute_type": lambda dtype, kind: compute_types.update({np.dtype(dtype).name: kind}),
+         "get_compute_type": lambda dtype: compute_types.get(np.dtype(dtype).name, 1)},
+    )  # fmt: skip
+    core = _module("cupy._core", {"_routines_linalg": routines}, package=True)
+    runtime.set_allocator()
     cupy = _module("cupy", contents, package=True)
     special = _Special("cupyx.scipy.special")
     special.__spec__ = importlib.machinery.ModuleSpec("cupyx.scipy.special", None)
@@ -197,6 +207,8 @@ def build() -> dict[str, ModuleType]:
     )
     made = (
         cupy,
+        core,
+        routines,
         cuda,
         cuda_runtime,
         compiler,

@@ -261,6 +261,23 @@ class PinnedMemoryPool:
 POOL, PINNED = MemoryPool(), PinnedMemoryPool()
 
 
+class Allocator:
+    """What ``cupy.cuda.get_allocator`` returns and ``set_allocator`` replaces; the arrays of the imitation do without."""
+
+    current: ClassVar[Callable]
+
+
+def get_allocator() -> Callable:
+    return Allocator.__dict__["current"]
+
+
+def set_allocator(allocator: Callable | None = None) -> None:
+    Allocator.current = POOL.malloc if allocator is None else allocator
+
+
 def alloc(size: int) -> Pointer:
     block = np.full(max(1, size), 255, np.uint8)
     return Pointer(block.__array_interface__["data"][0], Memory(size), block)
+
+
+set_allocator()
