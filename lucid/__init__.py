@@ -25,6 +25,9 @@ from .functions import *  # noqa: F403
 from .version import __version__
 
 from . import autograd  # isort: skip  (needs the functions)
+from .interop import announce as _announce
+
+_announce()
 
 # NumPy warns of overflow and division by zero; PyTorch does not, and nor do we. Only warnings raised from our files.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"lucid\.")

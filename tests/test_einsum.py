@@ -1,10 +1,14 @@
 """einsum against torch.einsum, and lucid.einops against the einops library where it is installed."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 import lucid
 from against_torch import check, draw
+from lucid.testing import assert_close
 from reference import needs_torch, torch
 
 EQUATIONS = [
@@ -140,3 +144,45 @@ def test_einops_of_a_list_and_with_a_function():
 def test_einops_bad_patterns_say_what_is_wrong(name, pattern, more, lengths):
     with pytest.raises(lucid.einops.EinopsError):
         getattr(lucid.einops, name)(lucid.zeros(2, 3, 4), pattern, *more, **lengths)
+
+
+def test_the_einops_library_takes_tensors():
+    einops = pytest.importorskip("einops")
+    x = lucid.arange(24).reshape(2, 3, 4).float().requires_grad_()
+    y = einops.rearrange(x, "a b c -> c (a b)")
+    assert_close(y, lucid.einops.rearrange(x, "a b c -> c (a b)"))
+    einops.reduce(y, "c ab -> c", "mean").sum().backward()
+    assert_close(x.grad, lucid.full((2, 3, 4), 1 / 6))
+    assert einops.repeat(x, "a b c -> a (b n) c", n=2).shape == (2, 6, 4)
+    assert einops.reduce(x, "a b c -> a", "prod").shape == (2,)
+    packed, shapes = einops.pack([x, x[:, :, 0]], "a *")
+    ours, same = lucid.einops.pack([x, x[:, :, 0]], "a *")
+    assert_close(packed, ours)
+    assert [tuple(s) for s in shapes] == same
+    for a, b in zip(einops.unpack(packed, shapes, "a *"), lucid.einops.unpack(ours, same, "a *"), strict=True):
+        assert_close(a, b)
+    assert einops.einsum(x, x, "a b c, a b c -> a").shape == (2,)
+
+
+@pytest.mark.parametrize("first", ["einops", "lucid"])
+def test_the_order_of_imports_does_not_matter(first):
+    pytest.importorskip("einops")
+    second = {"einops": "lucid", "lucid": "einops"}[first]
+    code = f"import {first}, {second}; print(einops.rearrange(lucid.ones(2, 3), 'a b -> b a').shape)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "lucid.Size([3, 2])"
+
+
+def test_packing_says_what_is_wrong():
+    x = lucid.zeros(2, 5)
+    for call in (
+        lambda: lucid.einops.pack([x], "a b"),
+        lambda: lucid.einops.pack([lucid.zeros(())], "a *"),
+        lambda: lucid.einops.unpack(x, [(3,), (4,)], "a *"),
+        lambda: lucid.einops.unpack(x, [(-1,), (-1,)], "a *"),
+        lambda: lucid.einops.parse_shape(x, "a b c"),
+    ):
+        with pytest.raises(lucid.einops.EinopsError):
+            call()
+    assert [t.shape for t in lucid.einops.unpack(x, [(), (-1,)], "a *")] == [(2,), (2, 4)]
+    assert lucid.einops.parse_shape(lucid.zeros(2, 3, 4), "a ...") == {"a": 2}

@@ -1,12 +1,13 @@
 """Shapes by pattern: ``rearrange``, ``reduce`` and ``repeat`` in einops' notation (Rogozhnikov 2022), and ``einsum``.
 
-Our own, so that nothing needs to be installed; the einops library itself works on Tensors too.
+Our own, so that nothing needs to be installed; the einops library itself takes Tensors too (see ``lucid.interop``).
+``lucid.einops.layers`` has ``Rearrange`` and ``Reduce`` as modules.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import functions as F
@@ -14,7 +15,7 @@ from .. import ops
 from ..core.tensor import Tensor
 from ..functions import einsum as _einsum
 
-__all__ = ["EinopsError", "einsum", "rearrange", "reduce", "repeat"]
+__all__ = ["EinopsError", "einsum", "pack", "parse_shape", "rearrange", "reduce", "repeat", "unpack"]
 
 
 class EinopsError(RuntimeError):
@@ -214,3 +215,75 @@ def einsum(*tensors_and_pattern: Any) -> Tensor:
         )
 
     return _einsum(",".join(spelled(term) for term in left.split(",")) + "->" + spelled(right), *tensors)  # type: ignore[operator]
+
+
+def _packing(pattern: str, what: str) -> tuple[int, int]:
+    """How many dimensions stand before and after the ``*`` of a packing pattern."""
+    names = pattern.split()
+    if names.count("*") != 1 or len(set(names)) != len(names):
+        raise EinopsError(f"{what}: a pattern has distinct names and one '*', got {pattern!r}")
+    return names.index("*"), len(names) - names.index("*") - 1
+
+
+def pack(tensors: Sequence[Tensor], pattern: str) -> tuple[Tensor, list[tuple[int, ...]]]:
+    """Tensors joined along the dimension ``*``, whatever number of dimensions each has there, and their shapes there.
+
+    >>> import lucid
+    >>> packed, shapes = lucid.einops.pack([lucid.zeros(2, 3), lucid.zeros(2, 4, 5)], "b *")
+    >>> packed.shape, shapes
+    (lucid.Size([2, 23]), [(3,), (4, 5)])
+    """
+    before, after = _packing(pattern, "pack")
+    parts, shapes = [], []
+    for i, t in enumerate(tensors):
+        shape = tuple(t.shape)
+        if len(shape) < before + after:
+            raise EinopsError(
+                f"pack: tensor {i} has shape {shape}; {pattern!r} needs {before + after} dimensions or more"
+            )
+        end = len(shape) - after
+        shapes.append(shape[before:end])
+        parts.append(ops.reshape(t, (*shape[:before], math.prod(shape[before:end]), *shape[end:])))
+    return F.cat(parts, before), shapes  # type: ignore[attr-defined]
+
+
+def unpack(tensor: Tensor, packed_shapes: Sequence[Sequence[int]], pattern: str) -> list[Tensor]:
+    """The tensors that ``pack`` joined; one of the lengths may be -1.
+
+    >>> import lucid
+    >>> [t.shape for t in lucid.einops.unpack(lucid.zeros(2, 23), [(3,), (4, 5)], "b *")]
+    [lucid.Size([2, 3]), lucid.Size([2, 4, 5])]
+    """
+    before, after = _packing(pattern, "unpack")
+    shape = tuple(tensor.shape)
+    if len(shape) != before + 1 + after:
+        raise EinopsError(f"unpack: {pattern!r} names {before + 1 + after} dimensions, the tensor has shape {shape}")
+    sizes = [math.prod(s) if -1 not in s else -1 for s in packed_shapes]
+    if sizes.count(-1) > 1:
+        raise EinopsError(f"unpack: only one of the shapes may hold -1, got {list(packed_shapes)}")
+    rest = shape[before] - sum(n for n in sizes if n != -1)
+    if rest < 0 or (rest and -1 not in sizes):
+        raise EinopsError(f"unpack: shapes {list(packed_shapes)} do not add up to {shape[before]}")
+    parts = F.split(tensor, [rest if n == -1 else n for n in sizes], before)  # type: ignore[attr-defined]
+    return [
+        F.reshape(part, (*shape[:before], *inner, *shape[before + 1 :]))  # type: ignore[attr-defined]
+        for part, inner in zip(parts, packed_shapes, strict=True)
+    ]
+
+
+def parse_shape(x: Tensor, pattern: str) -> dict[str, int]:
+    """The lengths of a tensor's dimensions by name; ``_`` skips one.
+
+    >>> import lucid
+    >>> lucid.einops.parse_shape(lucid.zeros(2, 3, 4), "b _ w")
+    {'b': 2, 'w': 4}
+    """
+    names = pattern.split()
+    if "..." in names:
+        i = names.index("...")
+        names[i : i + 1] = ["_"] * (x.ndim - len(names) + 1)
+    if len(names) != x.ndim:
+        raise EinopsError(
+            f"parse_shape: {pattern!r} names {len(names)} dimensions, the tensor has shape {tuple(x.shape)}"
+        )
+    return {name: int(n) for name, n in zip(names, x.shape, strict=True) if name != "_"}
