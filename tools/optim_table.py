@@ -198,9 +198,9 @@ def main() -> None:
     ]  # fmt: skip
     (ROOT / "docs" / "optim-table.md").write_text("\n".join(lines), encoding="utf-8")
     if torch is not None:
+        table = "\n".join(["", "", *speeds(), "", ""])
         page = ROOT / "docs" / "optim.md"
         before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-        table = "\n".join(["", "", *speeds(), "", ""])
         page.write_text(before + BEGIN + table + END + rest.split(END)[1], encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import rules
 from .checks import (
-    at_least,
+    checked,
     coefficients,
     decays,
     flags,
@@ -47,10 +47,7 @@ class Adam(RuleOptimizer):
         amsgrad: bool = False, *, foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
         differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, eps=eps, weight_decay=weight_decay)
+        defaults = checked(locals())
         flags(fused, foreach, differentiable)
         super().__init__(params, defaults)
 
@@ -96,19 +93,14 @@ class Adamax(RuleOptimizer):
     """
 
     rule = staticmethod(rules.adamax)
+    zeros = ("exp_avg", "exp_inf")
 
     def __init__(
         self, params: Any, lr: Any = 2e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
         foreach: bool | None = None, *, maximize: bool = False, differentiable: bool = False, capturable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, eps=eps, weight_decay=weight_decay)
+        defaults = checked(locals())
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0, "exp_inf": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, betas = number(group["lr"]), moments(group["betas"])
@@ -128,6 +120,7 @@ class NAdam(RuleOptimizer):
     """
 
     rule = staticmethod(rules.nadam)
+    zeros = ("exp_avg", "exp_avg_sq")
     keeps_dtype = ("mu_product",)
 
     def __init__(
@@ -135,17 +128,11 @@ class NAdam(RuleOptimizer):
         momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
         maximize: bool = False, capturable: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
+        defaults = checked(locals(), "momentum_decay")
         super().__init__(params, defaults)
 
     def counters(self, group: dict[str, Any]) -> dict[str, float]:
         return {"step": 0.0, "mu_product": 1.0}
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0, "exp_avg_sq": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])
@@ -171,20 +158,15 @@ class RAdam(RuleOptimizer):
     """
 
     rule = staticmethod(rules.radam)
+    zeros = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self, params: Any, lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
         decoupled_weight_decay: bool = False, *, foreach: bool | None = None, maximize: bool = False,
         capturable: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, eps=eps, weight_decay=weight_decay)
+        defaults = checked(locals())
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0, "exp_avg_sq": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])
@@ -219,6 +201,7 @@ class SparseAdam(RuleOptimizer):
     """
 
     rule = staticmethod(rules.sparse_adam)
+    zeros = ("exp_avg", "exp_avg_sq")
     per_parameter = True
 
     def __init__(
@@ -231,9 +214,6 @@ class SparseAdam(RuleOptimizer):
             raise ValueError(f"Invalid epsilon value: {eps}")
         super().__init__(params, defaults)
         real_only(self)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0, "exp_avg_sq": 0}
 
     def numbers_for(self, p: Any, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core import dtypes
 from . import rules
-from .checks import at_least, decays, flags, l2_only, learning_rate, number, options, real_only
+from .checks import at_least, checked, decays, flags, l2_only, learning_rate, number, options, real_only
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -38,15 +38,7 @@ class Adagrad(RuleOptimizer):
         initial_accumulator_value: float = 0.0, *, lr_decay: float = 0.0, decoupled_weight_decay: bool = True,
         maximize: bool = False, foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(
-            0,
-            lr_decay=lr_decay,
-            weight_decay=weight_decay,
-            eps=eps,
-            initial_accumulator_value=initial_accumulator_value,
-        )
+        defaults = checked(locals(), "lr_decay", "initial_accumulator_value")
         flags(fused, foreach, differentiable)
         super().__init__(params, defaults)
         for group in self.param_groups:
@@ -83,9 +75,7 @@ class RMSprop(RuleOptimizer):
         momentum: float = 0, centered: bool = False, capturable: bool = False, foreach: bool | None = None,
         maximize: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(0, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
+        defaults = checked(locals(), "momentum", "alpha")
         super().__init__(params, defaults)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +100,7 @@ class Adadelta(RuleOptimizer):
     """
 
     rule = staticmethod(rules.adadelta)
+    zeros = ("square_avg", "acc_delta")
 
     def __init__(
         self, params: Any, lr: Any = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0,
@@ -121,9 +112,6 @@ class Adadelta(RuleOptimizer):
             raise ValueError(f"Invalid rho value: {rho}")
         at_least(0, eps=eps, weight_decay=weight_decay)
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"square_avg": 0, "acc_delta": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         b = number(group["rho"])

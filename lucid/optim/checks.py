@@ -14,6 +14,20 @@ def options(scope: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in scope.items() if k not in ("self", "params", "__class__")}
 
 
+def checked(scope: dict[str, Any], *names: str, betas: int = 2, positive: bool = False) -> dict[str, Any]:
+    """The arguments of an ``__init__`` (its ``locals()``) as defaults of the groups, after the checks that most share.
+
+    ValueError for an lr or ``betas`` out of range, and for a negative weight_decay or eps or one of ``names`` (None is fine).
+    """
+    found = options(scope)
+    learning_rate(found["lr"], positive=positive)
+    if "betas" in found:
+        coefficients(found["betas"], betas)
+    numbers = {name: found.get(name) for name in ("weight_decay", "eps", *names)}
+    at_least(0, **{name: value for name, value in numbers.items() if value is not None})
+    return found
+
+
 def at_least(minimum: float, **values: Any) -> None:
     """Raise ValueError for a value below ``minimum`` (or NaN)."""
     for name, value in values.items():

@@ -10,7 +10,7 @@ from ..backends import backend_of
 from ..core import modes, mutation
 from ..core.tensor import Tensor
 from . import rules
-from .checks import at_least, coefficients, learning_rate, options
+from .checks import at_least, checked, coefficients, learning_rate, options
 from .ruled import RuleOptimizer, assign, check_gradient
 
 
@@ -105,10 +105,7 @@ class Prodigy(_AdaptedAdam):
         weight_decay: float = 0, decouple: bool = True, use_bias_correction: bool = False, safeguard_warmup: bool = False,
         d0: float = 1e-6, d_coef: float = 1.0, growth_rate: float = float("inf"), *, maximize: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr, positive=True)
-        coefficients(betas)
-        at_least(0, weight_decay=weight_decay)
+        defaults = checked(locals(), positive=True)
         if not (eps > 0 and d0 > 0):
             raise ValueError(f"Invalid eps or d0 value: {eps}, {d0} (must be positive)")
         super().__init__(params, defaults | {"d": d0, "d_max": d0, "d_numerator": 0.0, "k": 0})
@@ -164,10 +161,7 @@ class DAdaptAdam(_AdaptedAdam):
         decouple: bool = False, use_bias_correction: bool = False, d0: float = 1e-6, growth_rate: float = float("inf"), *,
         maximize: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr, positive=True)
-        coefficients(betas)
-        at_least(0, weight_decay=weight_decay)
+        defaults = checked(locals(), positive=True)
         if not (eps > 0 and d0 > 0):
             raise ValueError(f"Invalid eps or d0 value: {eps}, {d0} (must be positive)")
         super().__init__(params, defaults | {"d": d0, "k": 0, "numerator_weighted": 0.0})

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.tensor import Tensor, wrap
 from . import maps, rules
-from .checks import at_least, coefficients, decays, learning_rate, number, options
+from .checks import at_least, checked, coefficients, decays, learning_rate, number, options
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -128,19 +128,14 @@ class Lion(_Scaled):
     """
 
     rule = staticmethod(rules.lion)
+    zeros = ("exp_avg",)
 
     def __init__(
         self, params: Any, lr: Any = 1e-4, betas: tuple[float, float] = (0.9, 0.99), scaling: float | None = None,
         weight_decay: float = 0.0, nesterov_momentum: float = 0, *, maximize: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, weight_decay=weight_decay, nesterov_momentum=nesterov_momentum, scaling=scaling or 0)
+        defaults = checked(locals(), "nesterov_momentum", "scaling")
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, scale = number(group["lr"]), self.scale(group)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from . import rules
-from .checks import at_least, coefficients, decays, l2_only, learning_rate, moments, number, options, real_only, root
+from .checks import at_least, checked, decays, l2_only, moments, number, real_only, root
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -21,20 +21,15 @@ class LAMB(RuleOptimizer):
     """
 
     rule = staticmethod(rules.lamb)
+    zeros = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self, params: Any, lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-6, weight_decay: float = 0, *,
         bias_correction: bool = True, clamp: float | None = None, maximize: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, eps=eps, weight_decay=weight_decay, clamp=clamp or 0)
+        defaults = checked(locals(), "clamp")
         super().__init__(params, defaults)
         real_only(self)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0, "exp_avg_sq": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         t, betas, corrected = s["step"], moments(group["betas"]), group["bias_correction"]
@@ -67,6 +62,7 @@ class Muon(RuleOptimizer):
     """
 
     rule = staticmethod(rules.muon)
+    zeros = ("momentum_buffer",)
     counts = False
     per_parameter = True
 
@@ -75,9 +71,7 @@ class Muon(RuleOptimizer):
         ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315), eps: float = 1e-7, ns_steps: int = 5,
         adjust_lr_fn: str | None = None,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(0, momentum=momentum, weight_decay=weight_decay)
+        defaults = checked(locals(), "momentum")
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
             raise ValueError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
         if ns_steps >= 100:
@@ -87,9 +81,6 @@ class Muon(RuleOptimizer):
         super().__init__(params, defaults)
         _all_matrices(self)
         real_only(self)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"momentum_buffer": 0}
 
     def numbers_for(self, p: Any, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, momentum = number(group["lr"]), number(group["momentum"])
@@ -121,9 +112,7 @@ class Shampoo(RuleOptimizer):
         self, params: Any, lr: Any = 1e-1, momentum: float = 0.0, weight_decay: float = 0.0, epsilon: float = 1e-4,
         update_freq: int = 1, root: int | None = None, *, maximize: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(0, momentum=momentum, weight_decay=weight_decay, epsilon=epsilon)
+        defaults = checked(locals(), "momentum", "epsilon")
         at_least(1, update_freq=update_freq, root=1 if root is None else root)
         super().__init__(params, defaults)
         real_only(self)
@@ -168,10 +157,7 @@ class SOAP(RuleOptimizer):
         weight_decay: float = 1e-2, precondition_frequency: int = 10, max_precondition_dim: int = 10000,
         precondition_1d: bool = False, correct_bias: bool = True, eps: float = 1e-8, *, maximize: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, eps=eps, weight_decay=weight_decay, shampoo_beta=shampoo_beta or 0)
+        defaults = checked(locals(), "shampoo_beta")
         at_least(1, precondition_frequency=precondition_frequency, max_precondition_dim=max_precondition_dim)
         super().__init__(params, defaults)
         real_only(self)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import modes
 from . import rules
-from .checks import at_least, coefficients, decays, l2_only, learning_rate, moments, number, options, root
+from .checks import at_least, checked, coefficients, decays, l2_only, learning_rate, moments, number, options, root
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -26,10 +26,7 @@ class AdaBelief(RuleOptimizer):
         self, params: Any, lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-16, weight_decay: float = 0,
         amsgrad: bool = False, *, decoupled_weight_decay: bool = True, maximize: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, eps=eps, weight_decay=weight_decay)
+        defaults = checked(locals())
         super().__init__(params, defaults)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
@@ -57,10 +54,7 @@ class Yogi(RuleOptimizer):
         self, params: Any, lr: Any = 1e-2, betas: tuple = (0.9, 0.999), eps: float = 1e-3,
         initial_accumulator: float = 1e-6, weight_decay: float = 0, *, maximize: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, eps=eps, weight_decay=weight_decay, initial_accumulator=initial_accumulator)
+        defaults = checked(locals(), "initial_accumulator")
         super().__init__(params, defaults)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
@@ -85,19 +79,14 @@ class Adan(RuleOptimizer):
     """
 
     rule = staticmethod(rules.adan)
+    zeros = ("exp_avg", "exp_avg_diff", "exp_avg_sq", "previous_grad")
 
     def __init__(
         self, params: Any, lr: Any = 1e-3, betas: tuple = (0.98, 0.92, 0.99), eps: float = 1e-8, weight_decay: float = 0,
         *, decoupled_weight_decay: bool = False, maximize: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas, 3)
-        at_least(0, eps=eps, weight_decay=weight_decay)
+        defaults = checked(locals(), betas=3)
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0, "exp_avg_diff": 0, "exp_avg_sq": 0, "previous_grad": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, t = number(group["lr"]), s["step"]
@@ -123,20 +112,15 @@ class AdEMAMix(RuleOptimizer):
     """
 
     rule = staticmethod(rules.ademamix)
+    zeros = ("exp_avg", "exp_avg_slow", "exp_avg_sq")
 
     def __init__(
         self, params: Any, lr: Any = 1e-3, betas: tuple = (0.9, 0.999, 0.9999), alpha: float = 5.0,
         t_alpha_beta3: float | None = None, eps: float = 1e-8, weight_decay: float = 0, *,
         decoupled_weight_decay: bool = True, maximize: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas, 3)
-        at_least(0, alpha=alpha, eps=eps, weight_decay=weight_decay, t_alpha_beta3=t_alpha_beta3 or 0)
+        defaults = checked(locals(), "alpha", "t_alpha_beta3", betas=3)
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0, "exp_avg_slow": 0, "exp_avg_sq": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, t, long = number(group["lr"]), s["step"], group["t_alpha_beta3"]
@@ -166,19 +150,14 @@ class Sophia(RuleOptimizer):
     """
 
     rule = staticmethod(rules.sophia)
+    zeros = ("exp_avg", "hessian")
 
     def __init__(
         self, params: Any, lr: Any = 1e-4, betas: tuple = (0.965, 0.99), rho: float = 0.04, weight_decay: float = 0.1,
         *, bs: float = 5120, maximize: bool = False, differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        coefficients(betas)
-        at_least(0, rho=rho, weight_decay=weight_decay, bs=bs)
+        defaults = checked(locals(), "rho", "bs")
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0, "hessian": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, b = number(group["lr"]), number(group["betas"][0])
@@ -268,9 +247,7 @@ class SGDScheduleFree(_ScheduleFree):
         self, params: Any, lr: Any = 1.0, momentum: float = 0.9, weight_decay: float = 0, warmup_steps: int = 0,
         r: float = 0.0, weight_lr_power: float = 2.0, *, maximize: bool = False,
     ):  # fmt: skip
-        defaults = options(locals()) | self.progress
-        learning_rate(lr)
-        at_least(0, weight_decay=weight_decay, warmup_steps=warmup_steps)
+        defaults = checked(locals(), "warmup_steps") | self.progress
         if not 0 < momentum < 1:
             raise ValueError(f"Momentum must be between 0 and 1 exclusive: {momentum}")
         super().__init__(params, defaults)

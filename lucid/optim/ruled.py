@@ -30,6 +30,7 @@ class RuleOptimizer(Optimizer):
     """
 
     rule: Callable
+    zeros: tuple[str, ...] = ()  # names of the state arrays, in the rule's order, where all begin with zeros
     counts = True  # whether state has a `step`
     keeps_dtype: tuple[str, ...] = ()  # state that does not take the parameter's dtype when loaded
     per_parameter = False  # whether state or numbers depend on the parameter's shape
@@ -41,7 +42,7 @@ class RuleOptimizer(Optimizer):
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
         """Names of the state arrays, in the rule's order, with first values: a number, or a function of the parameter."""
-        return {}
+        return dict.fromkeys(self.zeros, 0)
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         """The rule's keyword arguments for a parameter whose 0-d state is ``s`` (``step`` already counted up).

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import modes
 from . import rules
-from .checks import at_least, coefficients, decays, flags, l2_only, learning_rate, number, options, real_only
+from .checks import at_least, checked, coefficients, decays, flags, l2_only, learning_rate, number, options, real_only
 from .ruled import Numbers, RuleOptimizer
 
 
@@ -38,9 +38,7 @@ class SGD(RuleOptimizer):
         nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
         fused: bool | None = None,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(0, momentum=momentum, weight_decay=weight_decay)
+        defaults = checked(locals(), "momentum")
         if nesterov and (float(momentum) <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         flags(fused, foreach, differentiable)
@@ -83,6 +81,7 @@ class ASGD(RuleOptimizer):
     """
 
     rule = staticmethod(rules.asgd)
+    zeros = ("ax",)
     keeps_dtype = ("eta", "mu")
     averaging = False
 
@@ -91,9 +90,7 @@ class ASGD(RuleOptimizer):
         weight_decay: float = 0, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
         capturable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(0, weight_decay=weight_decay)
+        defaults = checked(locals())
         super().__init__(params, defaults)
 
     def begin(self, group: dict[str, Any]) -> None:
@@ -104,9 +101,6 @@ class ASGD(RuleOptimizer):
 
     def counters(self, group: dict[str, Any]) -> dict[str, float]:
         return {"step": 0.0, "eta": float(group["lr"]), "mu": 1.0}
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"ax": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         eta, mu, lr, t, lambd = s["eta"], s["mu"], float(group["lr"]), s["step"], float(group["lambd"])
@@ -168,9 +162,7 @@ class SignSGD(RuleOptimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ):
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(0, weight_decay=weight_decay)
+        defaults = checked(locals())
         super().__init__(params, defaults)
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
@@ -187,6 +179,7 @@ class Signum(RuleOptimizer):
     """
 
     rule = staticmethod(rules.signum)
+    zeros = ("momentum_buffer",)
     counts = False
 
     def __init__(
@@ -198,9 +191,6 @@ class Signum(RuleOptimizer):
         coefficients((momentum,), 1, "momentum")
         at_least(0, weight_decay=weight_decay)
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"momentum_buffer": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, b = number(group["lr"]), number(group["momentum"])
@@ -215,6 +205,7 @@ class Tiger(RuleOptimizer):
     """
 
     rule = staticmethod(rules.signum)
+    zeros = ("exp_avg",)
     counts = False
 
     def __init__(
@@ -226,9 +217,6 @@ class Tiger(RuleOptimizer):
         coefficients((beta,), 1)
         at_least(0, weight_decay=weight_decay)
         super().__init__(params, defaults)
-
-    def slots(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": 0}
 
     def numbers(self, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, b = number(group["lr"]), number(group["beta"])
@@ -255,9 +243,7 @@ class LARS(RuleOptimizer):
         trust_coefficient: float = 1e-3, eps: float = 0.0, nesterov: bool = False, *, maximize: bool = False,
         differentiable: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(0, momentum=momentum, weight_decay=weight_decay, trust_coefficient=trust_coefficient, eps=eps)
+        defaults = checked(locals(), "momentum", "trust_coefficient")
         if nesterov and (float(momentum) <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, defaults)

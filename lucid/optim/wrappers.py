@@ -10,7 +10,7 @@ from ..backends import backend_of
 from ..core import modes
 from ..core.tensor import Tensor, wrap
 from . import checkpoint, rules
-from .checks import at_least, l2_only, learning_rate, number, options
+from .checks import at_least, checked, l2_only, number
 from .optimizer import Optimizer
 from .ruled import Numbers, RuleOptimizer
 from .tracking import State
@@ -211,9 +211,7 @@ class SGLD(RuleOptimizer):
         self, params: Any, lr: Any = 1e-3, weight_decay: float = 0, temperature: float = 1.0, *, seed: int | None = None,
         maximize: bool = False,
     ):  # fmt: skip
-        defaults = options(locals())
-        learning_rate(lr)
-        at_least(0, weight_decay=weight_decay, temperature=temperature)
+        defaults = checked(locals(), "temperature")
         if seed is None:
             from .. import randint
 
