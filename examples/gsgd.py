@@ -121,7 +121,8 @@ def compare(epochs: int, seeds: int) -> dict[str, tuple[float, list[Run]]]:
     """For each method the best rate of its list, and its runs."""
     data = digits()
     found = {}
-    say("| method | rate | training loss, median (quartiles) | test accuracy, median |\n|---|---|---|---|\n")
+    say("| method | rate | training loss, median (quartiles) | gradient norm, first to last epoch | test accuracy |\n")
+    say("|---|---|---|---|---|\n")
     for make, rates, forms in METHODS:
         for rising, name in forms.items():
             tried = []
@@ -132,7 +133,8 @@ def compare(epochs: int, seeds: int) -> dict[str, tuple[float, list[Run]]]:
             found[name] = (lr, runs)
             low, middle, high = quartiles([run.losses[-1] for run in runs])
             right = statistics.median(run.accuracy for run in runs)
-            say(f"| {name} | {lr:g} | {middle:.2g} ({low:.2g}-{high:.2g}) | {right:.1%} |\n")
+            first, end = (statistics.median(run.slopes[i] for run in runs) for i in (0, -1))
+            say(f"| {name} | {lr:g} | {middle:.2g} ({low:.2g}-{high:.2g}) | {first:.2g} to {end:.2g} | {right:.1%} |\n")
     return found
 
 
