@@ -11,10 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import function_table
+import function_table_shapes
 import lucid
-from function_table import ROWS, Draw, In
+from drawing import ROWS, Draw, In
 from reference import needs_torch, torch
 
+assert function_table.ROWS is function_table_shapes.ROWS is ROWS  # they fill it
 TOLERANCE = {"float16": 4e-3, "float32": 1e-4, "complex64": 1e-4}
 ACCURACY = {"special.bessel_y0": 1e-6, "special.bessel_y1": 1e-6, "linalg.pinv": 1e-6}  # torch's own, where it is worse
 # Where torch refuses a dtype and lucid computes: more than PyTorch, not other than it.

@@ -97,6 +97,7 @@ def public(
                 )
             return f(*args, **kwargs)
 
+        call.takes_out = out or "out" in accepted  # type: ignore[attr-defined]  # asked by tools/make_op_table.py
         for name in (f.__name__, *names):
             if function:
                 FUNCTIONS[name] = call
