@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from .compiled import available
 from .numpy_ import F32, is_half
 
 ndarray = np.ndarray
+COMPILES = 4096  # elements of input from which pooling runs compiled, where numba is installed
 BLOCK = 1 << 16  # elements of output whose gradient is found at once, in the second-level cache
 
 
@@ -47,6 +49,41 @@ def _taps(
     return tuple(taps)
 
 
+def _compiles(x: Any, size: int, channels: int = 8) -> bool:
+    """Whether to pool an array that lies like ``x``, with ``size`` elements, by machine code: channels must come last.
+
+    Of fewer than ``channels`` of them NumPy makes longer loops.
+    """
+    return (
+        size >= COMPILES
+        and x.shape[1] >= channels
+        and x.size > 0
+        and available()
+        and x.dtype in (np.dtype(np.float32), np.dtype(np.float64))
+        and x.ndim <= 5
+        and _rows(x).flags.c_contiguous
+    )
+
+
+def _rows(x: Any) -> ndarray:
+    """(N, C, *sizes) as (N, *sizes, C)."""
+    return x.transpose((0, *range(2, x.ndim), 1))
+
+
+def _flat(x: Any) -> ndarray:
+    return _rows(x).reshape(-1)
+
+
+@functools.lru_cache(1024)
+def _numbers(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
+    """What the compiled kernels call ``q``."""
+    fill = (3 - len(sizes)) * (1,)
+    none = (3 - len(sizes)) * (0,)
+    return np.array(
+        [fill + sizes, fill + places, fill + kernel, fill + stride, none + padding, fill + dilation], np.int64
+    )
+
+
 def _lowest(dtype: Any) -> Any:
     if dtype.kind in "iu":
         return np.iinfo(dtype).min
@@ -55,6 +92,12 @@ def _lowest(dtype: Any) -> Any:
 
 def max_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
     out = _like(x, (*x.shape[:2], *places))
+    if _compiles(x, x.size) and out.size:
+        from . import machine_pool
+
+        q = _numbers(x.shape[2:], kernel, stride, padding, dilation, places)
+        machine_pool.max_pool(_flat(x), _flat(out), q, *x.shape[:2])
+        return out
     taps = _taps(x.shape[2:], kernel, stride, padding, dilation, places)
     whole = [source for source, target in taps if target is None]
     if len(whole) > 1:
@@ -94,6 +137,14 @@ def max_pool_grad(g: Any, x: Any, out: Any, *window: Any) -> ndarray:
 
     The gradient is chosen by its bits (``bits & -hit``): a third of the time of ``np.where``, and right for inf and nan.
     """
+    if g.size and g.dtype == x.dtype and _compiles(x, x.size, 1) and _rows(out).flags.c_contiguous:
+        from . import machine_pool
+
+        dx = _like(x, x.shape, g.dtype)
+        machine_pool.max_pool_grad(
+            _flat(g), _flat(x), _flat(out), _flat(dx), _numbers(x.shape[2:], *window), *x.shape[:2]
+        )
+        return dx
     kernel, stride, padding, dilation, _ = window
     tiled = all(s >= k and d == 1 for k, s, d in zip(kernel, stride, dilation, strict=True))
     covered = (
@@ -213,12 +264,26 @@ def _shares(
     return (1.0 / total).astype(dtype)
 
 
+@functools.lru_cache(1024)
+def _laid(sizes: tuple, dtype: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, *rest: Any) -> ndarray:
+    """The same as a flat array."""
+    shares = _shares(sizes, dtype, kernel, stride, padding, places, *rest)
+    return np.ascontiguousarray(np.broadcast_to(shares, places)).reshape(-1)
+
+
 def avg_pool(
     x: Any, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None
 ) -> ndarray:
     if is_half(x):
         return avg_pool(x.astype(F32), kernel, stride, padding, places, include, divisor).astype(x.dtype)
     out = _like(x, (*x.shape[:2], *places))
+    if _compiles(x, x.size) and out.size:
+        from . import machine_pool
+
+        q = _numbers(x.shape[2:], kernel, stride, padding, (1,) * len(kernel), places)
+        share = _laid(x.shape[2:], x.dtype, kernel, stride, padding, places, include, divisor)
+        machine_pool.avg_pool(_flat(x), share, _flat(out), q, *x.shape[:2])
+        return out
     taps = _taps(x.shape[2:], kernel, stride, padding, (1,) * len(kernel), places)
     out[...] = x[taps[0][0]] if taps[0][1] is None else 0
     for source, target in taps[1:] if taps[0][1] is None else taps:
@@ -240,6 +305,14 @@ def avg_pool_grad(
 ) -> ndarray:
     if is_half(g):
         return avg_pool_grad(g.astype(F32), sizes, kernel, stride, padding, places, include, divisor).astype(g.dtype)
+    if _compiles(g, math.prod(g.shape[:2]) * math.prod(sizes)):
+        from . import machine_pool
+
+        dx = _like(g, (*g.shape[:2], *sizes))
+        q = _numbers(sizes, kernel, stride, padding, (1,) * len(kernel), places)
+        share = _laid(sizes, g.dtype, kernel, stride, padding, places, include, divisor)
+        machine_pool.avg_pool_grad(_flat(g), share, _flat(dx), q, *g.shape[:2])
+        return dx
     dx = _like(g, (*g.shape[:2], *sizes), None, np.zeros)
     shared = g * _shares(sizes, g.real.dtype, kernel, stride, padding, places, include, divisor)
     for source, target in _taps(sizes, kernel, stride, padding, (1,) * len(kernel), places):
