@@ -20,9 +20,12 @@ def one_input(op: Op) -> Callable:
     saves, fast, kernels = op.keeps_values, op.fast, op.kernels
     records = op.kind != "none"
 
+    several = False  # whether the kernel returns several arrays, known after the first call: such ops go the general way
+
     def call(x):  # type: ignore[no-untyped-def]
+        nonlocal several
         mode = current()
-        if not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
+        if several or not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
             return apply(op, (x,))
         value = x.value
         if value.dtype not in fast:
@@ -34,6 +37,7 @@ def one_input(op: Op) -> Callable:
             out = recover(op, (value,), (), problem)
         if type(out) is not kind:
             if type(out) is tuple:
+                several = True
                 return apply(op, (x,))
             out = backend_of(out).array(out)
         t = new_tensor(Tensor)
@@ -151,9 +155,12 @@ def with_params(op: Op) -> Callable:
     wants_shapes, is_view, records = op.wants_shapes, op.put is not None, op.kind != "none"
     saves = op.keeps_values or wants_shapes
 
+    several = False  # as in one_input
+
     def call(x, *params):  # type: ignore[no-untyped-def]
+        nonlocal several
         mode = current()
-        if not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
+        if several or not isinstance(x, Tensor) or (mode is not None and mode is not NO_GRAD):
             return apply(op, (x,), params)
         value = x.value
         if value.dtype not in fast:
@@ -165,6 +172,7 @@ def with_params(op: Op) -> Callable:
             out = recover(op, (value,), params, problem)
         if type(out) is not kind:
             if type(out) is tuple:
+                several = True
                 return apply(op, (x,), params)
             out = backend_of(out).array(out)
         parent = x.node
