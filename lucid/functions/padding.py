@@ -101,6 +101,10 @@ def _extended(x: Tensor, d: int, before: int, after: int, mode: str) -> Tensor:
         if mode == "circular":
             x = _part(x, d, max(-before, 0), n - max(-after, 0))
             before, after, n = max(before, 0), max(after, 0), x.shape[d]
+            if max(before, after) > n:  # PyTorch returns memory that it never wrote
+                raise RuntimeError(
+                    f"Padding value causes wrapping around more than once: {max(before, after)} elements of the {n} that are left at dimension {d}"
+                )
     pieces = []
     if before > 0:
         if mode == "replicate":

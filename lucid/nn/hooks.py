@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .modules.module import Module
 
 __all__ = [
+    "RemovableHandle",
+    "register_module_backward_hook",
     "register_module_buffer_registration_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
@@ -80,6 +82,9 @@ def register_module_full_backward_pre_hook(hook: Callable) -> RemovableHandle:
 def register_module_full_backward_hook(hook: Callable) -> RemovableHandle:
     """Call ``hook(module, grad_input, grad_output)`` when the gradients of any module's inputs are known."""
     return _CallHandle(Registry.backward, hook)
+
+
+register_module_backward_hook = register_module_full_backward_hook
 
 
 def register_module_load_state_dict_pre_hook(hook: Callable) -> RemovableHandle:

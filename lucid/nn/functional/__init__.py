@@ -20,4 +20,5 @@ from .norm import *  # noqa: F403
 from .own import *  # noqa: F403
 from .pooling import *  # noqa: F403
 from .resize import *  # noqa: F403
+from .rotary import *  # noqa: F403
 from .vision import *  # noqa: F403

@@ -13,7 +13,7 @@ from ...core.precision import lowered
 from ...core.tensor import Tensor
 from ...functions.registry import tensor_arg
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
 
 def sizes_arg(value: Any, n: int, name: str, argument: str) -> tuple[int, ...]:
@@ -306,3 +306,12 @@ def conv_transpose3d(
     lucid.Size([1, 1, 4, 4, 4])
     """
     return _transposed("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """``conv1d`` of (length, N, C_in) with a weight (k, C_in, C_out): (length, N, C_out)."""
+    for name, t, ndim in (("input", input, 3), ("weight", weight, 3), ("bias", bias, 1)):
+        if t.ndim != ndim:
+            raise ShapeError(f"conv_tbc: {name} must be {ndim}-D, got shape {tuple(t.shape)}")
+    out = conv1d(ops.permute_dims(input, (1, 2, 0)), ops.permute_dims(weight, (2, 1, 0)), bias, padding=pad)
+    return ops.permute_dims(out, (2, 0, 1))

@@ -7,6 +7,7 @@ from collections import namedtuple
 from collections.abc import Iterable
 from typing import Any
 
+from ...core import dtypes
 from ...core.tensor import Tensor, as_tensor
 from ...functions.creation import full
 from ...functions.shaping import cat
@@ -44,6 +45,42 @@ class PackedSequence(_Packed):
 
     def cpu(self) -> PackedSequence:
         return self.to("cpu")
+
+    def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        return self.to("cuda")
+
+    def pin_memory(self) -> PackedSequence:
+        return self
+
+    def is_pinned(self) -> bool:
+        return False
+
+    def _cast(self, name: str) -> PackedSequence:
+        return self.to(dtypes.as_dtype(name))
+
+    def double(self) -> PackedSequence:
+        return self._cast("float64")
+
+    def float(self) -> PackedSequence:
+        return self._cast("float32")
+
+    def half(self) -> PackedSequence:
+        return self._cast("float16")
+
+    def long(self) -> PackedSequence:
+        return self._cast("int64")
+
+    def int(self) -> PackedSequence:
+        return self._cast("int32")
+
+    def short(self) -> PackedSequence:
+        return self._cast("int16")
+
+    def char(self) -> PackedSequence:
+        return self._cast("int8")
+
+    def byte(self) -> PackedSequence:
+        return self._cast("uint8")
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:

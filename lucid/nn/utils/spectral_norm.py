@@ -19,7 +19,7 @@ class SpectralNorm:
 
     _version = 1
 
-    def __init__(self, name: str, n_power_iterations: int, dim: int, eps: float):
+    def __init__(self, name: str = "weight", n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12):
         if n_power_iterations <= 0:
             raise ValueError(
                 f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
