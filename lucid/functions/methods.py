@@ -14,7 +14,7 @@ from ..core.device import device as Device
 from ..core.record import FLOATS, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, detached, layout, write
-from ..ops import elementwise
+from ..ops import elementwise, shape
 from .pointwise import pow as power
 from .pointwise import subtract
 from .registry import FUNCTIONS, check_leaf, fitted, make_inplace, number_for, public, tensor_arg
@@ -330,7 +330,7 @@ Tensor.is_floating_point = lambda self: self.dtype.is_floating_point  # type: ig
 Tensor.is_complex = lambda self: self.dtype.is_complex  # type: ignore[attr-defined]
 Tensor.is_signed = lambda self: self.dtype.is_signed  # type: ignore[attr-defined]
 Tensor.get_device = lambda self: -1 if self.device.type == "cpu" else self.device.index or 0  # type: ignore[attr-defined]
-Tensor.T = property(lambda self: ops.permute_dims(self, tuple(range(len(self.value.shape) - 1, -1, -1))))  # type: ignore[attr-defined]
+Tensor.T = property(lambda self: shape.permute_dims(self, tuple(range(len(self.value.shape) - 1, -1, -1))))  # type: ignore[attr-defined]
 
 
 def _matrix(self: Tensor) -> Tensor:

@@ -76,7 +76,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     """
     x = tensor_arg(input, "reshape")
     sizes = resolve_shape(x, shape_arg(shape, "reshape"), "reshape")
-    return ops.reshape(in_order(x, sizes) if x.value.ndim > 2 else x, sizes)
+    return shape_ops.reshape(in_order(x, sizes) if x.value.ndim > 2 else x, sizes)
 
 
 @public(function=False)
@@ -94,7 +94,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
 
         return view_dtype(input, shape[0])
     sizes = resolve_shape(input, shape_arg(shape, "view"), "view")
-    result = ops.reshape(in_order(input, sizes) if input.value.ndim > 2 else input, sizes)
+    result = shape_ops.reshape(in_order(input, sizes) if input.value.ndim > 2 else input, sizes)
     if result.base is None and not hasattr(result, "source") and input.shape.numel():
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
@@ -134,7 +134,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if first == last:
         return x
     sizes = (*sizes[:first], math.prod(sizes[first : last + 1]), *sizes[last + 1 :])
-    return ops.reshape(in_order(x, sizes) if ndim > 2 else x, sizes)
+    return shape_ops.reshape(in_order(x, sizes) if ndim > 2 else x, sizes)
 
 
 @public()
@@ -198,7 +198,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     axes = list(range(ndim))
     if axes:
         axes[a], axes[b] = axes[b], axes[a]
-    return ops.permute_dims(x, tuple(axes))
+    return shape_ops.permute_dims(x, tuple(axes))
 
 
 @public()
@@ -206,7 +206,7 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a matrix (vectors stay); RuntimeError above two dimensions."""
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return input if input.ndim < 2 else ops.permute_dims(input, (1, 0))
+    return input if input.ndim < 2 else shape_ops.permute_dims(input, (1, 0))
 
 
 @public("moveaxis")
@@ -256,7 +256,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     x = tensor_arg(input, "unsqueeze")
     sizes = x.value.shape
     d = dim_arg(dim, len(sizes) + 1, "unsqueeze")
-    return ops.reshape(x, (*sizes[:d], 1, *sizes[d:]))
+    return shape_ops.reshape(x, (*sizes[:d], 1, *sizes[d:]))
 
 
 @public(function=False)
@@ -406,7 +406,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 def _one_longer(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """``x`` in this shape; no view of it where there is no graph that would need one (batches of data are stacked)."""
     value = x.value
-    return wrap(value.reshape(shape)) if x.node is None and type(value) is HOST else ops.reshape(x, shape)
+    return wrap(value.reshape(shape)) if x.node is None and type(value) is HOST else shape_ops.reshape(x, shape)
 
 
 def _piece(x: Tensor, d: int, start: int, stop: int) -> Tensor:
