@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..backends import load
+from ..backends import load, loaded
 from ..core import modes
 from ..core.modes import Scope
 from ..core.tensor import Tensor, wrap
@@ -54,7 +54,8 @@ def _native_state(g: Any) -> Any:
 def _prepared(preserve: bool) -> _RandomState | None:
     if not preserve:
         return None
-    random.default_generator(random.Device("cpu"))
+    for backend in loaded():  # a generator that is made during the first run would not be among the states kept
+        random.default_generator(random.Device(backend.name, 0 if backend.name == "cuda" else None))
     return _RandomState()
 
 

@@ -133,7 +133,11 @@ def zeros_of(shape: Any, like: Any) -> Any:
 
 
 def _from_host(host: Any, index: int = 0) -> Any:
+    from ..core.errors import DTypeError
+
     host = np.asarray(host)
+    if host.dtype.kind in "OSUmM":
+        raise DTypeError(f"can't make a tensor of dtype {host.dtype}; the supported dtypes are {', '.join(NATIVE)}")
     if not host.dtype.isnative:
         host = host.astype(host.dtype.newbyteorder("="))
     with _on(index):

@@ -58,7 +58,7 @@ def standardize_grad(g: Any, hat: Any, scale: Any, axis: Any) -> Any:
     mean_g = _sum("mean_of", "T x, float64 len", "(W)x", "y = a / (W)len", axis, g, n)
     along = _sum("mean_along", "T x, T h, float64 len", "(W)x * (W)h", "y = a / (W)len", axis, g, hat, n)
     body = "y = (T)((W)s * ((W)g - (W)m - (W)h * (W)a))"
-    return elementwise("standardize_grad", "T g, T h, T s, M m, M a", "T y", body, wide(g.dtype))(
+    return elementwise("standardize_grad", "T g, T h, S s, M m, M a", "T y", body, wide(g.dtype))(
         g, hat, scale, mean_g, along
     )
 
@@ -69,17 +69,17 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
     n = float(math.prod(x.shape[a] for a in axis))
     lead = x.ndim - w.ndim
     over = (*range(lead), *(i + lead for i, size in enumerate(w.shape) if size == 1 and x.shape[i + lead] != 1))
-    inputs = "T x, T g, T w, T m, T s, float64 len"
+    inputs = "T x, T g, T w, A m, S s, float64 len"
     shift = _sum("norm_shift", inputs, "(W)g * (W)w", "y = a / (W)len", axis, x, g, w, mean, scale, n)
     each = "(W)g * (W)w * ((W)x - (W)m) * (W)s"
     along = _sum("norm_along", inputs, each, "y = a / (W)len", axis, x, g, w, mean, scale, n)
     body = "y = (T)((W)s * ((W)g * (W)w - (W)c - ((W)x - (W)m) * (W)s * (W)a))"
-    to_x = elementwise("normalize_grad", "T x, T g, T w, T m, T s, M c, M a", "T y", body, wide(x.dtype))(
+    to_x = elementwise("normalize_grad", "T x, T g, T w, A m, S s, M c, M a", "T y", body, wide(x.dtype))(
         x, g, w, mean, scale, shift, along
     )
     if over:
         each = "(W)g * ((W)x - (W)m) * (W)s"
-        to_w = _sum("norm_to_w", "T x, T g, T m, T s", each, "y = a", over, x, g, mean, scale)
+        to_w = _sum("norm_to_w", "T x, T g, A m, S s", each, "y = a", over, x, g, mean, scale)
         to_b = _sum("norm_to_b", "T x", "(W)x", "y = a", over, g)
     else:
         to_w, to_b = g * (x - mean) * scale, g.copy()
@@ -157,25 +157,3 @@ def gru_cell(x: Any, h_gates: Any, h: Any) -> tuple:
     )(cp.ascontiguousarray(x), cp.ascontiguousarray(h_gates), cp.ascontiguousarray(h), h.shape[1], new, active,
       size=h.size)  # fmt: skip
     return new, active
-
-
-# ---- attention ----
-
-
-def attention(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
-    """Softmax(q k^T scale + mask) v; two products, one sweep for the row sums and one for the weights."""
-    scores = cp.matmul(q, k.swapaxes(-1, -2)).astype(q.dtype, copy=False)
-    lead = np.broadcast_shapes(scores.shape, mask.shape)
-    if not math.prod(lead):
-        return cp.zeros((*np.broadcast_shapes(lead[:-2], v.shape[:-2]), lead[-2], v.shape[-1]), q.dtype)
-    from .cupy_reduce import _PAIR
-
-    total = reduction(
-        "attention_sum", "T x, T m, float64 s", f"{_kind(q)} y", "Pair((W)x * (W)s + (W)m, (W)1)", "together(a, b)",
-        "y = a.top + log(a.total)", "Pair()", wide(q.dtype), _PAIR, "Pair",
-    )(scores, mask, float(scale), axis=(len(lead) - 1,), keepdims=True)  # fmt: skip
-    body = "y = (W)l == -(W)(1e300 * 1e300) ? (T)0 : (T)exp((W)x * (W)s + (W)m - (W)l)"
-    weights = elementwise("attention_weights", "T x, T m, L l, float64 s", "T y", body, wide(q.dtype))(
-        scores, mask, total, float(scale)
-    )
-    return cp.matmul(weights, v).astype(q.dtype, copy=False)

@@ -204,7 +204,7 @@ def linear_scan(x: Any, y: Any, axis: int) -> Any:
 
 # ---- softmax family: one sweep for the logarithm of the sum of exponentials, one for the result ----
 
-_PAIR = """
+PAIR = """
 struct Pair {
     W top, total;
     __device__ Pair() : top(0), total(-1) {}
@@ -225,7 +225,7 @@ def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """Maximum and sum in one sweep: a pair is rescaled where a larger maximum comes."""
     return reduction(
         "logsumexp", "T x", "T y", "Pair((W)x, (W)1)", "together(a, b)",
-        "y = (T)(a.total < 0 ? -(W)(1e300 * 1e300) : a.top + log(a.total))", "Pair()", wide(x.dtype), _PAIR, "Pair",
+        "y = (T)(a.total < 0 ? -(W)(1e300 * 1e300) : a.top + log(a.total))", "Pair()", wide(x.dtype), PAIR, "Pair",
     )(x, axis=_axis(axis), keepdims=keepdims)  # fmt: skip
 
 
@@ -234,7 +234,7 @@ def wide_logsumexp(x: Any, axis: Any) -> Any:
     kind = "float64" if wide(x.dtype) == "double" else "float32"
     last = "const W l = a.top + log(a.total); y = a.total < 0 ? -(W)(1e300 * 1e300) : l + (l - l)"
     return reduction(
-        "wide_logsumexp", "T x", f"{kind} y", "Pair((W)x, (W)1)", "together(a, b)", last, "Pair()", wide(x.dtype), _PAIR, "Pair"
+        "wide_logsumexp", "T x", f"{kind} y", "Pair((W)x, (W)1)", "together(a, b)", last, "Pair()", wide(x.dtype), PAIR, "Pair"
     )(x, axis=_axis(axis), keepdims=True)  # fmt: skip
 
 
