@@ -32,6 +32,8 @@ class Arg:
         import numpy as np
 
         rng = np.random.default_rng(seed)
+        if self.kind == "double":
+            return rng.standard_normal(self.shape)
         if self.kind == "int":
             return rng.integers(0, self.below, self.shape)
         if self.kind == "mask":
@@ -59,6 +61,30 @@ def mask(*shape: int) -> Arg:
     return Arg(shape, "mask", grad=False)
 
 
+def double(*shape: int) -> Arg:
+    """A float64 operand that wants a gradient."""
+    return Arg(shape, "double")
+
+
+def cell(name: str, size: int) -> Op:
+    """One step of a recurrent cell; its operands are the input, the state and the cell's four parameters."""
+    made: dict[str, Any] = {}
+
+    def step(L: Library, x: Any, h: Any, *parameters: Any) -> Any:
+        if L.name not in made:
+            made[L.name] = getattr(L.nn, name)(size, size)
+        module = made[L.name]
+        module._parameters.update(zip(module._parameters, parameters, strict=True))
+        return module(x, h) if name != "LSTMCell" else module(x, (h, h))[0]
+
+    return step
+
+
+def recurrent(size: int, gates: int, batch: int) -> tuple[Arg, ...]:
+    """The operands of ``cell``."""
+    return f(batch, size), f(batch, size), f(gates * size, size), f(gates * size, size), f(gates * size), f(gates * size)
+
+
 def conv(kernel: int, *, stride: int = 1, groups: int = 1) -> Op:
     """A convolution that keeps the size."""
     return lambda L, x, w, b: L.F.conv2d(x, w, b, stride=stride, padding=kernel // 2, groups=groups)
@@ -70,6 +96,7 @@ def images(n: int, c_in: int, size: int, c_out: int, kernel: int, *, first: bool
 
 
 # One line per row: name, function of the library and its operands, operands. Rows of one table share a section.
+# Why a row is above 1.5 times torch stands in ``op_reasons.py``.
 TABLES: dict[str, list[tuple[str, Op, tuple[Arg, ...]]]] = {
     "Elementwise, 1000x100": [
         ("x * y", lambda L, x, y: x * y, (f(1000, 100), f(1000, 100))),
@@ -123,11 +150,55 @@ TABLES: dict[str, list[tuple[str, Op, tuple[Arg, ...]]]] = {
         ("log_softmax 512x1000", lambda L, x: L.F.log_softmax(x, dim=-1), (f(512, 1000),)),
         ("cross_entropy 64x10", lambda L, x, t: L.F.cross_entropy(x, t), (f(64, 10), ints(10, 64))),
         ("cross_entropy 512x1000", lambda L, x, t: L.F.cross_entropy(x, t), (f(512, 1000), ints(1000, 512))),
+        ("smooth_l1_loss 1000x100", lambda L, x, y: L.F.smooth_l1_loss(x, y), (f(1000, 100), const(1000, 100))),
         ("mse_loss 1000x100", lambda L, x, y: L.F.mse_loss(x, y), (f(1000, 100), const(1000, 100))),
         ("layer_norm 64x32x128", lambda L, x, w, b: L.F.layer_norm(x, (128,), w, b), (f(64, 32, 128), f(128), f(128))),
         ("layer_norm 512x768", lambda L, x, w, b: L.F.layer_norm(x, (768,), w, b), (f(512, 768), f(768), f(768))),
         ("batch_norm 32x32x16x16", lambda L, x, w, b: L.F.batch_norm(x, None, None, w, b, training=True),
          (f(32, 32, 16, 16), f(32), f(32))),
+    ],
+    "Small sizes": [
+        ("layer_norm 32x64", lambda L, x, w, b: L.F.layer_norm(x, (64,), w, b), (f(32, 64), f(64), f(64))),
+        ("batch_norm 32x64", lambda L, x, w, b: L.F.batch_norm(x, None, None, w, b, training=True),
+         (f(32, 64), f(64), f(64))),
+        ("group_norm 8x16x16x16", lambda L, x, w, b: L.F.group_norm(x, 4, w, b), (f(8, 16, 16, 16), f(16), f(16))),
+        ("nll_loss 64x10", lambda L, x, t: L.F.nll_loss(x, t), (f(64, 10), ints(10, 64))),
+        ("mse_loss 64x10", lambda L, x, y: L.F.mse_loss(x, y), (f(64, 10), const(64, 10))),
+        ("bce_with_logits 64x10", lambda L, x, y: L.F.binary_cross_entropy_with_logits(x, y), (f(64, 10), const(64, 10))),
+        ("gelu 64x64", lambda L, x: L.F.gelu(x), (f(64, 64),)),
+    ],
+    "Attention and recurrent cells": [
+        *[(f"attention 8x8x{n}x64", lambda L, q, k, v: L.F.scaled_dot_product_attention(q, k, v), (f(8, 8, n, 64),) * 3)
+          for n in (64, 128, 256)],
+        ("attention 8x8x128x64, causal", lambda L, q, k, v: L.F.scaled_dot_product_attention(q, k, v, is_causal=True),
+         (f(8, 8, 128, 64),) * 3),
+        ("GRUCell 32x64", cell("GRUCell", 64), recurrent(64, 3, 32)),
+        ("GRUCell 64x256", cell("GRUCell", 256), recurrent(256, 3, 64)),
+        ("LSTMCell 32x64", cell("LSTMCell", 64), recurrent(64, 4, 32)),
+        ("LSTMCell 64x256", cell("LSTMCell", 256), recurrent(256, 4, 64)),
+    ],
+    "Order, 512x1000": [
+        ("topk 5", lambda L, x: x.topk(5)[0], (f(512, 1000),)),
+        ("kthvalue 5", lambda L, x: x.kthvalue(5)[0], (f(512, 1000),)),
+        ("median", lambda L, x: x.median(-1)[0], (f(512, 1000),)),
+        ("argsort", lambda L, x: x.argsort(-1), (const(512, 1000),)),
+        ("norm, last axis", lambda L, x: L.T.linalg.vector_norm(x, dim=-1), (f(512, 1000),)),
+        ("normalize", lambda L, x: L.F.normalize(x, dim=-1), (f(512, 1000),)),
+        ("cumprod", lambda L, x: x.cumprod(-1), (f(512, 1000),)),
+        ("cummax", lambda L, x: x.cummax(-1)[0], (f(512, 1000),)),
+        ("flip", lambda L, x: x.flip(-1), (f(512, 1000),)),
+    ],
+    "Linear algebra, transforms, float64": [
+        ("qr 64x64", lambda L, x: L.T.linalg.qr(x)[1], (f(64, 64),)),
+        ("svdvals 64x64", lambda L, x: L.T.linalg.svdvals(x), (f(64, 64),)),
+        ("eigvalsh 64x64", lambda L, x: L.T.linalg.eigvalsh(x + x.mT), (f(64, 64),)),
+        ("inv 64x64", lambda L, x: L.T.linalg.inv(x), (f(64, 64),)),
+        ("cholesky 64x64", lambda L, x: L.T.linalg.cholesky(x @ x.mT + 64 * L.T.eye(64)), (f(64, 64),)),
+        ("lu_factor 64x64", lambda L, x: L.T.linalg.lu_factor(x)[0], (f(64, 64),)),
+        ("fft 512x1024", lambda L, x: L.T.fft.fft(x).real, (f(512, 1024),)),
+        ("rfft 512x1024", lambda L, x: L.T.fft.rfft(x).real, (f(512, 1024),)),
+        ("erf, float64, 1000x100", lambda L, x: L.T.erf(x), (double(1000, 100),)),
+        ("gelu, float64, 1000x100", lambda L, x: L.F.gelu(x), (double(1000, 100),)),
     ],
     "Indexing": [
         ("embedding 30000x128, 4096 rows", lambda L, i, w: L.F.embedding(i, w), (ints(30000, 4096), f(30000, 128))),
@@ -135,6 +206,7 @@ TABLES: dict[str, list[tuple[str, Op, tuple[Arg, ...]]]] = {
         ("x[rows]", lambda L, x, i: x[i], (f(1000, 64), ints(1000, 4096))),
         ("x[rows, columns]", lambda L, x, i, j: x[i, j], (f(1000, 64), ints(1000, 4096), ints(64, 4096))),
         ("x[mask]", lambda L, x, m: x[m], (f(1000, 100), mask(1000, 100))),
+        ("masked_fill, 1000x100", lambda L, x, m: x.masked_fill(m, -1.0), (f(1000, 100), mask(1000, 100))),
         ("x[:, 10:20]", lambda L, x: x[:, 10:20], (f(1000, 64),)),
         ("gather", lambda L, x, i: L.T.gather(x, 1, i), (f(1000, 64), ints(64, 1000, 16))),
         ("scatter_add, dim 0", lambda L, x, i, s: L.T.scatter_add(x, 0, i, s),
@@ -193,7 +265,8 @@ def with_backward(op: Op, arrays: list[Any], grads: list[bool], L: Library) -> R
     tensors = [L.tensor(array, grad=grad) for array, grad in zip(arrays, grads, strict=True)]
     wanted = [t for t, grad in zip(tensors, grads, strict=True) if grad]
     shape = tuple(op(L, *tensors).shape)
-    upstream = L.tensor(np.asarray(np.random.default_rng(99).standard_normal(shape), np.float32))
+    dtype = next(array.dtype for array, grad in zip(arrays, grads, strict=True) if grad)
+    upstream = L.tensor(np.asarray(np.random.default_rng(99).standard_normal(shape), dtype))
 
     def run() -> tuple[Any, ...]:
         for t in wanted:
