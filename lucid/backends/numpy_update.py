@@ -61,8 +61,8 @@ def _call(name: str, operands: tuple[str, ...], out: str, spare: list[str]) -> s
         name == "sign"
     ):  # np.sign branches on each element, which random signs make ten times slower; NaN gives 0 as in torch
         up, down = spare
-        steps = f"greater({operands[0]}, 0, out={up}); less({operands[0]}, 0, out={down}); x = {up}.view('i1')"
-        return f"{steps}; subtract(x, {down}.view('i1'), out=x); copyto({out}, x)"
+        steps = f"greater({operands[0]}, 0, {up}); less({operands[0]}, 0, {down}); x = {up}.view('i1')"
+        return f"{steps}; subtract(x, {down}.view('i1'), x); copyto({out}, x)"
     if name == "copy":
         return f"copyto({out}, {operands[0]})"
     if name == "where":
@@ -70,7 +70,8 @@ def _call(name: str, operands: tuple[str, ...], out: str, spare: list[str]) -> s
         return f"copyto({out}, {no}); copyto({out}, {yes}, where={mask})"
     if name not in UFUNCS:
         raise TypeError(f"optimizer rule: {name} is not available in an elementwise rule on NumPy")
-    return f"{name}({', '.join(operands)}, out={out})"
+    keyword = "out=" if name in ("maximum", "minimum") else ""  # NumPy deprecates it by position for these two
+    return f"{name}({', '.join(operands)}, {keyword}{out})"
 
 
 _kernels: dict[int, Kernel] = {}
@@ -192,22 +193,25 @@ class Layout:
             for chunk in self.chunks:
                 chunk.run(kernel, p, g, work, constants, grads)
         if self.alone:
-            work = _workspace(kernel, dtype, 0)[1]
-            size = BLOCK_BYTES // dtype.itemsize
-            fitting: dict[int, list[Any]] = {}
-            for i, p, state in self._flattened(params, states):
-                g = grads[i]
-                g = g.reshape(-1) if g.dtype == dtype else self._flat(g)
-                n = p.size
-                if n > size:
-                    self._cut([p, g, *state], work, constants)
-                else:
-                    part = fitting.get(n)
-                    if part is None:
-                        part = fitting[n] = [w[:n] for w in work]
-                    kernel.run(p, g, *state, *part, *constants)
+            self._run_alone(grads, self._flattened(params, states), _workspace(kernel, dtype, 0)[1], constants)
         for i in self.copied:
             self._copied([params[i], grads[i], *(column[i] for column in states)], constants)
+
+    def _run_alone(self, grads: Sequence[Any], rows: list[tuple], work: list[Any], constants: list[Any]) -> None:
+        """One parameter after the other, those larger than a block cut up."""
+        run, dtype, size = self.kernel.run, self.dtype, BLOCK_BYTES // self.dtype.itemsize
+        fitting: dict[int, list[Any]] = {}  # the rest of the arguments for parameters of one size
+        for i, p, state in rows:
+            g = grads[i]
+            g = g.reshape(-1) if g.dtype == dtype else self._flat(g)
+            n = p.size
+            if n > size:
+                self._cut([p, g, *state], work, constants)
+                continue
+            rest = fitting.get(n)
+            if rest is None:
+                rest = fitting[n] = [*(w[:n] for w in work), *constants]
+            run(p, g, *state, *rest)
 
     def _run_compiled(
         self,
