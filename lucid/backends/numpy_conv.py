@@ -78,8 +78,10 @@ def conv_input_grad(
     g = _channels_last(g)
     if not out.size or not g.size:
         out[...] = 0
-    elif compiled.wanted(g.dtype, g.size // g.shape[-1] * w.size, len(stride)) and not _skips(stride, dilation):
-        compiled.input_grad(g, w, out, stride, padding, dilation, groups)
+    elif compiled.wanted(g.dtype, g.size // g.shape[-1] * w.size, len(stride)) and compiled.input_grad(
+        g, w, out, stride, padding, dilation, groups
+    ):
+        pass
     elif _scatters(g, w, out, stride, dilation, groups):
         _scatter(g, w, out, stride, padding, dilation, groups)
     else:

@@ -159,7 +159,7 @@ def _forward_plan(q: Geometry) -> Plan:
 
     outs, each, taps = q.outs // q.groups, q.channels // q.groups, len(q.taps)
     vectors, lanes, masked = machine.tile_shape(q.outs if q.depthwise else outs, q.itemsize)
-    rows = machine.rows_per_tile()
+    rows = machine.rows_per_tile(lanes, q.itemsize)
     on = math.prod(q.target[0]) * q.outs
     where = _Layout(q, math.prod(q.places) * q.outs)
     at, to = _positions(q, where, rows)
@@ -186,17 +186,8 @@ def _forward_plan(q: Geometry) -> Plan:
     wo = np.arange(len(xo), dtype=np.int64) * (inner * width)
     run = machine.build("forward", rows, vectors, lanes, masked)
     p = _ints(*where.head(q, on), q.groups, outs, each, inner)
-    tables = (
-        at,
-        to,
-        _meet(q, where, rows, per_line),
-        xo,
-        wo,
-        wt,
-        _steps(q.turned, outs, each, q.filter),
-        p,
-        *where.tail,
-    )
+    steps = _steps(q.turned, outs, each, q.filter)
+    tables = at, to, _meet(q, where, rows, per_line), xo, wo, wt, steps, p, *where.tail
     init = q.groups * -(-outs // width) * width
     return Plan(run, tables, init * taps * each, where.work, init, q.outs, q.groups)
 
@@ -272,17 +263,65 @@ def _input_plans(
     return tuple(plans)
 
 
-def input_grad(g: ndarray, w: Any, out: ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> None:
-    """Fill contiguous ``out`` (N, *sizes, C)."""
-    line, planar = flat(g)
+def _scatters(sizes: tuple, places: tuple, outs: int, stride: tuple, padding: tuple, dilation: tuple) -> bool | None:
+    """Whether to add up the input gradient tap by tap: None means that there is no other way, nor that one.
+
+    A convolution of the padded gradient leaves lines of padding out, but along a line it multiplies with the zeros too;
+    adding up costs the loads and stores of a tile, as much as 6 of its ``outs`` steps. Both are needed for stride and dilation.
+    """
+    positive = all(low >= 0 and high >= 0 for low, high in padding)
+    if any(s > 1 and d > 1 for s, d in zip(stride, dilation, strict=True)):
+        return True if positive else None
+    wide = math.prod(stride) == 1 and sizes[-1] * outs > places[-1] * (outs + 6)
+    return wide and positive
+
+
+@functools.lru_cache(1024)
+def _scatter_plan(
+    images: int, itemsize: int, w: tuple, sizes: tuple, places: tuple, stride: tuple, padding: tuple, dilation: tuple,
+    groups: int,
+) -> Plan:  # fmt: skip
+    from . import machine
+
+    taps, each, outs = math.prod(w[2:]), w[1], w[0] // groups
+    channels = each * groups
+    q = _geometry(
+        (images, *sizes, channels), False, itemsize, w[0], groups, w[2:], stride, padding, dilation, places,
+        tuple(range(taps)), taps, True,
+    )  # fmt: skip
+    vectors, lanes, masked = machine.tile_shape(each, itemsize)
+    rows, where = machine.rows_per_tile(lanes, itemsize), _Layout(q, 1)
+    at, to = _full(rows, np.arange(math.prod(places), dtype=np.int64) * w[0], _grid(q.places, where.along))
+    p = _ints(images, math.prod(places) * w[0], where.xn, int(where.pads), channels, groups, outs, each)
+    sizes_, _, low, padded = where.tail
+    tables = (
+        at, to, _grid(q.kernel, where.across), _ints(0), _ints(*q.taps), _steps(True, each, outs, taps), p, sizes_, low, padded,
+    )  # fmt: skip
+    run = machine.build("scatter", rows, vectors, lanes, masked)
+    width = vectors * lanes
+    packed = groups * -(-each // width) * width * taps * outs
+    return Plan(run, tables, packed, where.image if where.pads else 0, 0, channels, groups)
+
+
+def input_grad(g: ndarray, w: Any, out: ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> bool:
+    """Fill contiguous ``out`` (N, *sizes, C); False where there is no compiled way."""
+    sizes, places, depthwise = out.shape[1:-1], g.shape[1:-1], groups == g.shape[-1] == out.shape[-1] > 1
+    scatters = _scatters(sizes, places, g.shape[-1] // groups, stride, padding, dilation)
+    if scatters is None:
+        return False
     filters, to = w.reshape(-1), out.reshape(-1)
-    for plan, target in _input_plans(
-        g.shape, planar, g.itemsize, w.shape, out.shape[1:-1], stride, padding, dilation, groups
-    ):
-        if plan is None:
+    if scatters and not (depthwise and math.prod(stride) == 1):
+        plan = _scatter_plan(len(g), g.itemsize, w.shape, sizes, places, stride, padding, dilation, groups)
+        work, packed = workspace("padded", (plan.work,), g.dtype), workspace("packed", (plan.packed,), g.dtype)
+        plan.run(np.ascontiguousarray(g).reshape(-1), filters, to, work, packed, *plan.tables)
+        return True
+    line, planar = flat(g)
+    for some, target in _input_plans(g.shape, planar, g.itemsize, w.shape, sizes, stride, padding, dilation, groups):
+        if some is None:
             out[:, *target] = 0
         else:
-            _run(plan, line, filters, None, to)
+            _run(some, line, filters, None, to)
+    return True
 
 
 @functools.lru_cache(1024)
@@ -313,7 +352,7 @@ def _weight_plan(
         p = _ints(*where.head(q, gn), inner, xk, len(at), wide, span)
         run = machine.build("depthwise_weight_grad", rows, 1, lanes, q.channels % lanes != 0)
         return Plan(run, (at, to, xo, wo, wt, p, *where.tail), len(at) * wide, where.work, 0, q.outs, groups)
-    rows, width = machine.rows_per_tile(), vectors * lanes
+    rows, width = machine.rows_per_tile(lanes, q.itemsize), vectors * lanes
     at = np.add.outer(reach, np.arange(each, dtype=np.int64)).reshape(-1)
     at = np.concatenate([at, np.zeros(-len(at) % rows, np.int64)])
     to = np.arange(len(at), dtype=np.int64) * width

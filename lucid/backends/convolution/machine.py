@@ -37,9 +37,12 @@ def registers() -> tuple[int, int]:
     return (64, 32) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (32, 16)
 
 
-def rows_per_tile() -> int:
-    """Rows of a tile two vectors wide: its sums, the two vectors and one factor fill half the registers or all but one."""
-    return 8 if registers()[1] == 32 else 6
+def rows_per_tile(lanes: int, itemsize: int) -> int:
+    """Rows of a tile two vectors wide: its sums fill half the registers, or all but three; of half a vector, half again as many."""
+    size, count = registers()
+    if count < 32:
+        return 6
+    return 12 if lanes * itemsize < size else 8
 
 
 class Vectors:
@@ -114,7 +117,7 @@ def make_tile(rows: int, vectors: int, lanes: int, spreads: bool, masks: str) ->
             for p in range(rows):
                 for v in range(vectors):
                     sums[p, v] = cgutils.alloca_once(builder, vec.type)
-                    start = vec.load(element(init, ioff, mul(keep, targets[p]), number(v * lanes)))
+                    start = vec.load(element(init, ioff, mul(keep, targets[p]), number(v * lanes)), writes[v])
                     builder.store(start, sums[p, v])
             with cgutils.for_range(builder, terms, intp=I64) as outer:
                 dx, dw = builder.load(element(xo, outer.index)), builder.load(element(wo, outer.index))
@@ -246,6 +249,33 @@ def forward(x, w, init, out, work, packed, at, to, meet, xo, wo, wt, steps, p, s
                     )  # fmt: skip
 
 
+def scatter(g, w, out, work, packed, at, to, xo, none, wt, steps, p, sizes, low, padded):  # type: ignore[no-untyped-def]
+    """The input gradient tap by tap: rows are positions of the output, each adds to the inputs that the tap met."""
+    images, gn, on, crops, c, groups, outs, each = p
+    pack(w, wt, steps, packed, groups, each, outs, WIDTH)
+    blocks, taps = (each + WIDTH - 1) // WIDTH, len(wt)
+    for n in range(images):
+        target, start = (work, 0) if crops else (out, n * on)
+        clear(target, start, padded[0] * padded[1] * padded[2] * c)
+        for k in range(groups):
+            for b in range(blocks):
+                for t in range(taps):
+                    filters = ((k * blocks + b) * taps + t) * outs * WIDTH
+                    first = start + xo[t] + k * each + b * WIDTH
+                    for i in range(0, len(at), ROWS):
+                        tile(
+                            g, at, i, n * gn + k * outs, packed, filters, target, first, 1,
+                            target, to, first, none, none, 1, outs, 1, WIDTH, each - b * WIDTH,
+                        )  # fmt: skip
+        if crops:
+            o = n * on
+            for d in range(sizes[0]):
+                for h in range(sizes[1]):
+                    line = (((d + low[0]) * padded[1] + h + low[1]) * padded[2] + low[2]) * c
+                    move(work, line, out, o, sizes[2] * c)  # type: ignore[call-arg]
+                    o += sizes[2] * c
+
+
 def weight_grad(x, g, total, out, work, at, to, xo, wo, wt, steps, p, sizes, strides, low, padded):  # type: ignore[no-untyped-def]
     """Patches, transposed, times the output's gradient: rows are taps and channels, the sum runs over positions."""
     blocks_n, images, xn, pads, gn, c, groups, outs, each, inner, xk, rows, span = p
@@ -319,8 +349,10 @@ def depthwise_weight_grad(x, g, total, out, work, at, to, xo, wo, wt, p, sizes, 
 
 ROWS = WIDTH = 0
 tile: Callable = make_tile(1, 1, 1, True, "")
-LOOPS = {f.__name__: f for f in (forward, weight_grad, depthwise, depthwise_weight_grad)}
-MASKS = {"forward": "out", "weight_grad": "in", "depthwise": "inout", "depthwise_weight_grad": "inout"}
+LOOPS = {f.__name__: f for f in (forward, scatter, weight_grad, depthwise, depthwise_weight_grad)}
+MASKS = {
+    "forward": "out", "scatter": "out", "weight_grad": "in", "depthwise": "inout", "depthwise_weight_grad": "inout",
+}  # fmt: skip
 
 
 @functools.cache
