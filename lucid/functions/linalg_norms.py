@@ -298,8 +298,8 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 
 
 @public(method=False, function=False)
-def vander(x: Tensor, N: int | None = None) -> Tensor:
-    """The powers ``x^0 ... x^(N-1)`` of each element, along a new last dimension.
+def vander(x: Tensor, N: int | None = None, increasing: bool = True) -> Tensor:
+    """The powers ``x^0 ... x^(N-1)`` of each element, along a new last dimension; in reverse without ``increasing``.
 
     >>> import lucid
     >>> lucid.linalg.vander(lucid.tensor([2, 3]), N=3)
@@ -318,7 +318,8 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     powers = ops.broadcast_to(x.unsqueeze(-1), (*x.shape, n - 1)).cumprod(-1)
     from .shaping import cat
 
-    return cat([ones.to(dtype), powers], -1)
+    out = cat([ones.to(dtype), powers], -1)
+    return out if increasing else out.flip(-1)  # type: ignore[attr-defined]
 
 
 def _vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:

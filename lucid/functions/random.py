@@ -108,9 +108,9 @@ def manual_seed(seed: int) -> Generator:
     return default_generator(Device("cpu"))
 
 
-def seed() -> int:
-    """Seed all generators from the clock; returns the seed."""
-    value = time.time_ns() % 2**63
+def seed(seed: int | None = None) -> int:
+    """Seed all generators from the clock (or with the number given); returns the seed."""
+    value = time.time_ns() % 2**63 if seed is None else int(seed)
     manual_seed(value)
     return value
 

@@ -23,17 +23,22 @@ CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, Flo
 SPECIAL: dict[str, Callable] = {}  # what lucid.special holds
 RETURN_TYPES: dict[str, Any] = {}  # what lucid.return_types holds
 # The array API's and NumPy's words for arguments that PyTorch names otherwise.
-SYNONYMS = {
-    "values": "other", "tensor_indices_or_sections": "indices_or_sections",
-    "axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "axes": "dims", "self": "input", "size": "shape",
-    "split_size": "split_size_or_sections",
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "axis": ("dim",), "keepdims": ("keepdim",), "x": ("input",), "a": ("input",), "axes": ("dims",), "self": ("input",), "size": ("shape",),
+    "split_size": ("split_size_or_sections",), "values": ("other", "input"), "tensor_indices_or_sections": ("indices_or_sections",),
+    "k": ("diagonal",), "padding": ("pad",), "indices": ("index",), "start_axis": ("start_dim",), "end_axis": ("end_dim",), "start": ("start_dim",),
+    "end": ("end_dim",), "sorted_seq": ("sorted_sequence",), "t1": ("tensor1",), "t2": ("tensor2",), "cond": ("condition",),
+    "dim0": ("axis0",), "dim1": ("axis1",), "exponent": ("other",),
 }  # fmt: skip
+# What Lucid calls the first and the second argument of a function of one or two tensors, whatever their names here.
+FIRST = {"input", "x", "a", "t", "A", "arr", "H", "p", "sequence", "v"}
+SECOND = {"other", "y", "b", "B", "q", "mat"}
 # What ``*dims`` and the like may also be called by: ``x.flip(dims=(0,))`` is ``x.flip(0)``.
 SPREAD = {
     "shape": ("shape", "size"),
     "sizes": ("size", "sizes"),
-    "dims": ("dims", "axis", "axes"),
-    "repeats": ("repeats",),
+    "dims": ("dims", "axis", "axes", "reps"),
+    "repeats": ("repeats", "dim"),
 }
 
 
@@ -67,7 +72,7 @@ def public(
     def decorate(f: Callable) -> Callable:
         code = f.__code__  # `inspect.signature` would be a third of the time that `import lucid` takes
         named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        accepted, first_name = set(named), named[0] if named else ""
+        accepted, first_name, second_name = set(named), *(*named[: code.co_argcount], "", "")[:2]
         takes_any = bool(code.co_flags & inspect.CO_VARARGS)
         spread = SPREAD.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ()) if takes_any else ()
 
@@ -86,10 +91,15 @@ def public(
                     args = (*first, *args, *(given if isinstance(given, tuple | list) else (given,)))
             for name in list(kwargs):
                 if name not in accepted:
-                    if SYNONYMS.get(name) in accepted:
-                        kwargs[SYNONYMS[name]] = kwargs.pop(name)
-                    elif name == "input" and not args and not takes_any:  # the first argument, whatever its name
+                    meant = [n for n in SYNONYMS.get(name, ()) if n in accepted and n not in kwargs]
+                    if meant:
+                        kwargs[meant[0]] = kwargs.pop(name)
+                    elif name in FIRST and not args and first_name not in kwargs and not takes_any:
                         kwargs[first_name] = kwargs.pop(name)
+                    elif (
+                        name in SECOND and len(args) < 2 and second_name and second_name not in kwargs and not takes_any
+                    ):
+                        kwargs[second_name] = kwargs.pop(name)
             if out and "out" in kwargs and "out" not in accepted:
                 target = kwargs.pop("out")
                 return (
