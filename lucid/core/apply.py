@@ -206,11 +206,11 @@ def _record(
         if category == dtypes.COMPLEX and op.holomorphic:
             op = op.conjugated()
     saved: Any = ()
-    if op.keeps_values or op.wants_shapes:
+    if op.keeps_values:
         keep, keep_out = op.kept(parents)
         saved = (*[v if k else None for v, k in zip(values, keep, strict=True)], out if keep_out else None)
-        if op.wants_shapes:
-            saved = (*saved, tuple([tuple(v.shape) for v in values]))
+    if op.wants_shapes:
+        saved = (*(saved or (None,) * (len(values) + 1)), tuple([tuple(v.shape) for v in values]))
     if mode is not None and mode.pack is not None and op.keeps_values:
         saved = Packed(mode.pack(saved, tensors))
     return make_node(op, parents, saved, params, () if type(out) is tuple else out.shape)

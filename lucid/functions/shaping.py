@@ -360,6 +360,9 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
             [0., 1., 1.]])
     """
     items = _sequence(tensors, "cat")
+    shapes = [x.value.shape for x in items]
+    if len(shapes[0]) > 1 and shapes.count(shapes[0]) == len(shapes):
+        return shape_ops.concat(items, dim_arg(dim, len(shapes[0]), "cat"))
     solid = [x for x in items if tuple(x.value.shape) != (0,)] or items[:1]  # PyTorch lets empty 1-D tensors through
     first = tuple(solid[0].value.shape)
     if not first:
