@@ -432,3 +432,20 @@ def test_parameter_shares_memory_and_is_a_leaf():
     assert type(copy.deepcopy(p)) is nn.Parameter and type(p * 1) is lucid.Tensor
     assert np.shares_memory(p.detach().numpy(), t.numpy())
     assert type(pickle.loads(pickle.dumps(nn.Buffer(t)))) is nn.Buffer
+
+
+def test_a_copy_of_a_model_has_no_gradients():
+    m = nn.Linear(2, 1)
+    m(lucid.ones(1, 2)).sum().backward()
+    m.weight.tag = "mine"
+    again = copy.deepcopy(m)
+    assert again.weight.grad is None and m.weight.grad is not None and again.weight.tag == "mine"
+    tied = nn.Sequential(m, m)
+    again = copy.deepcopy(tied)
+    assert again[0] is again[1] and again[0].weight is again[1].weight
+
+
+def test_a_lazy_parameter_has_no_size_yet():
+    for wrong in (RuntimeError, ValueError):  # torch raises the one for shape, the other for numel
+        with pytest.raises(wrong, match="uninitialized"):
+            nn.LazyLinear(3).weight.numel()

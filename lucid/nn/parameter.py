@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.dtypes import FLOAT
+from ..core.errors import ShapeError
 from ..core.graph import Leaf
 from ..core.tensor import Tensor, as_tensor, new_tensor
 
@@ -49,6 +50,11 @@ class Parameter(Tensor):
     def __init__(self, data: Any = None, requires_grad: bool = True):
         pass  # done in __new__
 
+    def __deepcopy__(self, memo: dict) -> Parameter:
+        made = super().__deepcopy__(memo)
+        made.grad = None  # as PyTorch does: copies of a model start without gradients
+        return made  # type: ignore[return-value]
+
 
 class Buffer(Tensor):
     """A tensor that belongs to a Module's state but is not learned; registered when assigned to it.
@@ -92,7 +98,7 @@ class _Uninitialized:
 
     @property
     def shape(self) -> Any:
-        raise RuntimeError(
+        raise ShapeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
             "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. "
             "Call `forward` to initialize the parameters before accessing their attributes."

@@ -35,6 +35,7 @@ class Module(Conversion, StateDict):
     """
 
     training: bool
+    dump_patches: bool = False
     call_super_init: bool = False
 
     def __init__(self, *args: Any, **kwargs: Any):
