@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.metadata
 import importlib.util
@@ -49,19 +50,47 @@ def has_package(name: str) -> bool:
 
 @functools.cache
 def cuda_fault() -> str | None:
-    """Why CUDA cannot be used, with the command that helps; None if it can."""
-    if not has_package("lucid.backends.cupy_"):
-        return "this version of lucid has no CuPy backend yet"
+    """Why CUDA cannot be used, in one line with the command that helps; None if it can."""
     if not has_package("cupy"):
         return "CuPy is not installed: pip install lucid[cuda]"
+    wheels = [name for name in ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x") if _version(name)]
+    if len(wheels) > 1:
+        return f"several CuPy packages are installed, of which only one may be: pip uninstall {' '.join(wheels[:-1])}"
     try:
         import cupy
 
         if not cupy.cuda.is_available():
-            return "CuPy finds no CUDA device or driver: check nvidia-smi"
+            return _driver_fault((wheels or ["cupy"])[0])
+        if getattr(cupy, "__file__", None):  # the imitation of lucid.testing has none, and needs no libraries
+            from cupy_backends.cuda.libs import cublas, nvrtc  # noqa: F401
     except ImportError as problem:
-        return f"CuPy does not import ({problem}): install the wheel of your CUDA version, cupy-cuda12x or cupy-cuda13x"
+        wheel = (wheels or ["cupy-cuda13x"])[0]
+        return f"CUDA's libraries are missing ({str(problem).splitlines()[0]}): pip install '{wheel}[ctk]'"
     return None
+
+
+def _driver_fault(wheel: str) -> str:
+    """Why CuPy finds no device, from what the driver says of itself."""
+    version = _driver_version()
+    if version is None:
+        return "no NVIDIA driver was found: install one, then nvidia-smi lists the devices"
+    driver, built = version // 1000, {"cupy-cuda11x": 11, "cupy-cuda12x": 12, "cupy-cuda13x": 13}.get(wheel)
+    if built is not None and driver < built:
+        return (
+            f"the driver is for CUDA {driver}.{version % 1000 // 10} and {wheel} needs {built}: "
+            f"pip uninstall {wheel}; pip install lucid[cuda{driver}], or update the driver"
+        )
+    return "CuPy finds no CUDA device: nvidia-smi lists what the driver sees, CUDA_VISIBLE_DEVICES may hide it"
+
+
+def _driver_version() -> int | None:
+    """What the driver supports, as 12040 for CUDA 12.4; None without a driver."""
+    try:
+        library = ctypes.CDLL("nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1")
+        version = ctypes.c_int()
+        return version.value if library.cuDriverGetVersion(ctypes.byref(version)) == 0 else None
+    except (OSError, AttributeError):
+        return None
 
 
 def mlx_fault() -> str | None:
@@ -83,7 +112,7 @@ def available() -> Catalogue:
     return Catalogue(
         (
             Status("cpu", "numpy", _version("numpy"), True, "", {"float64": True, "complex128": True, "bfloat16": has_package("ml_dtypes")}),
-            Status("cuda", "cupy", _version("cupy-cuda13x", "cupy-cuda12x", "cupy"), cuda is None, cuda or "", {"float64": True, "complex128": True}),
+            Status("cuda", "cupy", _version("cupy-cuda13x", "cupy-cuda12x", "cupy"), cuda is None, cuda or "", {"float64": True, "complex128": True, "bfloat16": has_package("ml_dtypes")}),
             Status(
                 "mlx", "mlx", _version("mlx"), mlx is None, mlx or ("Apple GPU" if metal else "CPU build"),
                 {"float64": not metal, "complex128": False, "bfloat16": True},
