@@ -57,6 +57,12 @@ REFERENCES = {
                            "Prodigy", {"use_bias_correction": True, "safeguard_warmup": True, "d0": 1e-2}),
     "DAdaptAdam": ("DAdaptAdam", {"weight_decay": 0.1, "d0": 1e-3}, "dadaptation", "DAdaptAdam", {"weight_decay": 0.1, "d0": 1e-3}),
     "DAdaptSGD": ("DAdaptSGD", {"momentum": 0.5, "d0": 1e-3}, "dadaptation", "DAdaptSGD", {"momentum": 0.5, "d0": 1e-3}),
+    "DAdaptSGD, decay": ("DAdaptSGD", {"momentum": 0.5, "weight_decay": 0.1, "d0": 1e-3}, "dadaptation", "DAdaptSGD",
+                         {"momentum": 0.5, "weight_decay": 0.1, "d0": 1e-3}),
+    "Prodigy, L2": ("Prodigy", {"weight_decay": 0.1, "decouple": False, "beta3": 0.9, "d_coef": 2.0, "growth_rate": 1.05}, "prodigyopt",
+                    "Prodigy", {"weight_decay": 0.1, "decouple": False, "beta3": 0.9, "d_coef": 2.0, "growth_rate": 1.05}),
+    "DAdaptAdam, decoupled": ("DAdaptAdam", {"weight_decay": 0.1, "decouple": True, "use_bias_correction": True, "d0": 1e-3}, "dadaptation",
+                              "DAdaptAdam", {"weight_decay": 0.1, "decouple": True, "use_bias_correction": True, "d0": 1e-3}),
     "Lookahead": ("Lookahead", {"k": 3}, "pytorch_optimizer", "Lookahead", {"k": 3}),
     "SAM": ("SAM", {"rho": 0.1}, "pytorch_optimizer", "SAM", {"rho": 0.1}),
 }  # fmt: skip
@@ -159,6 +165,9 @@ RECORDED = {
     "Prodigy, corrected": [0.2896154053405204, 1.2264152080414432],
     "DAdaptAdam": [0.3035266727787127, -0.12780140991793165],
     "DAdaptSGD": [0.5744714242816433, 0.5958473269465927],
+    "DAdaptSGD, decay": [0.5344203912740305, 0.5454947890929119],
+    "Prodigy, L2": [0.4992797482057275, 1.4991578897038995],
+    "DAdaptAdam, decoupled": [0.6054915843544064, 0.09518900803461114],
     "Lookahead": [0.13135179256350216, 0.2167137471808078],
     "SAM": [0.16691766768697883, 0.16922260113541093],
 }  # fmt: skip

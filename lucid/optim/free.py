@@ -40,11 +40,13 @@ class _Estimating(RuleOptimizer):
         raise NotImplementedError
 
     def _each(self) -> Iterator[tuple[dict[str, Any], Tensor, dict[str, Tensor], Any, Any]]:
-        """Group, parameter, state, table and gradient (negated to maximize) of all parameters that have one."""
+        """Group, parameter, state, table and gradient (negated to maximize, with L2 decay) of all that have one."""
         for group in self.param_groups:
+            decay = 0.0 if group.get("decouple") else float(group["weight_decay"])
             for p in group["params"]:
                 if p.grad is not None:
                     g = -p.grad.value if group["maximize"] else p.grad.value
+                    g = g + decay * p.value if decay else g
                     yield group, p, self._entry(p, group)[0], backend_of(p.value).table, g
 
     def _sweep(self, rule: Callable, rows: list[tuple[Tensor, Any, list[Tensor]]], **numbers: Any) -> None:
@@ -121,8 +123,6 @@ class Prodigy(_AdaptedAdam):
         rate = d * lr * (math.sqrt(1 - b2**k) / (1 - b1**k) if first["use_bias_correction"] else 1.0)
         rows, terms = [], []
         for group, p, entry, xp, g in self._each():
-            if group["weight_decay"] != 0 and not group["decouple"]:
-                g = g + float(group["weight_decay"]) * p.value
             if float(group["lr"]) > 0:
                 rows.append((entry["s"], g, [entry["exp_avg"], entry["exp_avg_sq"]]))
                 terms.append((xp, entry["s"], xp.sum(g * (entry["p0"].value - p.value))))
@@ -175,9 +175,7 @@ class DAdaptAdam(_AdaptedAdam):
         b3 = math.sqrt(b2)
         rate = d * lr * (math.sqrt(1 - b2**k) / (1 - b1**k) if first["use_bias_correction"] else 1.0)
         gathered, length, rows = 0.0, 0.0, []
-        for group, p, entry, xp, g in self._each():
-            if group["weight_decay"] != 0 and not group["decouple"]:
-                g = g + float(group["weight_decay"]) * p.value
+        for group, _, entry, xp, g in self._each():
             if float(group["lr"]) > 0:
                 direction = entry["s"].value / (xp.sqrt(entry["exp_avg_sq"].value) + float(group["eps"]))
                 gathered += rate * float(xp.sum(g * direction))
@@ -226,14 +224,13 @@ class DAdaptSGD(_Estimating):
         first = self.param_groups[0]
         d, size, numerator = first["d"], first["g0_norm"], first["numerator_weighted"]
         if first["k"] == 0:
-            size = math.sqrt(sum(float(xp.sum(g * g)) for group, _, _, xp, g in self._each() if float(group["lr"]) > 0))
+            first_gradients = [(xp, p.grad.value) for group, p, _, xp, _ in self._each() if float(group["lr"]) > 0]  # type: ignore[union-attr]
+            size = math.sqrt(sum(float(xp.sum(g * g)) for xp, g in first_gradients))  # without the decay
         if size == 0:
             return
         rate, length = d * lr / size, 0.0
         rows: list[tuple[Tensor, Any, list[Tensor]]] = []
-        for group, p, entry, xp, g in self._each():
-            if group["weight_decay"] != 0:
-                g = g + float(group["weight_decay"]) * p.value
+        for group, _, entry, xp, g in self._each():
             if float(group["lr"]) > 0:
                 numerator += rate * float(xp.sum(g * entry["s"].value))
                 rows.append((entry["s"], g, []))
