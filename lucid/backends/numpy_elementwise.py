@@ -49,9 +49,17 @@ def relu_grad(g: Any, x: Any) -> Any:
     if g.size < 1024 or g.dtype.kind != "f" or g.shape != x.shape:
         return np.where(x <= 0, np.zeros((), g.dtype), g)
     whole = _SIGNED[g.dtype.itemsize]
-    bits = np.subtract((x <= 0).view(np.int8), 1).astype(whole)  # 0 where off, else all ones
-    np.bitwise_and(bits, g.view(whole), bits)
-    return bits.view(g.dtype)
+    if g.size <= 4 * _BLOCK or not (g.flags.c_contiguous and x.flags.c_contiguous):
+        bits = np.subtract((x <= 0).view(np.int8), 1).astype(whole)  # 0 where off, else all ones
+        np.bitwise_and(bits, g.view(whole), bits)
+        return bits.view(g.dtype)
+    out = np.empty(g.shape, g.dtype)
+    flat, values, signs = out.reshape(-1).view(whole), g.reshape(-1).view(whole), x.reshape(-1)
+    for i in range(0, g.size, _BLOCK):
+        part = flat[i : i + _BLOCK]
+        part[...] = np.subtract((signs[i : i + _BLOCK] <= 0).view(np.int8), 1)
+        np.bitwise_and(part, values[i : i + _BLOCK], part)
+    return out
 
 
 def sigmoid(x: Any) -> Any:

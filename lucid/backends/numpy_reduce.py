@@ -249,11 +249,12 @@ def log_sum_rows(x: Any) -> Any:
     """``log(sum(exp(row)))`` of each row of logits (not all -inf)."""
     if _is_safe(x):
         return np.log(np.dot(np.exp(x), np.ones(x.shape[1], x.dtype)))
-    top = np.maximum.reduce(x, 1, None, None, True)
-    e = np.subtract(x, top)
-    np.exp(e, e)
-    out = np.log(np.dot(e, np.ones(x.shape[1], x.dtype)))
-    out += top[:, 0]
+    with np.errstate(all="ignore"):
+        top = np.maximum.reduce(x, 1, None, None, True)
+        e = np.subtract(x, top)
+        np.exp(e, e)
+        out = np.log(np.dot(e, np.ones(x.shape[1], x.dtype)))
+        out += top[:, 0]
     return out
 
 
