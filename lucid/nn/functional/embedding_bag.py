@@ -56,6 +56,8 @@ def embedding_bag(
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences"
             )
         bags, each = input.shape
+        if each and mode != "max" and padding_idx is None:  # bags of one size need no scattering
+            return _even(input, weight, max_norm, norm_type, scale_grad_by_freq, mode, per_sample_weights)
         starts = [i * each for i in range(bags)]
         ends = [(i + 1) * each for i in range(bags)]
         flat = input.reshape(-1)  # type: ignore[attr-defined]
@@ -81,10 +83,7 @@ def embedding_bag(
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
 
-    try:
-        rows = embedding(flat, weight, None, max_norm, norm_type, scale_grad_by_freq)
-    except IndexError as error:  # PyTorch's type here
-        raise RuntimeError(*error.args) from None
+    rows = _rows(flat, weight, max_norm, norm_type, scale_grad_by_freq)
     which = as_tensor(
         [b for b, (start, end) in enumerate(zip(starts, ends, strict=True)) for _ in range(start, end)],
         dtype=dtypes.int64,
@@ -106,3 +105,26 @@ def embedding_bag(
         return total
     sizes = which.bincount(minlength=len(starts)).clamp(min=1).to(weight.dtype)  # type: ignore[attr-defined]
     return total / sizes.unsqueeze(1)
+
+
+def _rows(input: Tensor, weight: Tensor, max_norm: float | None, norm_type: float, by_frequency: bool) -> Tensor:
+    try:
+        return embedding(input, weight, None, max_norm, norm_type, by_frequency)
+    except IndexError as error:  # PyTorch's type here
+        raise RuntimeError(*error.args) from None
+
+
+def _even(
+    input: Tensor,
+    weight: Tensor,
+    max_norm: float | None,
+    norm_type: float,
+    by_frequency: bool,
+    mode: str,
+    scales: Tensor | None,
+) -> Tensor:
+    """Sums or means of bags that have the same size."""
+    rows = _rows(input, weight, max_norm, norm_type, by_frequency)
+    if scales is not None:
+        rows = rows * scales.unsqueeze(-1)  # type: ignore[attr-defined, operator]
+    return rows.sum(1) if mode == "sum" else rows.mean(1)  # type: ignore[attr-defined]
