@@ -68,6 +68,8 @@ def _blocked(f: Callable, *arrays: Any) -> Any:
 
 
 def leaky_relu(x: Any, slope: float) -> Any:
+    if is_half(x):
+        return leaky_relu(x.astype(F32), slope).astype(x.dtype)
     below = np.multiply(x, slope)
     if not 0 <= slope <= 1:
         return np.where(x > 0, x, below)
@@ -230,7 +232,7 @@ def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
 
 
 def hardtanh(x: Any, low: float, high: float) -> Any:
-    return np.clip(x, low, high)
+    return np.clip(x, low, high).astype(x.dtype, copy=False)
 
 
 def hardtanh_grad(g: Any, x: Any, low: float, high: float) -> Any:

@@ -21,7 +21,7 @@ rule(
     "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor",
     "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift",
     "bitwise_invert", "isnan", "isinf", "isfinite", "signbit", "copy", "isposinf", "isneginf", "gcd", "lcm",
-    "heaviside", "nextafter", "fmax", "fmin", "module_boundary",
+    "heaviside", "nextafter", "fmax", "fmin", "module_boundary", "real", "imag", "view_as_real", "view_as_complex", "frexp_exponent",
 )(elementwise)  # fmt: skip
 
 
@@ -104,6 +104,12 @@ def _shifted_axes(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool]
     if "shape" in named:
         named["shape"] = (size, *named["shape"])
     return apply(op, everything, tuple(named.values()))
+
+
+@rule("fft_c2c", "fft_r2c", "fft_c2r")
+def _fourier(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    axes, *rest = params
+    return apply(op, xs, (tuple(a % (xs[0].ndim - 1) + 1 for a in axes), *rest))
 
 
 @rule("take_along_axis", "scatter_add", "put_along_axis")

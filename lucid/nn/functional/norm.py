@@ -179,7 +179,11 @@ def rms_norm(
     """``x / sqrt(mean(x^2) + eps) * weight`` over the last dimensions; eps None is the dtype's own. Zhang and Sennrich, 2019."""
     axes = _normalized_axes("rms_norm", input, normalized_shape, weight=weight)
     eps = dtypes.finfo(input.dtype).eps if eps is None else eps
-    out = input * ops.rsqrt(ops.mean(ops.square(input), axes, True) + eps)  # type: ignore[operator]
+    if input.dtype in (dtypes.float16, dtypes.bfloat16):  # squares overflow in half precision: as PyTorch, in float32
+        wide = input.to(dtypes.float32)  # type: ignore[attr-defined]
+        out = (wide * ops.rsqrt(ops.mean(ops.square(wide), axes, True) + eps)).to(input.dtype)
+    else:
+        out = input * ops.rsqrt(ops.mean(ops.square(input), axes, True) + eps)  # type: ignore[operator]
     return out if weight is None else out * weight
 
 
