@@ -137,6 +137,27 @@ def test_a_resumed_run_is_the_same_to_the_bit(name, how):
         assert (p.detach().numpy() == q.detach().numpy()).all()
 
 
+@pytest.mark.parametrize(
+    "name", [n for n in CONFIGS if "maximize" in inspect.signature(getattr(lucid.optim, n)).parameters]
+)
+def test_maximizing_is_minimizing_with_the_gradient_turned_round(name):
+    gradients = np.random.default_rng(4).standard_normal((9, 24))
+    found = []
+    for sign in (1.0, -1.0):
+        params = start(name)
+        extra = {"seed": 3} if name == "SGLD" else {}
+        opt = getattr(lucid.optim, name)(params, **CONFIGS[name], **extra, maximize=sign > 0)
+        if hasattr(opt, "train"):
+            opt.train()
+        for row in gradients:
+            for p in params:
+                p.grad = lucid.tensor(sign * row[: p.numel()].reshape(tuple(p.shape)))
+            opt.step(*[lambda sign=sign, row=row: lucid.tensor(sign * row[0])] if name == "Rprop" else [])
+        found.append([p.detach().numpy() for p in params])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
 VALUES = {"weight_decay": 0.1, "momentum": 0.7, "dampening": 0.3, "scaling": 3.0, "nesterov_momentum": 0.2, "lr_decay": 0.1, "clamp": 2.0,
           "initial_accumulator_value": 0.3, "update_freq": 2, "warmup_steps": 4, "adjust_lr_fn": "match_rms_adamw", "temperature": 0.3,
           "growth_rate": 1.02, "beta3": 0.9, "t_alpha_beta3": 5, "shampoo_beta": 0.8, "root": 3}  # fmt: skip
