@@ -167,16 +167,8 @@ def _forward_plan(q: Geometry) -> Plan:
     if q.depthwise:
         xo, wo = _grid(q.kernel, where.across), np.arange(taps, dtype=np.int64) * q.channels
         run = machine.build("depthwise", rows, 1, lanes, q.channels % lanes != 0)
-        tables = (
-            at,
-            to,
-            _meet(q, where, rows, q.kernel[2]),
-            xo,
-            wo,
-            wt,
-            _ints(*where.head(q, on), q.filter),
-            *where.tail,
-        )
+        meet, p = _meet(q, where, rows, q.kernel[2]), _ints(*where.head(q, on), q.filter)
+        tables: tuple = at, to, meet, xo, wo, wt, p, *where.tail
         return Plan(run, tables, taps * q.channels, where.work, -(-q.channels // lanes) * lanes, q.outs, 1)
     width = vectors * lanes
     if q.groups == 1 and q.dilation[2] == 1:  # neighbouring taps of a row are one run of memory

@@ -256,7 +256,7 @@ def scatter(g, w, out, work, packed, at, to, xo, none, wt, steps, p, sizes, low,
     blocks, taps = (each + WIDTH - 1) // WIDTH, len(wt)
     for n in range(images):
         target, start = (work, 0) if crops else (out, n * on)
-        clear(target, start, padded[0] * padded[1] * padded[2] * c)
+        clear(target, start, padded[0] * padded[1] * padded[2] * c)  # type: ignore[call-arg]
         for k in range(groups):
             for b in range(blocks):
                 for t in range(taps):
