@@ -28,7 +28,7 @@ _fault = cuda_fault()
 if _fault is not None:
     raise RuntimeError(f"device 'cuda' is not available: {_fault}")
 
-import cupy as cp
+import cupy as cp  # noqa: E402  (what is missing must be said first)
 
 ndarray = cp.ndarray
 
@@ -191,7 +191,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 
 SKIPPED = {
     "native", "backend", "check", "add_at", "flag", "raise_faults", "through_host", "elementwise", "reduction", "literal",
-    "wide", "wide_mean", "wide_logsumexp", "apply", "arguments", "parameters", "split", "volume", "flat", "over_window",
+    "wide", "wide_mean", "wide_sum", "wide_logsumexp", "mapped_sum", "computes", "apply", "arguments", "parameters", "split", "volume", "flat", "over_window",
     "over_places", "names",
 }  # fmt: skip
 

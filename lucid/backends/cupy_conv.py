@@ -240,6 +240,9 @@ def _depthwise_weights(x: Any, g: Any, kernel: tuple, given: list[int]) -> Any:
 
 
 def channel_sum(x: Any) -> Any:
-    from .cupy_reduce import sum as total
+    """Pixels first, then images: a reduction over both would use one block of threads per channel."""
+    from .cupy_reduce import wide_sum
 
-    return total(x, (0, *range(2, x.ndim)))
+    if x.dtype.kind not in "fV":
+        return cp.sum(x, (0, *range(2, x.ndim)))
+    return wide_sum("sum", "T x", "(W)x", (0, *range(2, x.ndim)), x).reshape(-1).astype(x.dtype, copy=False)

@@ -59,7 +59,11 @@ def reduction(
     name: str, inputs: str, outputs: str, each: str, combine: str, last: str, start: str, computes_in: str = "float",
     preamble: str = "", carries: str | None = None,
 ) -> cp.ReductionKernel:  # fmt: skip
-    """CuPy's reduction of this source; ``carries`` is the C type of the running value."""
+    """CuPy's reduction of this source; ``carries`` is the C type of the running value.
+
+    ``last`` must be one expression, and with one input ``x`` and one output ``y`` those letters must occur nowhere else in
+    ``each`` and ``last``: CuPy puts the first in parentheses and, for its CUB path, replaces the others as text.
+    """
     return cp.ReductionKernel(
         inputs, outputs, each, combine, last, start, f"lucid_{name}", reduce_type=carries or computes_in,
         preamble=f"typedef {computes_in} W;\n{preamble}",

@@ -11,27 +11,15 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from .cupy_fuse import elementwise, reduction, wide
+from .cupy_fuse import elementwise, wide
 from .cupy_index import INSIDE, flag
-from .cupy_reduce import wide_logsumexp, wide_mean
-
-
-def _kind(x: Any) -> str:
-    return "float64" if wide(x.dtype) == "double" else "float32"
-
-
-def _sum(name: str, inputs: str, each: str, last: str, axis: Any, x: Any, *others: Any) -> Any:
-    """The sum of an expression with sizes 1, in the type that kernels compute in; the count is the last input."""
-    return reduction(name, inputs, f"{_kind(x)} y", each, "a + b", last, "0", wide(x.dtype))(
-        x, *others, axis=tuple(axis), keepdims=True
-    )
+from .cupy_reduce import wide_logsumexp, wide_mean, wide_sum
 
 
 def _moments(x: Any, axis: Any) -> tuple[Any, Any]:
     mean = wide_mean(x, axis)
-    n = float(math.prod(x.shape[a] for a in axis))
     each = "((W)x - (W)m) * ((W)x - (W)m)"
-    return mean, _sum("variance", "T x, M m, float64 len", each, "y = a / (W)len", axis, x, mean, n)
+    return mean, wide_sum("variance", "T x, M m", each, axis, x, mean) / float(math.prod(x.shape[a] for a in axis))
 
 
 def standardize(x: Any, axis: Any, eps: float) -> tuple:
@@ -55,8 +43,8 @@ def normalize(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
 def standardize_grad(g: Any, hat: Any, scale: Any, axis: Any) -> Any:
     """``scale * (g - mean(g) - hat * mean(g * hat))``."""
     n = float(math.prod(hat.shape[a] for a in axis))
-    mean_g = _sum("mean_of", "T x, float64 len", "(W)x", "y = a / (W)len", axis, g, n)
-    along = _sum("mean_along", "T x, T h, float64 len", "(W)x * (W)h", "y = a / (W)len", axis, g, hat, n)
+    mean_g = wide_sum("sum", "T x", "(W)x", axis, g) / n
+    along = wide_sum("dot", "T x, T z", "(W)x * (W)z", axis, g, hat) / n
     body = "y = (T)((W)s * ((W)g - (W)m - (W)h * (W)a))"
     return elementwise("standardize_grad", "T g, T h, S s, M m, M a", "T y", body, wide(g.dtype))(
         g, hat, scale, mean_g, along
@@ -69,18 +57,17 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
     n = float(math.prod(x.shape[a] for a in axis))
     lead = x.ndim - w.ndim
     over = (*range(lead), *(i + lead for i, size in enumerate(w.shape) if size == 1 and x.shape[i + lead] != 1))
-    inputs = "T x, T g, T w, A m, S s, float64 len"
-    shift = _sum("norm_shift", inputs, "(W)g * (W)w", "y = a / (W)len", axis, x, g, w, mean, scale, n)
+    shift = wide_sum("dot", "T x, T z", "(W)x * (W)z", axis, g, w) / n
     each = "(W)g * (W)w * ((W)x - (W)m) * (W)s"
-    along = _sum("norm_along", inputs, each, "y = a / (W)len", axis, x, g, w, mean, scale, n)
+    along = wide_sum("along", "T x, T g, T w, A m, S s", each, axis, x, g, w, mean, scale) / n
     body = "y = (T)((W)s * ((W)g * (W)w - (W)c - ((W)x - (W)m) * (W)s * (W)a))"
     to_x = elementwise("normalize_grad", "T x, T g, T w, A m, S s, M c, M a", "T y", body, wide(x.dtype))(
         x, g, w, mean, scale, shift, along
     )
     if over:
         each = "(W)g * ((W)x - (W)m) * (W)s"
-        to_w = _sum("norm_to_w", "T x, T g, A m, S s", each, "y = a", over, x, g, mean, scale)
-        to_b = _sum("norm_to_b", "T x", "(W)x", "y = a", over, g)
+        to_w = wide_sum("to_w", "T x, T g, A m, S s", each, over, x, g, mean, scale)
+        to_b = wide_sum("sum", "T x", "(W)x", over, g)
     else:
         to_w, to_b = g * (x - mean) * scale, g.copy()
     return to_x, to_w.reshape(w.shape).astype(x.dtype, copy=False), to_b.reshape(w.shape).astype(x.dtype, copy=False)

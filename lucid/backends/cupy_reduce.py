@@ -54,6 +54,10 @@ def var(x: Any, axis: Any, correction: float, keepdims: bool = False) -> Any:
     if x.dtype.kind == "c":
         centred = cp.absolute(x - mean(x, axis, True))
         return cp.sum(centred * centred, _axis(axis), None, None, keepdims) / free
+    each = "((W)x - (W)m) * ((W)x - (W)m)"
+    if x.size > LARGE and _count(x, axis) == x.size:
+        total = mapped_sum("var", "T x, M m", each, x, wide_mean(x, axis)) / free
+        return total.reshape((1,) * x.ndim if keepdims else ()).astype(x.dtype, copy=False)
     return reduction(
         "var", "T x, M m, float64 len", "T y", "((W)x - (W)m) * ((W)x - (W)m)", "a + b", "y = (T)(a / (W)len)", "0", wide(x.dtype),
     )(x, wide_mean(x, axis), free, axis=_axis(axis), keepdims=keepdims)  # fmt: skip
@@ -61,10 +65,24 @@ def var(x: Any, axis: Any, correction: float, keepdims: bool = False) -> Any:
 
 def wide_mean(x: Any, axis: Any) -> Any:
     """The mean with sizes 1, in the type that kernels compute in."""
-    kind = "float64" if wide(x.dtype) == "double" else "float32"
-    return reduction(
-        "wide_mean", "T x, float64 len", f"{kind} y", "(W)x", "a + b", "y = a / (W)len", "0", wide(x.dtype)
-    )(x, float(_count(x, axis)), axis=_axis(axis), keepdims=True)
+    return wide_sum("mean", "T x", "(W)x", axis, x) / float(_count(x, axis))
+
+
+def wide_sum(name: str, inputs: str, each: str, axis: Any, x: Any, *others: Any) -> Any:
+    """The sum of an expression with sizes 1, in the type that kernels compute in.
+
+    Over the batch and the pixels of (N, C, ...) in two steps, for the same reason as ``LARGE``: rows first, then the batch.
+    """
+    computes_in = wide(x.dtype)
+    kind = "float64" if computes_in == "double" else "float32"
+    axis = (
+        tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(a % x.ndim for a in axis)
+    )
+    kernel = reduction(f"wide_{name}", inputs, f"{kind} y", each, "a + b", "y = a", "0", computes_in)
+    if x.size > LARGE and 0 in axis and 1 < len(axis):
+        part = kernel(x, *others, axis=tuple(a for a in axis if a), keepdims=True)
+        return cp.sum(part, 0, None, None, True)
+    return kernel(x, *others, axis=axis, keepdims=True)
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
@@ -232,7 +250,7 @@ def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:
 def wide_logsumexp(x: Any, axis: Any) -> Any:
     """The same with sizes 1, in the type that kernels compute in; NaN where it is infinite, as a shifted row would be."""
     kind = "float64" if wide(x.dtype) == "double" else "float32"
-    last = "const W l = a.top + log(a.total); y = a.total < 0 ? -(W)(1e300 * 1e300) : l + (l - l)"
+    last = "y = a.total < 0 ? -(W)(1e300 * 1e300) : a.top + log(a.total) + (a.top - a.top)"
     return reduction(
         "wide_logsumexp", "T x", f"{kind} y", "Pair((W)x, (W)1)", "together(a, b)", last, "Pair()", wide(x.dtype), PAIR, "Pair"
     )(x, axis=_axis(axis), keepdims=True)  # fmt: skip
@@ -253,19 +271,9 @@ def log_softmax(x: Any, axis: int) -> Any:
     )
 
 
-def _wide_sum(each: str, name: str, axis: Any, *arrays: Any) -> Any:
-    """The sum of an expression of x0, x1, ... with sizes 1, in the type that kernels compute in."""
-    computes_in = wide(arrays[0].dtype)
-    kind = "float64" if computes_in == "double" else "float32"
-    inputs = ", ".join(f"T x{k}" for k in range(len(arrays)))
-    return reduction(name, inputs, f"{kind} y", each, "a + b", "y = a", "0", computes_in)(
-        *arrays, axis=_axis(axis), keepdims=True
-    )
-
-
 def softmax_grad(g: Any, out: Any, axis: int) -> Any:
     """``out * (g - sum(g * out))``."""
-    total = _wide_sum("(W)x0 * (W)x1", "softmax_dot", axis, g, out)
+    total = wide_sum("dot", "T x, T z", "(W)x * (W)z", axis, g, out)
     return elementwise("softmax_grad", "T g, T x, S s", "T y", "y = (T)((W)x * ((W)g - (W)s))", wide(g.dtype))(
         g, out, total
     )
@@ -273,7 +281,7 @@ def softmax_grad(g: Any, out: Any, axis: int) -> Any:
 
 def log_softmax_grad(g: Any, out: Any, axis: int) -> Any:
     """``g - exp(out) * sum(g)``."""
-    total = _wide_sum("(W)x0", "log_softmax_sum", axis, g)
+    total = wide_sum("sum", "T x", "(W)x", axis, g)
     return elementwise("log_softmax_grad", "T g, T x, S s", "T y", "y = (T)((W)g - exp((W)x) * (W)s)", wide(g.dtype))(
         g, out, total
     )
@@ -287,7 +295,28 @@ def vector_norm(x: Any, p: float, axis: Any = None, keepdims: bool = False) -> A
     each, last = {
         2: ("(W)x * (W)x", "sqrt(a)"), 1: ("fabs((W)x)", "a"), 0: ("(W)((W)x != 0)", "a"),
     }.get(p, ("pow(fabs((W)x), (W)p)", "pow(a, (W)1 / (W)p)"))  # fmt: skip
-    name = f"norm_{int(p)}" if p in (0, 1, 2) else "norm_p"
-    return reduction(name, "T x, float64 p", "T y", each, "a + b", f"y = (T)({last})", "0", wide(x.dtype))(
-        x, float(p), axis=_axis(axis), keepdims=keepdims
+    given = () if p in (0, 1, 2) else (float(p),)
+    inputs = "T x, float64 p" if given else "T x"
+    name = "norm_p" if given else f"norm_{int(p)}"
+    if x.size > LARGE and _count(x, axis) == x.size:
+        total = mapped_sum(name, inputs, each, x, *given)
+        a = last.replace("a", "(W)t")
+        out = elementwise(
+            f"{name}_last", f"S t, T like{', float64 p' if given else ''}", "T y", f"y = (T)({a})", wide(x.dtype)
+        )(total, cp.empty((), x.dtype), *given)
+        return out.reshape((1,) * x.ndim) if keepdims else out
+    return reduction(name, inputs, "T y", each, "a + b", f"y = (T)({last})", "0", wide(x.dtype))(
+        x, *given, axis=_axis(axis), keepdims=keepdims
     )
+
+
+# A reduction of CuPy's own uses one block of threads per result, so a large array into one number would use one processor
+# of many. ``cupy.sum`` has a better way for that.
+LARGE = 1 << 16
+
+
+def mapped_sum(name: str, inputs: str, each: str, *args: Any) -> Any:
+    """The sum of all elements of an expression, in the type that kernels compute in: a map and ``cupy.sum``."""
+    computes_in = wide(args[0].dtype)
+    kind = "float64" if computes_in == "double" else "float32"
+    return cp.sum(elementwise(f"{name}_each", inputs, f"{kind} y", f"y = {each}", computes_in)(*args))
