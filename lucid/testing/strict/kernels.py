@@ -344,7 +344,7 @@ def _fresh(outs: list[Parameter], kinds: dict, shape: tuple, i: int) -> Any:
 
 
 class ReductionKernel(_Compiled):
-    """``ReductionKernel("T x", "T y", "x * x", "a + b", "y = sqrt(a)", "0", "norm")``."""
+    """``ReductionKernel("T x", "T y", "x * x", "a + b", "y = sqrt(a)", "0", "norm")``: 512 lanes and a tree, as on a GPU."""
 
     def __init__(
         self, in_params: str, out_params: str, map_expr: str, reduce_expr: str, post_map_expr: str, identity: Any, name: str = "reduce_kernel",
@@ -363,19 +363,17 @@ class ReductionKernel(_Compiled):
         if key not in self._loaded:
             held = self.reduce_type or self.outs[0].type
             held = C_TYPES.get(held, held) if len(held) > 1 else held
-            first = (
-                f"_held _s(static_cast<_held>({self.identity})); bool _any = true;"
-                if self.identity
-                else "_held _s; bool _any = false;"
-            )
-            inner = self.ins
+            empty_value = f"static_cast<_held>({self.identity or 0})"
             source = (
                 f"{SKIPPED.sub('', self.preamble)}\n#define REDUCE(a, b) ({self.reduce_expr})\n{HEAD}\n{self._declare(kinds, arrays)}\n"
-                f"typedef {held} _held;\nptrdiff_t _rest = _m ? _n / _m : 0;\nIndexer _in_ind = {{_n, _nd, _shape}}, _out_ind = {{_m, 0, _shape}};\n"
-                f"for (ptrdiff_t _i = 0; _i < _m; ++_i) {{\n{first}\nfor (ptrdiff_t _J = 0; _J < _rest; ++_J) {{\n"
-                f"ptrdiff_t _j = _i * _rest + _J; const ptrdiff_t i = _j;\n_in_ind.set(_j);\n{self._element(kinds, arrays, inner, '_j')}\n"
-                f"_held _a = static_cast<_held>({self.map_expr});\nif (_any) {{ _held a = _s, b = _a; _s = REDUCE(a, b); }} else {{ _s = _a; _any = true; }}\n}}\n"
-                f"{{ {self._element(kinds, arrays, self.outs, '_i')}\n_held a = _s; {self.post_map_expr}; }}\n}}\n}}\n"
+                f"typedef {held} _held;\nptrdiff_t _rest = _m ? _n / _m : 0, _lanes = 1;\nwhile (_lanes < 512 && 2 * _lanes <= _rest) _lanes *= 2;\n"
+                f"std::vector<{'char' if held == 'bool' else '_held'}> _lane(_lanes);\n"
+                "Indexer _in_ind = {_n, _nd, _shape}, _out_ind = {_m, 0, _shape};\nfor (ptrdiff_t _i = 0; _i < _m; ++_i) {\n"
+                "for (ptrdiff_t _J = 0; _J < _rest; ++_J) {\nptrdiff_t _j = _i * _rest + _J; const ptrdiff_t i = _j;\n_in_ind.set(_j);\n"
+                f"{self._element(kinds, arrays, self.ins, '_j')}\n_held _a = static_cast<_held>({self.map_expr});\n"
+                "if (_J < _lanes) _lane[_J] = _a; else { _held a = _lane[_J % _lanes], b = _a; _lane[_J % _lanes] = REDUCE(a, b); }\n}\n"
+                "for (ptrdiff_t _k = _lanes / 2; _rest && _k; _k /= 2) for (ptrdiff_t _l = 0; _l < _k; ++_l) { _held a = _lane[_l], b = _lane[_l + _k]; _lane[_l] = REDUCE(a, b); }\n"
+                f"{{ {self._element(kinds, arrays, self.outs, '_i')}\n_held a = _rest ? (_held)_lane[0] : {empty_value}; {self.post_map_expr}; }}\n}}\n}}\n"
             )
             self._loaded[key] = library(source).lucid_start
         return self._loaded[key]
