@@ -24,13 +24,23 @@ BACKWARD = " + backward"
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """The report of a run in a process of its own, since thread counts are read when a BLAS loads."""
+    """The report of all sections but convolution (which has a page of its own), each measured in a process of its own:
+    thread counts are read when a BLAS loads, and memory that one section left behind is not another's luck."""
+    from benchmarks import ops
+
+    report: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder, "ops.json")
-        command = [sys.executable, "-m", "benchmarks", "ops", "--threads", "1", "--json", str(found)]
-        command += ["--rounds", str(rounds)]
-        subprocess.run(command, cwd=environment.ROOT, env=environment.wanted_environment(1), check=False)
-        return json.loads(found.read_text())[0]
+        for section in ops.TABLES:
+            if section.startswith("Convolution"):
+                continue
+            command = [sys.executable, "-m", "benchmarks", "ops", "--threads", "1", "--json", str(found)]
+            command += ["--rounds", str(rounds), "--only", section]
+            subprocess.run(command, cwd=environment.ROOT, env=environment.wanted_environment(1), check=False)
+            report = json.loads(found.read_text())[0]
+            rows += [row for row in report["rows"] if row["section"] == section]
+    return {**report, "rows": rows}
 
 
 def _figures(row: dict[str, Any] | None) -> tuple[str, float | None]:
@@ -50,9 +60,8 @@ def _figures(row: dict[str, Any] | None) -> tuple[str, float | None]:
 def tables(report: dict[str, Any]) -> tuple[list[str], list[str]]:
     """The lines of the page, and the names of rows above the limit that have no reason."""
     lines, unexplained = [], []
-    rows = [row for row in report["rows"] if not row["section"].startswith("Convolution")]
-    for section in dict.fromkeys(row["section"] for row in rows):
-        mine = {row["name"]: row for row in rows if row["section"] == section}
+    for section in dict.fromkeys(row["section"] for row in report["rows"]):
+        mine = {row["name"]: row for row in report["rows"] if row["section"] == section}
         lines += [f"## {section}", "", "| op | forward: lucid / torch | ratio | with backward | ratio | why |"]
         lines += ["| --- | --- | --- | --- | --- | --- |"]
         for name, row in mine.items():
@@ -83,12 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.op_page", description=__doc__)
     parser.add_argument("page", nargs="?", type=Path, default=environment.ROOT / "docs" / "op-speed.md")
     parser.add_argument("--rounds", type=int, default=15, help="alternating rounds per row (15)")
-    parser.add_argument(
-        "--json", type=Path, help="figures of an earlier run (`python -m benchmarks ops --threads 1 --json`)"
-    )
     args = parser.parse_args(argv)
-    report = json.loads(args.json.read_text())[0] if args.json else measure(args.rounds)
-    unexplained = publish(args.page, report)
+    unexplained = publish(args.page, measure(args.rounds))
     print(f"wrote {args.page}")
     if unexplained:
         print(f"above {LIMIT}x and without a reason in benchmarks/op_reasons.py:", *unexplained, sep="\n  ")

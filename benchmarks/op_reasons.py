@@ -9,11 +9,14 @@ REASONS = {
     "x + row": "NumPy starts its inner loop anew for every row of 100: 15 to 60 ns each.",
     "x * column": "NumPy starts its inner loop anew for every row of 100: 15 to 60 ns each.",
     "x ** 3": PASSES + "Two products.",
-    "relu": PASSES + "Backward: four passes that make bits of a comparison, since `where` is ten times slower on random masks.",
+    "relu": PASSES
+    + "Backward: four passes that make bits of a comparison, since `where` is ten times slower on random masks.",
     "leaky_relu": PASSES + "Forward two, backward six, since `where` is ten times slower on random masks.",
-    "gelu": PASSES + "17 passes: a polynomial of degree 6 in x^2, then tanh (0.37 ns). Backward takes the cdf from the result.",
+    "gelu": PASSES
+    + "17 passes: a polynomial of degree 6 in x^2, then tanh (0.37 ns). Backward takes the cdf from the result.",
     "silu": PASSES + "Negate, exp (0.46 ns), add, divide.",
-    "sigmoid": PASSES + "Negate, expm1 (0.36 ns), add, divide; 1/2 + tanh(x / 2) / 2 is no faster and loses small results.",
+    "sigmoid": PASSES
+    + "Negate, expm1 (0.36 ns), add, divide; 1/2 + tanh(x / 2) / 2 is no faster and loses small results.",
     "softplus": PASSES + "Seven, with exp and log1p.",
     "erf": PASSES + "15 passes, the last of them tanh.",
     "amax, last axis": "NumPy's maximum keeps NaN by an extra comparison.",
@@ -21,8 +24,10 @@ REASONS = {
     "mean, all": "einsum's loop reads 14 GB/s; NumPy has no faster sum.",
     "sum, last axis": "einsum's loop reads 14 GB/s; NumPy has no faster sum.",
     "cumsum, last axis": "A product with a triangle of ones instead of a serial loop: ten times the arithmetic.",
-    "softmax 512x1000": PASSES + "Range, exp (0.46 ns), sum, scale; backward: product and sum by BLAS, subtract, multiply.",
-    "softmax 8x8x128x128": PASSES + "Range, exp (0.46 ns), sum, scale; backward: product and sum by BLAS, subtract, multiply.",
+    "softmax 512x1000": PASSES
+    + "Range, exp (0.46 ns), sum, scale; backward: product and sum by BLAS, subtract, multiply.",
+    "softmax 8x8x128x128": PASSES
+    + "Range, exp (0.46 ns), sum, scale; backward: product and sum by BLAS, subtract, multiply.",
     "log_softmax 512x1000": PASSES + "Range, exp (0.46 ns), sum, subtract; backward: exp, multiply, subtract.",
     "cross_entropy 64x10": CALLS + "Twelve calls forward, six back, and two checks of the targets.",
     "cross_entropy 512x1000": PASSES,

@@ -82,7 +82,14 @@ def cell(name: str, size: int) -> Op:
 
 def recurrent(size: int, gates: int, batch: int) -> tuple[Arg, ...]:
     """The operands of ``cell``."""
-    return f(batch, size), f(batch, size), f(gates * size, size), f(gates * size, size), f(gates * size), f(gates * size)
+    return (
+        f(batch, size),
+        f(batch, size),
+        f(gates * size, size),
+        f(gates * size, size),
+        f(gates * size),
+        f(gates * size),
+    )
 
 
 def conv(kernel: int, *, stride: int = 1, groups: int = 1) -> Op:

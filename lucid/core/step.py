@@ -58,7 +58,7 @@ def write_step(op: Op) -> Callable:
     return space["step"]
 
 
-HOST = load("cpu").array_types[0]
+HOST: Any = load("cpu").array_types[0]
 MADE: Any = "gradients that slices are being added to"  # a key of ``grads`` beside the nodes
 
 
