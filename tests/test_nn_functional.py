@@ -101,11 +101,12 @@ def test_kernels_agree_with_their_compositions(dtype):
     last = np.ascontiguousarray(z.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     t, c = RNG.integers(0, 5, 6), z[:1, :, :1, :1]
     calls = [
-        ("cross_entropy", x, t), ("cross_entropy_grad", y[:, 0], x, y[:, 1], t), ("binary_cross_entropy", y, y),
+        ("cross_entropy", x, t), ("cross_entropy_grad", y[:, 0], x, np.log(np.exp(x).sum(1)), t), ("binary_cross_entropy", y, y),
         ("leaky_relu", x, 0.1), ("leaky_relu", x, 1.5), ("elu", x, 1.6, 1.05, 0.7), ("silu", x), ("gelu", x, "none"), ("gelu", x, "tanh"),
         ("log_sigmoid", x), ("scale_shift", x, y, y[0]), ("hardtanh", x, -0.5, 0.7), ("hardswish", x * 4),
         ("leaky_relu_grad", y, x, 0.1), ("elu_grad", y, x, 1.6, 1.05, 0.7), ("silu_grad", y, x), ("gelu_grad", y, x, "none"),
-        ("gelu_grad", y, x, "tanh"), ("hardtanh_grad", y, x, -0.5, 0.7), ("hardswish_grad", y, x * 4),
+        ("gelu_grad", y, x, "tanh"), ("gelu_grad_by_out", y, x, table.gelu(x, "none"), "none"), ("softplus", x, 2.0, 20.0), ("softplus", x, 1.0, 0.3), ("softplus_grad", y, x, 1.0, 0.3),
+        ("huber", x, 0.5), ("mean_square", x), ("mean_square", x, (1,), True), ("cumulative_sum_grad", y, 0), ("hardtanh_grad", y, x, -0.5, 0.7), ("hardswish_grad", y, x * 4),
         *(("normalize", a, w, w + 1, axis, 1e-5) for a, w, axis in ((x, y[0], (1,)), (x, y[:1], (0,)), (z, c, (0, 2, 3)), (last, c, (0, 2, 3)), (z[:, :, ::2], c, (0, 2, 3)), (z, c[0], (2, 3)))),
         *(("normalize_grad", a * 0.5, a, w, s, s + 2, axis) for a, w, s, axis in ((x, y[0], y[:, :1], (1,)), (x, y[:1], y[:1], (0,)), (z, c, c, (0, 2, 3)), (last, c, c, (0, 2, 3)), (z[:, :, ::2], c, c, (0, 2, 3)))),
         *(("standardize", a, axis, 1e-5) for a, axis in ((x, (1,)), (x, (0,)), (z, (0, 2, 3)), (last, (0, 2, 3)), (z, (2, 3)), (z, (1, 2, 3)))),
