@@ -21,7 +21,7 @@ ifneq ($(filter run,$(MAKECMDGOALS)),)
 $(if $(RUN_EXTRA),,$(error DEVICE=$(DEVICE): expected cpu, cuda, cuda:N or mlx))
 endif
 
-.PHONY: help run test test-all lint bench docs wheel clean
+.PHONY: help run test test-all gpu-test array-api lint bench docs wheel clean
 .DEFAULT_GOAL := help
 # One pip at a time in one environment.
 .NOTPARALLEL:
@@ -45,9 +45,11 @@ run: $(VENV)/.installed-$(RUN_EXTRA)  ## train on the handwritten digits; result
 test: $(VENV)/.installed-test  ## run the tests (compares with torch where it is installed)
 	$(BIN)/python -m pytest -n $(JOBS)
 
-# The suite is a checkout of data-apis/array-api-tests with its submodule array-api; it needs ndindex and pytest-json-report.
-test-all: $(VENV)/.installed-test  ## the slow tests too, and the array API suite in ARRAY_API_TESTS_DIR
+test-all: array-api $(VENV)/.installed-test  ## the slow tests too, and the array API suite in ARRAY_API_TESTS_DIR
 	$(BIN)/python -m pytest -n $(JOBS) -m "slow or not slow"
+
+# A checkout of data-apis/array-api-tests with its submodule array-api; what lucid is not meant to pass is in the exceptions.
+array-api: $(VENV)/.installed-test  ## the public suite of the array API, from a checkout in ARRAY_API_TESTS_DIR
 ifdef ARRAY_API_TESTS_DIR
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r '$(ARRAY_API_TESTS_DIR)/requirements.txt'
 	cd '$(ARRAY_API_TESTS_DIR)' && ARRAY_API_TESTS_MODULE=lucid.ops ARRAY_API_TESTS_VERSION=2024.12 $(abspath $(BIN))/python -m pytest \
@@ -55,6 +57,10 @@ ifdef ARRAY_API_TESTS_DIR
 else
 	@echo "array API suite NOT run: set ARRAY_API_TESTS_DIR to a checkout of data-apis/array-api-tests"
 endif
+
+gpu-test: $(VENV)/.installed-test  ## run the tests and some times on a CUDA GPU, into docs/gpu.md; without one, say so
+	@if [ -e /dev/nvidiactl ] || [ -e /dev/dxg ]; then $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,cuda]'; fi
+	$(BIN)/python tools/gpu_report.py
 
 lint: $(VENV)/.installed-dev  ## ruff, the format check, mypy
 	$(BIN)/python -m ruff check .

@@ -237,7 +237,11 @@ def test_convolution(cuda, row, workspace, monkeypatch):
     monkeypatch.setattr(cupy_conv, "WORKSPACE", workspace)
     nd, inner, outer, kernel, stride, padding, dilation, groups = row
     f = (F.conv1d, F.conv2d, F.conv3d)[nd - 1]
-    x, w, b = floats(3, inner, *(7, 6, 5)[:nd]), floats(outer, inner // groups, *(kernel,) * nd, seed=1), floats(outer, seed=2)
+    x, w, b = (
+        floats(3, inner, *(7, 6, 5)[:nd]),
+        floats(outer, inner // groups, *(kernel,) * nd, seed=1),
+        floats(outer, seed=2),
+    )
     both(lambda x, w, b: f(x, w, b, stride, padding, dilation, groups), x, w, b, tolerance=2e-4)
 
 
@@ -283,7 +287,18 @@ def test_half_types_are_computed_in_float32(cuda, dtype):
 def test_special_functions(cuda):
     x = np.linspace(0.05, 12, 60)
     s = lucid.special
-    for f in (s.erfcx, s.i0e, s.i1, s.bessel_j0, s.bessel_y1, s.modified_bessel_k0, s.digamma, s.gammaln, s.ndtr, s.log_ndtr):
+    for f in (
+        s.erfcx,
+        s.i0e,
+        s.i1,
+        s.bessel_j0,
+        s.bessel_y1,
+        s.modified_bessel_k0,
+        s.digamma,
+        s.gammaln,
+        s.ndtr,
+        s.log_ndtr,
+    ):
         both(f, x, tolerance=1e-10, grad=False)
     both(lambda x: s.polygamma(2, x), x, tolerance=1e-10, grad=False)
     both(lambda x: s.gammainc(x, x.flip(0)), x, tolerance=1e-10, grad=False)
@@ -438,7 +453,11 @@ def test_streams_events_and_graphs(cuda):
 
 
 def test_devices(cuda):
-    assert lucid.cuda.device_count() >= 1 and lucid.cuda.get_device_name() and lucid.cuda.get_device_properties(0).total_memory > 0
+    assert (
+        lucid.cuda.device_count() >= 1
+        and lucid.cuda.get_device_name()
+        and lucid.cuda.get_device_properties(0).total_memory > 0
+    )
     assert lucid.cuda.get_device_capability() >= (5, 0) and lucid.cuda.is_initialized()
     with lucid.cuda.device(0):
         assert lucid.cuda.current_device() == 0
@@ -528,5 +547,7 @@ print("ok")
 def test_the_real_cupy_has_every_name_that_is_used():
     import json
 
-    done = subprocess.run([sys.executable, "-c", CHECK], input=json.dumps(_uses()), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK], input=json.dumps(_uses()), capture_output=True, text=True, check=False
+    )
     assert done.stdout.strip() == "ok", done.stderr
