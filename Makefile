@@ -53,7 +53,7 @@ array-api: $(VENV)/.installed-test  ## the public suite of the array API, from a
 ifdef ARRAY_API_TESTS_DIR
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r '$(ARRAY_API_TESTS_DIR)/requirements.txt'
 	cd '$(ARRAY_API_TESTS_DIR)' && ARRAY_API_TESTS_MODULE=lucid.ops ARRAY_API_TESTS_VERSION=2024.12 $(abspath $(BIN))/python -m pytest \
-		-q -n $(JOBS) -p no:cacheprovider -W ignore --max-examples $(EXAMPLES) --xfails-file '$(CURDIR)/tests/array_api_exceptions.txt' array_api_tests
+		-q -n $(JOBS) -p no:cacheprovider -W ignore --max-examples $(EXAMPLES) '--xfails-file=$(CURDIR)/tests/array_api_exceptions.txt' array_api_tests
 else
 	@echo "array API suite NOT run: set ARRAY_API_TESTS_DIR to a checkout of data-apis/array-api-tests"
 endif

@@ -246,3 +246,110 @@ def test_what_is_no_tensor_is_a_type_error():
             else:
                 wrong.append((name, bad, "no error"))
     assert not wrong, "\n".join(map(str, wrong))
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def gradient(L, f, *values, dtype="float64"):
+    xs = [L.tensor(v, dtype=getattr(L, dtype), requires_grad=True) for v in values]
+    return (L.autograd.grad if L is lucid else torch.autograd.grad)(f(*xs).sum(), xs)
+
+
+# Each of these was wrong once; found by torch's own samples of its functions.
+FOUND = {
+    "gradients of bfloat16 stay bfloat16": lambda L: gradient(L, lambda x: x.clamp(min=0.5).sigmoid() * 3, [0.25, 1.5], dtype="bfloat16")[0].float(),
+    "max of NaNs": lambda L: gradient(L, L.max, [1.0, NAN, 2.0, NAN]),
+    "clamp of NaN by tensors": lambda L: gradient(L, lambda x, y: L.clamp(x, max=y), [NAN, 3.0], [1.0, 1.0]),
+    "atan2 at the origin": lambda L: gradient(L, L.atan2, [0.0, -0.0], [0.0, 0.0]),
+    "index_fill with repeated indices": lambda L: gradient(L, lambda x, v: x.index_fill(0, L.tensor([1, 1, 2]), v), [1.0, 2.0, 3.0], 5.0),
+    "eigenvectors of a symmetric matrix": lambda L: gradient(L, lambda a: L.linalg.eigh(a)[1].abs() * L.tensor([[1.0, 2], [3, 5]]), [[2.0, 1.0], [1.0, 5.0]]),
+    "div that rounds has gradient 0": lambda L: gradient(L, lambda x: L.div(x, 2.0, rounding_mode="floor") * x, [5.0, -3.0]),
+    "quantile's gradient in q": lambda L: gradient(L, L.quantile, [1.0, 4.0, 9.0], 0.3),
+    "small integers wrap when asked to": lambda L: L.cumsum(L.tensor([200, 100], dtype=L.uint8), 0, dtype=L.uint8),
+    "cov of one variable": lambda L: L.cov(L.tensor([[1.0, 2.0, 4.0]])),
+    "diff of order 0 ignores what is prepended": lambda L: L.diff(L.tensor([1, 2]), 0, prepend=L.tensor([0])),
+    "norms of half precision": lambda L: L.dist(L.full((4,), 90.0, dtype=L.float16), L.zeros(4, dtype=L.float16), 4).float(),
+    "complex sinc": lambda L: L.sinc(L.tensor([0.5 + 1j, 0j], dtype=L.complex128)),
+    "complex logaddexp": lambda L: L.logaddexp(L.tensor([1 + 2j], dtype=L.complex128), L.tensor([0.5j], dtype=L.complex128)),
+    "unsigned dtypes take negative numbers": lambda L: L.full((2,), -9, dtype=L.uint8),
+    "0 times infinity in a product of one by one": lambda L: L.mm(L.tensor([[-0.0]]), L.tensor([[-INF, 1.0]])),
+    "negative indices along a dimension": lambda L: L.take_along_dim(L.tensor([[1, 2, 3]]), L.tensor([[-1, 0]]), 1),
+    "gather of a number": lambda L: L.gather(L.tensor(3.0), 0, L.tensor([0, 0])),
+    "isclose of booleans": lambda L: L.isclose(L.tensor([True, False]), L.tensor([True, True])),
+    "windows": lambda L: [getattr(L.signal.windows, n)(5, sym=sym) for n in ("hann", "kaiser", "gaussian", "nuttall") for sym in (True, False)],
+    "slopes": lambda L: L.gradient(L.tensor([1.0, 4.0, 9.0, 11.0]), spacing=(L.tensor([0.0, 1.0, 3.0, 4.0]),), edge_order=2),
+    "flat positions": lambda L: L.unravel_index(L.tensor([1, 5]), (2, 3)),
+}  # fmt: skip
+
+
+@needs_torch
+@pytest.mark.parametrize("what", FOUND)
+def test_found_by_random_comparison(what):
+    agree(FOUND[what](lucid), FOUND[what](torch), what, 1e-5)
+
+
+REFUSED = {  # the error, and what must not be computed silently
+    "order of complex numbers": (NotImplementedError, lambda L: L.ones(2, dtype=L.complex64) < 1),
+    "largest complex number": (RuntimeError, lambda L: L.ones(2, dtype=L.complex64).max()),
+    "erf of complex numbers": (NotImplementedError, lambda L: L.erf(L.ones(2, dtype=L.complex64))),
+    "a number that does not fit": (RuntimeError, lambda L: L.full((2,), 300, dtype=L.uint8)),
+    "a complex value into real memory": (RuntimeError, lambda L: L.ones(2).masked_fill(L.tensor([True, False]), 1j)),
+    "unbind of a number": (IndexError, lambda L: L.unbind(L.tensor(1.0))),
+    "narrow of a number": (RuntimeError, lambda L: L.narrow(L.tensor(1.0), 0, 0, 1)),
+    "half a step": (TypeError, lambda L: L.linspace(0, 3, 1.5)),
+    "tolerances below 0": (RuntimeError, lambda L: L.isclose(L.ones(1), L.ones(1), rtol=-1.0)),
+    "singular values of NaN": (RuntimeError, lambda L: L.linalg.svd(L.full((2, 2), NAN))),
+    "float_power_ on float32": (RuntimeError, lambda L: L.ones(2).float_power_(2)),
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused_as_in_torch(what):
+    kind, f = REFUSED[what]
+    for L in (lucid, torch):
+        with pytest.raises(kind):
+            f(L)
+
+
+def test_infinities_do_not_hang_the_svd():
+    with pytest.raises(RuntimeError, match="non-finite"):
+        lucid.linalg.pinv(lucid.tensor([[1.0, INF], [0.0, 1.0]]))
+
+
+def test_vmap_never_loses_a_write():
+    def through_strides(x):
+        y = x.clone()
+        y.as_strided((2,), (1,), 1).zero_()
+        return y
+
+    with pytest.raises(RuntimeError, match="as_strided_scatter"):
+        lucid.func.vmap(through_strides)(lucid.ones(2, 3))
+    x = lucid.arange(6.0).reshape(2, 3)
+    ours = lucid.func.vmap(lambda x: lucid.as_strided_scatter(x, lucid.zeros(2), (2,), (1,), 1))(x)
+    assert ours.tolist() == [[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]
+    with pytest.raises(RuntimeError, match="depends on values"):
+        lucid.func.vmap(lambda x: x[x > 1])(x)
+    taken = lucid.func.vmap(lambda x, i: lucid.take_along_dim(x, i, 0))(x, lucid.tensor([[-1, 0], [1, -3]]))
+    assert taken.tolist() == [[2.0, 0.0], [4.0, 3.0]]
+
+
+def test_named_results_print_as_in_torch():
+    shown = repr(lucid.sort(lucid.tensor([2.0, 1.0])))
+    assert shown == "lucid.return_types.sort(\nvalues=tensor([1., 2.]),\nindices=tensor([1, 0]))"
+    if torch is not None:
+        assert shown == repr(torch.sort(torch.tensor([2.0, 1.0]))).replace("torch.", "lucid.")
+    import pickle
+
+    assert type(pickle.loads(pickle.dumps(lucid.max(lucid.ones(2, 2), 1)))) is lucid.return_types.max
+
+
+def test_gradcheck_in_fast_mode():
+    x = lucid.tensor([[0.5, 1.5]], dtype=lucid.float64, requires_grad=True)
+    check, again = lucid.autograd.gradcheck, lucid.autograd.gradgradcheck
+    assert check(lambda a: (a.sin(), a.exp()), (x,), fast_mode=True, check_forward_ad=True, check_grad_dtypes=True)
+    assert again(lucid.sin, (x,), fast_mode=True, gen_non_contig_grad_outputs=True, check_fwd_over_rev=True)
+    assert check(lucid.sin, (x,), check_forward_ad=True, check_batched_forward_grad=True)
+    with pytest.raises(RuntimeError, match="random direction"):
+        check(lambda a: a.detach() * a, (x,), fast_mode=True)
