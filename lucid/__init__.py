@@ -65,6 +65,8 @@ _LAZY = {
             "version",
         )
     },
+    "GradScaler": "amp:GradScaler",
+    "OutOfMemoryError": "cuda:OutOfMemoryError",
     "autocast": "amp:autocast",
     "compile": "compiler:compile",
     "get_autocast_dtype": "amp:get_autocast_dtype",
@@ -81,7 +83,7 @@ _LAZY = {
 
 # PyTorch also has these functions of ``nn.functional`` at the top.
 _FUNCTIONAL = frozenset(
-    """adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm bilinear binary_cross_entropy_with_logits
+    """celu_ rrelu_ selu_ threshold_ adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm bilinear binary_cross_entropy_with_logits
     celu channel_shuffle conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss
     cosine_similarity ctc_loss dropout embedding embedding_bag feature_alpha_dropout feature_dropout group_norm hardshrink
     hinge_embedding_loss instance_norm kl_div layer_norm margin_ranking_loss max_pool1d max_pool2d max_pool3d

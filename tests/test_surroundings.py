@@ -161,7 +161,9 @@ def test_compile_and_jit_leave_results_alone():
     compiled.eval()
     x = lucid.randn(3, 2)
     assert_close(compiled(x), model(x))
-    assert next(iter(compiled.state_dict())) == "_orig_mod.0.weight" and not model.training and compiled._orig_mod is model
+    assert (
+        next(iter(compiled.state_dict())) == "_orig_mod.0.weight" and not model.training and compiled._orig_mod is model
+    )
     assert lucid.compile(lucid.sin) is lucid.sin and not lucid.compiler.is_compiling()
     with pytest.raises(TypeError, match="a module or a function"):
         lucid.compile(3)
@@ -218,3 +220,21 @@ def test_foreach_refuses():
         lucid._foreach_add([lucid.ones(1)], [lucid.ones(1)] * 2)
     with pytest.raises(AttributeError, match="_foreach_nothing"):
         _ = lucid._foreach_nothing
+
+
+def test_kinds_of_tensors_and_their_constructors():
+    x = lucid.ones(2)
+    assert not any(
+        getattr(x, f"is_{kind}") for kind in "xpu xla mps meta sparse quantized nested mkldnn vulkan".split()
+    )
+    assert x.type(lucid.DoubleTensor).type() == "lucid.DoubleTensor" and isinstance(x, lucid.FloatTensor)
+    assert (
+        not isinstance(x, lucid.cuda.FloatTensor) and repr(lucid.cuda.FloatTensor) == "<class 'lucid.cuda.FloatTensor'>"
+    )
+    if not lucid.cuda.is_available():
+        with pytest.raises((RuntimeError, ImportError), match="cuda|CuPy"):
+            lucid.cuda.FloatTensor([1.0])
+        with pytest.raises((RuntimeError, ImportError), match="cuda|CuPy"):
+            x.type(lucid.cuda.LongTensor)
+    y = lucid.tensor([-1.0, 1.0])
+    assert lucid.threshold_(y, 0.0, 5.0) is y and y.tolist() == [5.0, 1.0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ..functions.attributes import TYPED, typed
 from .devices import (
     DeviceProperties,
     can_device_access_peer,
@@ -83,4 +84,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "amp":
         return importlib.import_module(".amp", __name__)
+    if name in TYPED:  # cuda.FloatTensor and its like
+        globals()[name] = typed(name.removesuffix("Tensor"), TYPED[name].dtype, "cuda")
+        return globals()[name]
     raise AttributeError(f"module 'lucid.cuda' has no attribute {name!r}")

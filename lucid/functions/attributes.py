@@ -47,26 +47,32 @@ CONSTANTS |= {
 
 class _TypedMeta(type):
     dtype: dtypes.dtype
+    place: str
 
     def __instancecheck__(cls, x: Any) -> bool:
-        return isinstance(x, Tensor) and x.dtype is cls.dtype and x.device.type == "cpu"
+        return isinstance(x, Tensor) and x.dtype is cls.dtype and x.device.type == cls.place
 
     def __repr__(cls) -> str:
-        return f"<class 'lucid.{cls.__name__}'>"
+        return f"<class '{cls.__module__}.{cls.__name__}'>"
 
 
-def _typed(name: str, dtype: dtypes.dtype) -> Any:
+def typed(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
+    """A constructor such as ``FloatTensor``: of one dtype, and unless told otherwise on one kind of device."""
+
     def __new__(cls: Any, *data: Any, device: Any = None) -> Tensor:
+        device = place if device is None and place != "cpu" else device
         if len(data) == 1 and not isinstance(data[0], int):
             return as_tensor(data[0], dtype=dtype, device=device, copy=True)
         return FUNCTIONS["empty"](data if data else (0,), dtype=dtype, device=device)
 
     doc = f"A tensor of dtype {dtype}: of the numbers given, or of the sizes given and uninitialised."
-    return _TypedMeta(f"{name}Tensor", (), {"__new__": __new__, "dtype": dtype, "__doc__": doc, "__module__": "lucid"})
+    home = "lucid" if place == "cpu" else f"lucid.{place}"
+    body = {"__new__": __new__, "dtype": dtype, "place": place, "__doc__": doc, "__module__": home}
+    return _TypedMeta(f"{name}Tensor", (), body)
 
 
 TYPED = {
-    f"{name}Tensor": _typed(name, dtypes.NAMES[d])
+    f"{name}Tensor": typed(name, dtypes.NAMES[d])
     for d, name in dtypes.TORCH_NAMES.items()
     if "Complex" not in name and "UInt" not in name
 }
@@ -161,11 +167,14 @@ for _f in (
 for _f in (is_nonzero, is_same_size):
     setattr(Tensor, _f.__name__, _f)
 for _name, _value in {
-    "is_cpu": lambda self: self.device.type == "cpu", "is_meta": lambda self: False, "is_mps": lambda self: False,
+    "is_cpu": lambda self: self.device.type == "cpu", "is_mps": lambda self: self.device.type == "mlx",
     "is_gpu": lambda self: self.device.type == "cuda", "is_metal": lambda self: self.device.type == "mlx",
     "layout": lambda self: strided, "name": lambda self: None, "output_nr": lambda self: 0, "grad_dtype": lambda self: self.dtype,
 }.items():  # fmt: skip
     setattr(Tensor, _name, property(_value))
+# Kinds of tensors and of hardware that lucid has not.
+for _name in "meta ipu maia mkldnn mtia nested quantized sparse sparse_csr vulkan xla xpu".split():
+    setattr(Tensor, f"is_{_name}", property(lambda self: False))
 Tensor.is_pinned = Tensor.is_shared = lambda self, device=None: False  # type: ignore[attr-defined]
 Tensor.pin_memory = Tensor.share_memory_ = lambda self, device=None: self  # type: ignore[attr-defined]
 

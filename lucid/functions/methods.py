@@ -110,7 +110,10 @@ def type_or_name(self: Tensor, dtype: Any = None, non_blocking: bool = False) ->
         return f"lucid.{where}{dtypes.TORCH_NAMES[self.dtype.name]}Tensor"
     if isinstance(dtype, str) and dtype.endswith("Tensor"):
         wanted = dtype.rpartition(".")[2].removesuffix("Tensor")
-        return to(self, next(dtypes.NAMES[n] for n, t in dtypes.TORCH_NAMES.items() if t == wanted))
+        place = "cuda" if ".cuda." in dtype else "cpu"
+        return to(self, place, next(dtypes.NAMES[n] for n, t in dtypes.TORCH_NAMES.items() if t == wanted))
+    if hasattr(dtype, "place"):  # FloatTensor, cuda.FloatTensor
+        return to(self, dtype.place, dtype.dtype)
     return to(self, getattr(dtype, "dtype", dtype))
 
 
@@ -324,8 +327,6 @@ Tensor.nbytes = property(lambda self: self.shape.numel() * self.dtype.itemsize) 
 Tensor.itemsize = property(lambda self: self.dtype.itemsize)  # type: ignore[attr-defined]
 Tensor.is_cuda = property(lambda self: self.device.type == "cuda")  # type: ignore[attr-defined]
 Tensor.is_mlx = property(lambda self: self.device.type == "mlx")  # type: ignore[attr-defined]
-Tensor.is_sparse = property(lambda self: False)  # type: ignore[attr-defined]
-Tensor.is_quantized = property(lambda self: False)  # type: ignore[attr-defined]
 Tensor.is_floating_point = lambda self: self.dtype.is_floating_point  # type: ignore[attr-defined]
 Tensor.is_complex = lambda self: self.dtype.is_complex  # type: ignore[attr-defined]
 Tensor.is_signed = lambda self: self.dtype.is_signed  # type: ignore[attr-defined]
