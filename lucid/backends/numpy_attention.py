@@ -14,7 +14,8 @@ LARGEST = 1 << 19  # elements of a block of scores: what stays in the cache, and
 def attention(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
     """Softmax(q k^T scale + mask) v, a block of heads and rows at a time."""
     if q.dtype.itemsize == 2:
-        return attention(*(a.astype(np.float32) for a in (q, k, v, mask)), scale).astype(q.dtype)
+        q32, k32, v32, mask32 = (a.astype(np.float32) for a in (q, k, v, mask))
+        return attention(q32, k32, v32, mask32, scale).astype(q.dtype)
     lead = _lead(q, k, v, mask)
     if math.prod(lead) * q.shape[-2] * k.shape[-2] <= LARGEST:
         e, total = _exponentials(q, k, mask, scale)
@@ -33,7 +34,8 @@ def attention(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
 def attention_grad(g: Any, q: Any, k: Any, v: Any, mask: Any, scale: float, needs: Any) -> tuple:
     """The gradients of q, k, v and the mask; the scores are computed again, a block at a time."""
     if q.dtype.itemsize == 2:
-        found = attention_grad(*(a.astype(np.float32) for a in (g, q, k, v, mask)), scale, needs)
+        g32, q32, k32, v32, mask32 = (a.astype(np.float32) for a in (g, q, k, v, mask))
+        found = attention_grad(g32, q32, k32, v32, mask32, scale, needs)
         return tuple(None if a is None else a.astype(q.dtype) for a in found)
     lead = _lead(q, k, v, mask, g)
     if math.prod(lead) * q.shape[-2] * k.shape[-2] <= LARGEST:

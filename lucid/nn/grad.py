@@ -16,7 +16,9 @@ def _gradient(conv: Callable, which: int, tensors: tuple, grad_output: Tensor, g
 
     x, w = (t.detach() for t in tensors)
     wanted = (x, w)[which].requires_grad_()
-    return grad(conv(x, w, None, *geometry), wanted, grad_output)[0]
+    (found,) = grad(conv(x, w, None, *geometry), wanted, grad_output)
+    assert found is not None
+    return found
 
 
 def _input(name: str) -> Callable[..., Tensor]:

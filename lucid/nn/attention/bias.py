@@ -51,7 +51,7 @@ class CausalBias(Tensor):
     def __init__(self, variant: CausalVariant, seq_len_q: int, seq_len_kv: int):
         pass  # done in __new__
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return self.as_subclass(Tensor).__repr__()  # type: ignore[attr-defined]
 
 
