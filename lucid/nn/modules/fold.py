@@ -1,4 +1,4 @@
-"""Layers that take images apart into columns of patches, put them together, and undo max-pooling."""
+"""Layers that take images apart into columns of patches and put them together."""
 
 from __future__ import annotations
 
