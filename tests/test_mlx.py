@@ -266,3 +266,21 @@ def test_workers_that_load_for_a_model_on_mlx():
         seen += len(x)
         assert np.isfinite(loss.item())
     assert seen == 12
+
+
+def test_reductions_of_nothing_end():
+    """MLX itself waits for ever in one of some hundred sums of an empty array."""
+    import mlx.core as mx
+
+    table = lucid.backends.load("mlx").table
+    for _ in range(300):
+        e, z = mx.zeros((0,)), mx.zeros((0, 3))
+        found = [
+            table.sum(e),
+            table.prod(e),
+            table.any(e),
+            table.all(e),
+            table.sum(z),
+            table.channel_sum(z[:, :, None]),
+        ]
+        assert [float(v) for v in map(np.sum, map(np.array, found))] == [0, 1, 0, 1, 0, 0]
