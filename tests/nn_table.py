@@ -77,7 +77,7 @@ W4, W6 = ("tensor", (0.5, 1.5, 1.0, 0.25)), ("tensor", (0.5, 1.5, 1.0, 0.25, 2.0
 CLASSES = [
     ([(5, 4), ints(4, 5)], {}), ([(5, 4), ints(4, 5)], {"weight": W4}), ([(5, 4), ints(4, 5)], {"ignore_index": 2}),
     ([(5, 4), ints(4, 5)], {"weight": W4, "ignore_index": 1}), ([(2, 4, 3, 3), ints(4, 2, 3, 3)], {"weight": W4}),
-    ([(4,), ints(4)], {}), ([(2, 4, 3), ints(4, 2, 3, low=-1)], {"ignore_index": -1}),
+    ([(1, 4, 3, 3), ints(4, 1, 3, 3)], {}), ([(4,), ints(4)], {}), ([(2, 4, 3), ints(4, 2, 3, low=-1)], {"ignore_index": -1}),
 ]  # fmt: skip
 SMOOTHED = [
     *((inputs, options | {"label_smoothing": 0.2}) for inputs, options in CLASSES),

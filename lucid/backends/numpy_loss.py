@@ -30,7 +30,7 @@ def cross_entropy_grad(g: Any, x: Any, log_sum: Any, target: Any) -> Any:
     to 6e-5, and so would be all probabilities."""
     if is_half(x):
         return cross_entropy_grad(g.astype(F32), x.astype(F32), log_sum.astype(F32), target).astype(x.dtype)
-    out = np.subtract(x, log_sum[:, None])
+    out = np.subtract(x, log_sum[:, None], order="C")  # rows of one image come column by column; `flat` must be a view
     np.exp(out, out)
     out *= (g / np.dot(out, np.ones(x.shape[1], x.dtype)))[:, None]
     at = np.arange(0, x.size, x.shape[1])
