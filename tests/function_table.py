@@ -100,7 +100,7 @@ def _(d):
 @row("clamp")
 def _(d):
     x = d.tensor(dtype=NUMBERS)
-    low, high = d.pick((-1, 1), (None, 0.5), (0, None), (1, -1))
+    low, high = d.pick((-1, 1), (None, 0.5), (0, None), (1, 0.5))
     if d.flag() and x.array.dtype == "float64":
         low = d.tensor(d.broadcast(x.array.shape), "float64")
     return call(x, low, high)
@@ -210,7 +210,7 @@ rows(
     "bucketize",
     lambda d: call(d.tensor(dtype="float64", special=False), In(np.array([-1.0, 0.0, 1.5]), False), right=d.flag()),
 )
-rows("isin", lambda d: call(d.tensor(dtype="int64"), d.tensor(dtype="int64"), invert=d.flag()))
+rows("isin", lambda d: call(d.tensor(dtype="int64"), d.tensor(d.shape(0, 1), "int64"), invert=d.flag()))
 rows("bincount", lambda d: call(In(d.rng.integers(0, 5, d.int(0, 6)), False), minlength=d.int(0, 7)))
 rows("histc", lambda d: call(d.tensor(special=False), d.int(1, 5), -2, 2))
 rows("nonzero argwhere", lambda d: call(d.tensor(dtype=(*INTS, "bool"))))

@@ -21,7 +21,7 @@ assert function_table.ROWS is function_table_shapes.ROWS is ROWS  # they fill it
 TOLERANCE = {"float16": 4e-3, "float32": 1e-4, "complex64": 1e-4}
 ACCURACY = {"special.bessel_y0": 1e-6, "special.bessel_y1": 1e-6, "linalg.pinv": 1e-6}  # torch's own, where it is worse
 # Where torch refuses a dtype and lucid computes: more than PyTorch, not other than it.
-MORE = {"positive", "sign", "trace", "cov", "corrcoef", "clamp", "frac", "argmax", "argmin", "round", "aminmax"}
+MORE = {"positive", "sign", "trace", "cov", "corrcoef", "clamp", "frac", "argmax", "argmin", "round", "aminmax", "kron"}
 
 
 # Functions without a derivative, or with one that is 0 for such arguments: torch records a node that raises or gives zeros.

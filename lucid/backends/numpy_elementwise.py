@@ -113,7 +113,8 @@ def clip(x: Any, low: Any, high: Any) -> Any:
     if x.dtype.kind == "V":
         return clip(x.astype(F32), low, high).astype(x.dtype)
     if low is not None and high is not None and low > high:
-        return np.where(x != x, x, np.full_like(x, high))
+        limits = np.iinfo(x.dtype) if x.dtype.kind in "iu" else None
+        return np.where(x != x, x, np.full_like(x, high if limits is None else min(max(high, limits.min), limits.max)))
     if x.dtype.kind in "iu":
         limits = np.iinfo(x.dtype)
         low = None if low is None or low <= limits.min else low

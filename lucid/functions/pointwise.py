@@ -71,6 +71,11 @@ def _is_bool(x: Any) -> bool:
 def _scaled(other: Any, alpha: Any, input: Any) -> Any:
     if isinstance(alpha, float) and not isinstance(input, float) and _is_integral(input) and _is_integral(other):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if isinstance(other, Tensor) and other.dtype.category < dtypes.COMPLEX:  # in the dtype of the sum: -1 times uint8 wraps
+        given = (input.dtype, 2 if input.ndim else 1) if isinstance(input, Tensor) else (dtypes.scalar_dtype(input), 0)
+        wanted = dtypes.result_type(given, (other.dtype, 2 if other.ndim else 1))
+        if wanted.category >= other.dtype.category:
+            other = other.to(wanted)  # type: ignore[attr-defined]
     return other * alpha
 
 

@@ -64,7 +64,8 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     x = tensor_arg(input, "prod")
     if dtype is not None:
         x = x.to(as_dtype(dtype))
-    return reduce.prod(x, None if dim is None or not x.ndim else dim_arg(dim, x.ndim, "prod"), keepdim)
+    axis = None if dim is None else dim_arg(dim, x.ndim, "prod")
+    return reduce.prod(x, axis if x.ndim else None, keepdim)
 
 
 def _moments(x: Tensor, dim: Any, correction: Any, keepdim: bool, name: str) -> Tensor:
@@ -313,7 +314,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     tensor(1000.6932)
     """
     x = tensor_arg(input, "logsumexp")
-    return reduce.logsumexp(x, dims_arg(dim, x.ndim, "logsumexp") if x.ndim else None, keepdim)
+    return reduce.logsumexp(x, dims_arg(dim, x.ndim, "logsumexp"), keepdim)
 
 
 @public()

@@ -367,7 +367,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     first = tuple(solid[0].value.shape)
     if not first:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
-    d = dim_arg(dim, len(first), "cat")
+    d = dim_arg(dim, len(first), "cat") if first != (0,) else 0  # PyTorch lets those through with any dim
     for i, x in enumerate(solid):
         shape = tuple(x.value.shape)
         if shape == first:
