@@ -190,7 +190,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 # ---- the table ----
 
 SKIPPED = {
-    "native", "backend", "check", "add_at", "flag", "raise_faults", "through_host", "elementwise", "reduction", "literal",
+    "native", "backend", "check", "signed", "add_at", "flag", "raise_faults", "through_host", "elementwise", "reduction", "literal",
     "wide", "wide_mean", "wide_sum", "wide_logsumexp", "mapped_sum", "computes", "apply", "arguments", "parameters", "split", "volume", "flat", "over_window",
     "over_places", "names",
 }  # fmt: skip
@@ -277,14 +277,14 @@ class CupyBackend(Backend):
 
     def to_host(self, array: Any) -> np.ndarray:
         """Waits for the device; raises what its kernels have found since the last time."""
-        from .cupy_index import raise_faults
+        from .cupy_faults import raise_faults
 
         host = array.get()
         raise_faults()
         return host
 
     def known_bounds(self, array: Any) -> tuple[int, int] | None:
-        """Unknown without waiting: the kernels check their indices themselves (``cupy_index``)."""
+        """Unknown without waiting: the kernels check their indices themselves (``cupy_faults``)."""
         return None
 
     def copy(self, array: Any) -> Any:
@@ -314,7 +314,7 @@ class CupyBackend(Backend):
         return base is not None and (base is source or base is source.base)
 
     def synchronize(self) -> None:
-        from .cupy_index import raise_faults
+        from .cupy_faults import raise_faults
 
         cp.cuda.Device().synchronize()
         raise_faults()

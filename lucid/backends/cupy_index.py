@@ -1,8 +1,4 @@
-"""Gather and scatter on CuPy, with bounds that are checked on the device and reported at the next synchronisation.
-
-CuPy lets an index that is out of range wrap around. Looking at it from the host would wait for the device at every
-embedding. So the kernels look: one that meets such an index takes position 0 instead and raises a flag in device memory,
-which ``raise_faults`` reads when the program waits for the device anyway (``.item()``, ``.cpu()``, ``synchronize``).
+"""Gather and scatter on CuPy; ``cupy_faults`` has what becomes of an index that is out of range.
 
 Scattering adds with atomics, whose order differs from run to run; ``lucid.use_deterministic_algorithms(True)`` sorts
 the positions instead, and so does every reduction other than a sum. Nothing here waits for the device.
@@ -11,81 +7,16 @@ the positions instead, and so does every reduction other than a sum. Nothing her
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any
 
 import cupy as cp
 import numpy as np
 
+from .cupy_faults import INSIDE, check, flag, signed
 from .cupy_fuse import elementwise
 from .switches import algorithms
 
 I64 = np.dtype(np.int64)
-MESSAGES = {
-    1: "index out of range in an indexing, gather or scatter operation",
-    2: "embedding: index out of range in self",
-    3: "cross_entropy: Target is out of bounds",
-}
-
-
-class _Flags(threading.local):
-    """A flag per device, and whether a kernel that may raise it has run since it was read (of this thread)."""
-
-    def __init__(self) -> None:
-        self.flags: dict[int, Any] = {}
-        self.armed: set[int] = set()
-
-
-_state = _Flags()
-
-
-def flag() -> Any:
-    """The current device's flag, for a kernel that is about to run."""
-    device = cp.cuda.get_device_id()
-    _state.armed.add(device)
-    found = _state.flags.get(device)
-    if found is None:
-        found = _state.flags[device] = cp.zeros(1, np.int32)
-    return found
-
-
-def raise_faults() -> None:
-    """IndexError if a kernel has met an index that is not there; reads the flag only if one might have been raised."""
-    for device in list(_state.armed):
-        _state.armed.discard(device)
-        held = _state.flags[device]
-        with cp.cuda.Device(device):
-            code = int(held.get()[0])
-            if code:
-                held.fill(0)
-                raise IndexError(
-                    f"{MESSAGES[code]} (found on the device; the operation ran some time before this line)"
-                )
-
-
-# What kernels do with an index k of a dimension of size n: negative ones count from the end.
-INSIDE = """
-template <typename I> __device__ long long inside(I given, long long len, int code, int& fault) {
-    long long k = (long long)given;
-    if (k < -len || k >= len) { fault = code; return 0; }
-    return k < 0 ? k + len : k;
-}
-"""
-
-
-def check(indices: Any, n: int, code: int = 1) -> None:
-    """Raise the flag if an index is out of range."""
-    if indices.size:
-        elementwise(
-            "check_indices",
-            "K k, int64 len, int32 code",
-            "raw int32 fault",
-            "if (k < -len || k >= len) fault[(ptrdiff_t)0] = code",
-        )(_signed(indices), n, code, flag())
-
-
-def _signed(indices: Any) -> Any:
-    return indices.astype(I64) if indices.dtype.kind == "u" else indices
 
 
 def _check_all(shape: tuple, index: tuple) -> None:
@@ -171,7 +102,7 @@ def _in_order(out: Any, positions: Any, values: Any, reduce: str) -> None:
 def take_grad(g: Any, shape: Any, rows: Any, code: int = 2) -> Any:
     """Rows of ``g`` added at ``rows`` of zeros: the gradient of an embedding."""
     width = math.prod(shape[1:])
-    rows = _signed(rows.reshape(-1))
+    rows = signed(rows.reshape(-1))
     if not rows.size or not width:
         return cp.zeros(shape, g.dtype)
     kind = _accumulates_in(g.dtype)
@@ -205,7 +136,7 @@ def _positions_of_rows(rows: Any, n: int, width: int, code: int) -> Any:
 
 
 def _native_index(index: tuple) -> tuple:
-    return tuple(_signed(k) if isinstance(k, cp.ndarray) else k for k in index)
+    return tuple(signed(k) if isinstance(k, cp.ndarray) else k for k in index)
 
 
 def index(x: Any, index: tuple) -> Any:
@@ -220,7 +151,7 @@ def index(x: Any, index: tuple) -> Any:
 
 def _take(x: Any, k: Any, axis: int) -> Any:
     """Slices at ``k`` along one axis: bounds are checked by the kernel that copies."""
-    x, k = cp.ascontiguousarray(x), _signed(cp.ascontiguousarray(k))
+    x, k = cp.ascontiguousarray(x), signed(cp.ascontiguousarray(k))
     inner, n = math.prod(x.shape[axis + 1 :]), x.shape[axis]
     out = cp.empty((*x.shape[:axis], *k.shape, *x.shape[axis + 1 :]), x.dtype)
     elementwise(
@@ -282,7 +213,7 @@ def _flat_positions(shape: tuple, index: tuple) -> Any:
     if all(isinstance(k, cp.ndarray) and k.dtype.kind in "iu" for k in index):  # leading axes: arithmetic is enough
         flat: Any = cp.zeros((), I64)
         for n, k in zip(shape, index, strict=False):
-            k = _signed(k)
+            k = signed(k)
             flat = flat * n + cp.where(k < 0, k + n, k)
         rest = shape[len(index) :]
         flat = cp.clip(flat, 0, max(math.prod(shape[: len(index)]) - 1, 0))
@@ -296,7 +227,7 @@ def _flat_positions(shape: tuple, index: tuple) -> Any:
 
 def _positions(shape: tuple, indices: Any, axis: int) -> Any:
     """Flat positions in a contiguous array of ``shape`` of ``indices`` along ``axis``, checked."""
-    indices = _signed(cp.ascontiguousarray(indices))
+    indices = signed(cp.ascontiguousarray(indices))
     if not shape or not indices.ndim:
         indices = indices.reshape(-1)
         shape = shape or (1,)

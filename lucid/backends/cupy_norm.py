@@ -9,10 +9,9 @@ import math
 from typing import Any
 
 import cupy as cp
-import numpy as np
 
+from .cupy_faults import INSIDE, flag, signed
 from .cupy_fuse import elementwise, wide
-from .cupy_index import INSIDE, flag
 from .cupy_reduce import wide_logsumexp, wide_mean, wide_sum
 
 
@@ -91,19 +90,15 @@ def cross_entropy(x: Any, target: Any) -> tuple:
         y = (T)((W)l - (W)x[i * len + at]);
         z = (T)l""",
         wide(x.dtype), INSIDE,
-    )(cp.ascontiguousarray(x), _signed(target), log_sum, x.shape[1], loss, kept, flag())  # fmt: skip
+    )(cp.ascontiguousarray(x), signed(target), log_sum, x.shape[1], loss, kept, flag())  # fmt: skip
     return loss, kept
-
-
-def _signed(target: Any) -> Any:
-    return target.astype(np.int64) if target.dtype.kind == "u" else target
 
 
 def cross_entropy_grad(g: Any, x: Any, log_sum: Any, target: Any) -> Any:
     """``g * (softmax(x) - one_hot(target))``, row by row."""
     body = "y = (T)((W)g * (exp((W)x - (W)l) - (W)(int)(i % len == k)))"
     return elementwise("cross_entropy_grad", "T g, T x, T l, K k, int64 len", "T y", body, wide(x.dtype))(
-        g.reshape(-1, 1), x, log_sum.reshape(-1, 1), _signed(target).reshape(-1, 1), max(x.shape[1], 1)
+        g.reshape(-1, 1), x, log_sum.reshape(-1, 1), signed(target).reshape(-1, 1), max(x.shape[1], 1)
     )
 
 
