@@ -249,11 +249,22 @@ def test_bad_input_raises_what_torch_raises(x, w, options, words):
         run(lucid, F)
 
 
-def test_mixed_and_integer_dtypes_are_refused():
+def test_mixed_dtypes_and_booleans_are_refused():
     with pytest.raises(RuntimeError, match="should be the same"):
         F.conv2d(lucid.zeros(1, 1, 4, 4), lucid.zeros(1, 1, 2, 2, dtype=lucid.float64))
     with pytest.raises(RuntimeError, match="not implemented"):
-        F.conv2d(lucid.zeros(1, 1, 4, 4, dtype=lucid.int64), lucid.zeros(1, 1, 2, 2, dtype=lucid.int64))
+        F.conv2d(lucid.zeros(1, 1, 4, 4, dtype=lucid.bool), lucid.zeros(1, 1, 2, 2, dtype=lucid.bool))
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1}, {"groups": 2}])
+def test_integers_as_in_torch(dtype, options):
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(0, 5, (2, 4, 7, 7)).astype(dtype), rng.integers(0, 3, (4, 4 // options.get("groups", 1), 3, 3))
+    ours = F.conv2d(lucid.tensor(x), lucid.tensor(w.astype(dtype)), **options)
+    theirs = torch.nn.functional.conv2d(torch.tensor(x), torch.tensor(w.astype(dtype)), **options)
+    assert ours.dtype is getattr(lucid, dtype) and ours.tolist() == theirs.tolist()
 
 
 @pytest.mark.parametrize(

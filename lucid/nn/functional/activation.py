@@ -162,6 +162,8 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * sigmoid(x)``, also called swish. Elfwing et al., 2017."""
+    if input.is_complex():
+        return _finish(input, input * ops.sigmoid(input), inplace)  # type: ignore[operator]
     return _finish(input, ops.silu(input), inplace)
 
 

@@ -66,9 +66,9 @@ def _tensors(name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None) -> No
             raise RuntimeError(
                 f"{name}: Input type ({x.dtype}) and {what} type ({other.dtype}) should be the same; cast one with .to()"
             )
-    if x.dtype.category < dtypes.FLOAT:
+    if x.dtype is dtypes.bool_:
         raise RuntimeError(
-            f'{name}: "{name}" not implemented for {x.dtype}; convert the tensors to a floating-point dtype'
+            f'{name}: "{name}" not implemented for {x.dtype}; convert the tensors to another dtype'
         )
 
 

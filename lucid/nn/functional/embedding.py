@@ -86,7 +86,7 @@ def renorm_rows_(weight: Tensor, input: Tensor, max_norm: float, norm_type: floa
         weight.detach()[rows] = scaled  # type: ignore[attr-defined, index]
 
 
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Class numbers (any shape) as vectors of 0 and 1 in a new last dimension, int64; -1 takes the largest plus one.
 
     Raises RuntimeError for a class number out of range.
@@ -99,13 +99,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """
     from ... import arange
 
-    if tensor.dtype is not dtypes.int64:
-        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}.")
-    if not tensor.shape.numel():
+    if input.dtype is not dtypes.int64:
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {input.dtype}.")
+    if not input.shape.numel():
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    elif not hasattr(tensor.value, "level"):
-        low, high = int(tensor.min()), int(tensor.max())  # type: ignore[attr-defined]
+    elif not hasattr(input.value, "level"):
+        low, high = int(input.min()), int(input.max())  # type: ignore[attr-defined]
         if low < 0:
             raise RuntimeError(f"Class values must be non-negative: got {low}.")
         if num_classes == -1:
@@ -116,4 +116,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
             raise RuntimeError(f"Class values must be smaller than num_classes: {high} >= {num_classes}.")
     elif num_classes == -1:
         raise RuntimeError("one_hot: give num_classes inside vmap and jvp")
-    return (tensor.unsqueeze(-1) == arange(num_classes, device=tensor.device)).long()  # type: ignore[attr-defined]
+    return (input.unsqueeze(-1) == arange(num_classes, device=input.device)).long()  # type: ignore[attr-defined]
