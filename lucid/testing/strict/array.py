@@ -26,7 +26,8 @@ class Memory:
         counters.take(size)
 
     def __del__(self) -> None:
-        counters.used -= self.size
+        if counters is not None:  # not while the interpreter shuts down
+            counters.used -= self.size
 
 
 class Pointer:
