@@ -11,7 +11,7 @@ import pytest
 
 import lucid
 from lucid import backends, nn
-from lucid.testing import check_device
+from lucid.testing import check_device, parity
 from nn_table import HEAVY, LAYERS, label
 from small_models import trained
 from test_lr_scheduler import SCHEDULES
@@ -153,3 +153,12 @@ def test_the_same_losses_as_on_cpu(device, kind):
     expected, start = trained(kind, "cpu")
     ours, _ = trained(kind, device, start=start)
     np.testing.assert_allclose([v.item() for v in ours], [v.item() for v in expected], rtol=2e-4)
+
+
+def test_parity_has_no_false_alarm(device):
+    """Every row of the op tables, and a step of each model, with every kernel and rule compared on the way."""
+    with parity("cpu"):
+        for row in TABLE:
+            check_device(row, device)
+        for kind in ("gpt", "cnn"):
+            trained(kind, device, steps=1)
