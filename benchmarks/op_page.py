@@ -23,7 +23,7 @@ END = "<!-- op-speed: end -->"
 BACKWARD = " + backward"
 
 
-def measure(rounds: int) -> dict[str, Any]:
+def measure(rounds: int, seconds: float) -> dict[str, Any]:
     """The report of all sections but convolution (which has a page of its own), each measured in a process of its own:
     thread counts are read when a BLAS loads, and memory that one section left behind is not another's luck."""
     from benchmarks import ops
@@ -36,7 +36,7 @@ def measure(rounds: int) -> dict[str, Any]:
             if section.startswith("Convolution"):
                 continue
             command = [sys.executable, "-m", "benchmarks", "ops", "--threads", "1", "--json", str(found)]
-            command += ["--rounds", str(rounds), "--only", section]
+            command += ["--rounds", str(rounds), "--time", str(seconds), "--only", section]
             subprocess.run(command, cwd=environment.ROOT, env=environment.wanted_environment(1), check=False)
             report = json.loads(found.read_text())[0]
             rows += [row for row in report["rows"] if row["section"] == section]
@@ -92,8 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.op_page", description=__doc__)
     parser.add_argument("page", nargs="?", type=Path, default=environment.ROOT / "docs" / "op-speed.md")
     parser.add_argument("--rounds", type=int, default=15, help="alternating rounds per row (15)")
+    parser.add_argument("--time", type=float, default=0.02, metavar="S", help="seconds per round (0.02)")
     args = parser.parse_args(argv)
-    unexplained = publish(args.page, measure(args.rounds))
+    unexplained = publish(args.page, measure(args.rounds, args.time))
     print(f"wrote {args.page}")
     if unexplained:
         print(f"above {LIMIT}x and without a reason in benchmarks/op_reasons.py:", *unexplained, sep="\n  ")
