@@ -30,7 +30,7 @@ from .mlx_host import TRIPS, or_host, through_host
 from .mlx_random import RANDOM
 from .numpy_ import public_functions
 
-FAMILIES = ("dtypes", "elementwise", "reduce", "shape", "index", "products", "pool", "sort", "fast")
+FAMILIES = ("dtypes", "elementwise", "reduce", "shape", "index", "products", "pool", "sort", "fft", "fast")
 NOT_KERNELS = {"inexact", "not_double", "to_host", "from_host"}
 
 

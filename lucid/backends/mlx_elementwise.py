@@ -6,7 +6,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from .mlx_dtypes import BOUNDS, INTEGERS, inexact, not_double
+from .mlx_dtypes import BOUNDS, INTEGERS, inexact, native, not_double
 
 SAME = """negative exp expm1 log log1p log2 log10 sqrt rsqrt square reciprocal sin cos tan sinh cosh tanh floor ceil
     sigmoid erf erfinv isnan isinf isfinite logical_not add subtract multiply divide maximum minimum logaddexp equal
@@ -18,7 +18,9 @@ RENAMED = {
     "bitwise_right_shift": "right_shift",
 }  # fmt: skip
 FITS = dict.fromkeys(("exp", "sin", "cos", "sigmoid", "erf", "erfinv", "logaddexp"), not_double) | {
-    "pow": inexact, "remainder": inexact, "floor_divide": inexact, "trunc_divide": inexact,
+    "pow": inexact, "remainder": inexact, "floor_divide": inexact, "trunc_divide": inexact, "fmod": inexact,
+    "complex": lambda re, im: re.dtype == im.dtype == mx.float32, "view_as_complex": lambda x: x.dtype == mx.float32 and x.size > 0,
+    "reinterpret": lambda x, *rest: x.ndim > 0 and x.size > 0 and x.dtype != mx.bool_,
     "exp2": lambda x: x.dtype not in (mx.complex64, mx.float64),
 }  # fmt: skip
 _BITS = {1: mx.int8, 2: mx.int16, 4: mx.int32, 8: mx.int64}
@@ -124,15 +126,40 @@ def remainder(x: Any, y: Any) -> Any:
 
 
 def floor_divide(x: Any, y: Any) -> Any:
-    return mx.floor(x / y)
+    """By the remainder, as PyTorch: the quotient's own rounding must not reach the next integer (1 // 0.1 is 9)."""
+    if x.dtype in (mx.float16, mx.bfloat16):
+        return floor_divide(x.astype(mx.float32), y.astype(mx.float32)).astype(x.dtype)
+    rest, plain = fmod(x, y), x / y
+    quotient = (x - rest) / y
+    quotient = mx.where((rest != 0) & ((rest < 0) != (y < 0)), quotient - 1, quotient)
+    whole = mx.floor(quotient)
+    whole = mx.where(quotient - whole > 0.5, whole + 1, whole)
+    return mx.where(y == 0, plain, mx.where(quotient != 0, whole, copysign(mx.zeros_like(plain), plain)))
 
 
 def trunc_divide(x: Any, y: Any) -> Any:
     return trunc(x / y)
 
 
-# ---- complex ----
+def fmod(x: Any, y: Any) -> Any:
+    return copysign(mx.remainder(mx.abs(x), mx.abs(y)), x)
+
+
+# ---- complex numbers and bytes ----
+
+
+def complex(re: Any, im: Any) -> Any:
+    return view_as_complex(mx.stack(mx.broadcast_arrays(re, im), -1))
+
+
+def view_as_complex(x: Any) -> Any:
+    return mx.contiguous(x).view(mx.complex64)[..., 0]
 
 
 def view_as_real(x: Any) -> Any:
     return mx.stack([mx.real(x), mx.imag(x)], -1)
+
+
+def reinterpret(x: Any, dtype: Any, source: Any = None) -> Any:
+    """The same bytes as another dtype."""
+    return mx.contiguous(x).view(native(dtype))

@@ -6,13 +6,18 @@ then read and write foreign memory, so every index is clamped too.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import mlx.core as mx
 
 from .mlx_dtypes import inexact
 
-FITS = {"scatter_reduce": lambda x, *rest: inexact(x) and x.dtype != mx.complex64}
+FITS = {
+    "scatter_reduce": lambda x, *rest: inexact(x) and x.dtype != mx.complex64,
+    "masked_scatter": lambda x, mask, source: x.size > 0 and source.size > 0,
+    "masked_gather": lambda g, mask, shape: g.size > 0 and math.prod(shape) > 0,
+}
 
 
 def _inside(indices: Any, n: int) -> Any:
@@ -63,6 +68,27 @@ def place_add(g: Any, shape: Any, index: tuple) -> Any:
 
 def take_grad(g: Any, shape: Any, rows: Any) -> Any:
     return place_add(g, shape, (rows,))
+
+
+# ---- through a mask ----
+
+
+def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
+    """A copy of ``x`` with the first elements of ``source``, in order, where ``mask`` holds."""
+    mask = mx.broadcast_to(mask, x.shape)
+    return mx.where(mask, mx.take(source.reshape(-1), _ranks(mask, source.size)), x)
+
+
+def masked_gather(g: Any, mask: Any, shape: tuple) -> Any:
+    """The transpose of ``masked_scatter`` in its source."""
+    mask = mx.broadcast_to(mask, g.shape)
+    chosen = mx.where(mask, g, mx.zeros_like(g))
+    return mx.zeros(math.prod(shape), g.dtype).at[_ranks(mask, math.prod(shape))].add(chosen).reshape(shape)
+
+
+def _ranks(mask: Any, n: int) -> Any:
+    """How many places before each one the mask holds, below ``n``."""
+    return mx.clip(mx.cumsum(mask.reshape(-1).astype(mx.int64), 0).reshape(mask.shape) - 1, 0, n - 1)
 
 
 # ---- along one axis ----

@@ -16,7 +16,9 @@ from .numpy_pool import _shares
 FITS = dict.fromkeys(
     ("max_pool", "max_pool_grad", "max_pool_take", "max_pool_indices"),
     lambda x, *rest: inexact(x) and x.dtype != mx.complex64 and x.size > 0,
-) | dict.fromkeys(("avg_pool", "avg_pool_grad", "im2col", "col2im"), lambda x, *rest: x.size > 0)  # fmt: skip
+) | {
+    "adaptive_max_indices": lambda x, starts, stops: x.size > 0 and all(type(s) is tuple and len(s) for s in starts + stops)
+} | dict.fromkeys(("avg_pool", "avg_pool_grad", "im2col", "col2im"), lambda x, *rest: x.size > 0)  # fmt: skip
 
 
 def _reach(kernel: tuple, stride: tuple, dilation: tuple, places: tuple) -> tuple[int, ...]:
@@ -100,6 +102,22 @@ def max_pool_indices(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilat
     for tap, hit in _hits(x, out, *window):
         found = mx.where(hit, where[tap], found)
     return found
+
+
+def adaptive_max_indices(x: Any, starts: tuple, stops: tuple) -> Any:
+    """The same for windows given by where they start and stop: per dimension, a tuple of ints."""
+    ndim, flat = x.ndim - 2, np.zeros((), np.int64)
+    for d, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        first, last = np.asarray(start)[:, None], np.asarray(stop)[:, None] - 1
+        grid = np.minimum(first + np.arange(int((last - first).max()) + 1), last)  # shorter windows repeat their last
+        shape = [1] * (2 * ndim)
+        shape[d], shape[ndim + d] = grid.shape
+        flat = flat * x.shape[2 + d] + grid.reshape(shape)
+    places = flat.shape[:ndim]
+    at = from_host(flat.reshape(*places, -1))
+    patches = mx.take(x.reshape(*x.shape[:2], -1), at, 2)
+    best = mx.argmax(patches, -1, keepdims=True)
+    return mx.take_along_axis(mx.broadcast_to(at, patches.shape), best, -1)[..., 0]
 
 
 def _share(like: Any, sizes: tuple, *window: Any) -> Any:

@@ -24,9 +24,9 @@ def _filled_and_narrow(x: Any, *rest: Any, **named: Any) -> bool:
 
 
 FITS = dict.fromkeys(
-    "sum mean var prod amax amin any all argmax argmin cumulative_sum cumulative_prod channel_sum count_nonzero vector_norm".split(),
+    "sum mean var prod amax amin any all argmax argmin cumulative_sum cumulative_prod channel_sum count_nonzero vector_norm cumulative_argmax cumulative_argmin".split(),
     _filled,
-) | dict.fromkeys("softmax log_softmax logsumexp log_sum_rows".split(), _filled_and_narrow)  # fmt: skip
+) | dict.fromkeys("softmax log_softmax logsumexp log_sum_rows logcumsumexp".split(), _filled_and_narrow)  # fmt: skip
 
 
 def _axes(x: Any, axis: Any) -> tuple[int, ...]:
@@ -132,6 +132,24 @@ def cumulative_sum(x: Any, axis: int) -> Any:
 def cumulative_prod(x: Any, axis: int) -> Any:
     x = x.astype(mx.int64) if x.dtype in INTEGERS else x
     return mx.cumprod(x, axis) if x.ndim else x
+
+
+def logcumsumexp(x: Any, axis: int) -> Any:
+    return mx.logcumsumexp(x, axis) if x.ndim else x
+
+
+def _last_best(x: Any, best: Any, axis: int) -> Any:
+    """Where the running extreme was last reached; a NaN counts as reached."""
+    place = mx.arange(x.shape[axis], dtype=mx.int64).reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
+    return mx.cummax(mx.where(mx.logical_or(x == best, mx.isnan(x)), place, mx.zeros_like(place)), axis)
+
+
+def cumulative_argmax(x: Any, axis: int) -> Any:
+    return _last_best(x, mx.cummax(x, axis), axis) if x.ndim else mx.zeros((), mx.int64)
+
+
+def cumulative_argmin(x: Any, axis: int) -> Any:
+    return _last_best(x, mx.cummin(x, axis), axis) if x.ndim else mx.zeros((), mx.int64)
 
 
 def linear_scan(x: Any, y: Any, axis: int) -> Any:

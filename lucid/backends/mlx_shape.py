@@ -6,8 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
-from .mlx_dtypes import BOUNDS
+from .base import load
+from .mlx_dtypes import BOUNDS, from_host
+
+FITS = {"repeat_interleave": lambda x, repeats, axis: isinstance(repeats, int)}
 
 
 def _carries(kernel: Callable) -> Callable:
@@ -144,3 +148,34 @@ def fold_windows(g: Any, shape: tuple, axis: int, size: int, step: int) -> Any:
     for i in range(size if count and g.size else 0):
         out = out.at[(*lead, slice(i, i + step * (count - 1) + 1, step))].add(g[..., i])
     return out
+
+
+# ---- repetition, and raw memory: an array is its own memory, in row order ----
+
+
+def repeat_interleave(x: Any, repeats: int, axis: int) -> Any:
+    return mx.repeat(x, repeats, axis)
+
+
+def repeat_positions(x: Any, n: int, repeats: Any) -> Any:
+    """Which of ``n`` slices each slice of ``repeat_interleave``'s result came from."""
+    return from_host(np.repeat(np.arange(n), np.array(repeats)))
+
+
+def storage_of(x: Any) -> tuple[int, int]:
+    return x.size, 0
+
+
+def strided_positions(x: Any, size: tuple, stride: tuple, offset: int) -> Any:
+    return from_host(load("cpu").table.strided_positions(None, size, stride, offset))
+
+
+def as_strided(x: Any, size: tuple, stride: tuple, offset: int, geometry: Any = None) -> Any:
+    """Elements by their position in memory, which must be inside: MLX would read foreign memory."""
+    at = load("cpu").table.strided_positions(None, size, stride, offset)
+    if at.size and at.max() >= x.size:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)} and storage offset {offset} require {at.max() + 1} "
+            f"elements, which are out of bounds for storage of {x.size}"
+        )
+    return mx.take(x.reshape(-1), from_host(at)).reshape(size)
