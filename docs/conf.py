@@ -71,7 +71,7 @@ def skip_foreign(app, what, name, obj, skip, options):
 
 
 class Class(PyClasslike):
-    """A class may be public in two namespaces (`lucid.no_grad`, `lucid.autograd.no_grad`); the file is no third."""
+    """A class (or exception) may be public in two namespaces (`lucid.no_grad`, `lucid.autograd.no_grad`); the file is no third."""
 
     def run(self):
         self.options.pop("canonical", None)
@@ -79,7 +79,8 @@ class Class(PyClasslike):
 
 
 def setup(app):
-    app.add_directive_to_domain("py", "class", Class, override=True)
+    for directive in ("class", "exception"):
+        app.add_directive_to_domain("py", directive, Class, override=True)
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("autodoc-process-docstring", plain_formulas, priority=100)  # before napoleon writes markup of its own
     app.connect("autodoc-process-docstring", show_declaration)
