@@ -47,6 +47,7 @@ _LAZY = {
             "cuda",
             "datasets",
             "distributed",
+            "distributions",
             "einops",
             "fft",
             "func",

@@ -156,8 +156,13 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
 
 
 def _standard_gamma(alpha: Tensor, generator: Any = None) -> Tensor:
-    """Gamma numbers of scale 1 (for ``distributions``)."""
-    return wrap(draw("gamma", tuple(alpha.shape), alpha.dtype, alpha.device, generator, alpha.detach().value))
+    """Gamma numbers of scale 1 (for ``distributions``), differentiable with respect to ``alpha``."""
+    x = wrap(draw("gamma", tuple(alpha.shape), alpha.dtype, alpha.device, generator, alpha.detach().value))
+    if not alpha.requires_grad:
+        return x
+    from ..distributions.implicit import FollowConcentration
+
+    return FollowConcentration.apply(alpha, x)
 
 
 FUNCTIONS["_standard_gamma"] = _standard_gamma
