@@ -7,6 +7,7 @@ import pytest
 import threadpoolctl
 from hypothesis import settings
 
+import lucid
 from lucid.testing import strict
 from reference import MISSING
 
@@ -17,6 +18,12 @@ threadpoolctl.threadpool_limits(1)
 settings.register_profile("lucid", deadline=None)
 settings.register_profile("lucid-ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("lucid-ci" if os.environ.get("CI") else "lucid")
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_every_time():
+    """A test that draws numbers without a seed of its own draws the same ones alone, in any order and in any worker."""
+    lucid.manual_seed(0)
 
 
 @pytest.fixture(scope="module")
