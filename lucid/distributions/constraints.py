@@ -262,6 +262,8 @@ class _Multinomial(_Below):
     def check(self, value: Any) -> Any:
         return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
 
+    __repr__ = Constraint.__repr__
+
 
 class _LowerTriangular(Constraint):
     event_dim = 2

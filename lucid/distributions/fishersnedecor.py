@@ -39,8 +39,8 @@ class FisherSnedecor(Distribution):
 
     @property
     def mode(self) -> Any:
-        df1 = lucid.where(self.df1 > 2, self.df1, math.nan)
-        return (df1 - 2) / df1 * self.df2 / (self.df2 + 2)
+        mode = (self.df1 - 2) / self.df1 * self.df2 / (self.df2 + 2)
+        return lucid.where(self.df1 > 2, mode, math.nan)
 
     @property
     def variance(self) -> Any:

@@ -12,9 +12,10 @@ from .utils import _wide
 
 # Double-exponential quadrature on [0, inf) of what decays like exp(-r): r = exp(t - exp(-t)), trapezoidal in t.
 # Reference: Takahasi and Mori (1974), Double exponential formulas for numerical integration.
-_STEP = 0.2
+# 49 nodes give a relative error below 1e-6 for concentrations from 1e-3 on.
+_STEP = 0.15
 _NODES = [
-    (r := math.exp(t - math.exp(-t)), _STEP * r * (1 + math.exp(-t))) for t in (_STEP * k for k in range(-11, 20))
+    (r := math.exp(t - math.exp(-t)), _STEP * r * (1 + math.exp(-t))) for t in (_STEP * k for k in range(-20, 29))
 ]
 
 
@@ -30,10 +31,10 @@ def gamma_slope(concentration: Any, sample: Any) -> Any:
     x = _wide(sample).clamp(min=lucid.finfo(concentration.dtype).tiny)
     with lucid.no_grad():  # the scale of r is only a change of variable
         below = x < a
-        # (a - x) r + x r^2 / (2 + r) = 1 below, (x - a) r + x r^2 / 2 = 1 or x exp(r) = 1 above
+        # (a - x) r + x r^2 / (2 + r) = 1 below, (x - a) r + x r^2 / 2 = 1 or x (exp(r) - 1) = 1 + a above
         b = 2 * (a - x) - 1
         lower = 4 / (b + lucid.sqrt(b * b + 8 * a))
-        upper = lucid.minimum(2 / (x - a + lucid.sqrt((x - a).square() + 2 * x)), lucid.log1p(1 / x))
+        upper = lucid.minimum(2 / (x - a + lucid.sqrt((x - a).square() + 2 * x)), lucid.log1p((1 + a) / x))
         side = lucid.where(below, -1.0, 1.0).to(a.dtype)
         scale = side * lucid.where(below, lower, upper)
     offset = lucid.log(x) - lucid.digamma(a)

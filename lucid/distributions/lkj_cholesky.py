@@ -34,9 +34,10 @@ class LKJCholesky(Distribution):
         self.dim = dim
         (self.concentration,) = broadcast_all(concentration)
         c = self.concentration
-        # row i is a direction in i dimensions, times a radius whose square is Beta(i / 2, c + (dim - 1 - i) / 2)
+        # row i is a direction in i dimensions, times a radius whose square is Beta(i / 2, c + (dim - 1 - i) / 2), as the
+        # density of ``log_prob`` demands; torch 2.13 draws from Beta(i - 1 / 2, ...), which is another density for dim > 2
         offset = lucid.arange(dim, dtype=c.dtype, device=c.device).sub(1).clamp(min=0)
-        self._beta = Beta(offset + 0.5, (c + 0.5 * (dim - 2)).unsqueeze(-1) - 0.5 * offset)
+        self._beta = Beta(0.5 * offset + 0.5, (c + 0.5 * (dim - 2)).unsqueeze(-1) - 0.5 * offset)
         super().__init__(c.shape, Size((dim, dim)), validate_args)
 
     def sample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
