@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from ..core import dtypes
 from ..core.modes import no_grad
 from ..core.tensor import Tensor
+from ..functions import empty_like  # type: ignore[attr-defined]  # made there by name
 from .parameter import is_lazy
 
 C = TypeVar("C", bound="Conversion")
@@ -94,8 +95,6 @@ class Conversion:
 
     def to_empty(self: C, *, device: Any, recurse: bool = True) -> C:
         """Move to a device with undefined contents."""
-        from .. import empty_like
-
         return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def share_memory(self: C) -> C:

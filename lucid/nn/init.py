@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.modes import no_grad
 from ..core.tensor import Tensor
+from ..functions import creation, linalg_factor, random
 
 __all__ = [
     "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
@@ -112,10 +113,8 @@ def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix. Raises ValueError unless 2-D."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    from .. import eye
-
     with no_grad():
-        return tensor.copy_(eye(*tensor.shape, dtype=tensor.dtype, device=tensor.device))  # type: ignore[attr-defined]
+        return tensor.copy_(creation.eye(*tensor.shape, dtype=tensor.dtype, device=tensor.device))  # type: ignore[attr-defined]
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -196,12 +195,12 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if not tensor.shape.numel():
         return tensor
-    from .. import linalg, randn
-
     rows, cols = tensor.shape[0], tensor.shape.numel() // tensor.shape[0]
     with no_grad():
-        flat = randn(max(rows, cols), min(rows, cols), dtype=tensor.dtype, device=tensor.device, generator=generator)
-        q, r = linalg.qr(flat)
+        flat = random.randn(
+            max(rows, cols), min(rows, cols), dtype=tensor.dtype, device=tensor.device, generator=generator
+        )
+        q, r = linalg_factor.qr(flat)
         q = q * r.diagonal().sign()  # makes the distribution uniform
         q = q.mT if rows < cols else q
         return tensor.copy_(q.reshape(tensor.shape) * gain)  # type: ignore[attr-defined]
@@ -211,13 +210,11 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     """Normal, with a share ``sparsity`` of each column set to 0. Martens, 2010. Raises ValueError unless 2-D."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    from .. import rand
-
     rows, cols = tensor.shape
     zeros = math.ceil(sparsity * rows)
     with no_grad():
         normal_(tensor, 0.0, std, generator)
-        rank = rand(rows, cols, device=tensor.device, generator=generator).argsort(0).argsort(0)
+        rank = random.rand(rows, cols, device=tensor.device, generator=generator).argsort(0).argsort(0)
         return tensor.masked_fill_(rank < zeros, 0.0)  # type: ignore[attr-defined]
 
 

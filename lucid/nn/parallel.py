@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ..distributed import get_world_size
 from .modules.module import Module
 
 __all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
@@ -46,6 +45,8 @@ class DistributedDataParallel(Module):
     """
 
     def __init__(self, module: Module, device_ids: Sequence[Any] | None = None, *args: Any, **options: Any) -> None:
+        from ..distributed import get_world_size  # stands above nn
+
         get_world_size()
         super().__init__()
         self.module, self.device_ids, self.require_backward_grad_sync = module, device_ids, True

@@ -8,6 +8,7 @@ from ..core.dtypes import FLOAT
 from ..core.errors import ShapeError
 from ..core.graph import Leaf
 from ..core.tensor import Tensor, as_tensor, new_tensor
+from ..functions.creation import empty
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
@@ -88,8 +89,6 @@ class _Uninitialized:
 
     def materialize(self: Any, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give it a shape; its contents are undefined until they are initialised."""
-        from .. import empty
-
         fresh = empty(shape, device=device or self.device, dtype=dtype or self.dtype)
         self.value = fresh.value
         self.__class__ = self.cls_to_become
@@ -151,8 +150,6 @@ class UninitializedBuffer(_Uninitialized, Tensor):  # type: ignore[misc]
 
 
 def _undefined(kind: type, requires_grad: bool, device: Any, dtype: Any) -> Any:
-    from .. import empty
-
     t = _same_memory(kind, empty(0, device=device, dtype=dtype))
     if requires_grad:
         t.node = Leaf(t)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..functions.creation import eye
 from . import rules
 from .checks import at_least, checked, decays, l2_only, moments, number, real_only, root
 from .ruled import Numbers, RuleOptimizer
@@ -133,8 +134,6 @@ class Shampoo(RuleOptimizer):
 
 
 def _eye(p: Any, n: int) -> Any:
-    from .. import eye
-
     return eye(n, dtype=p.dtype, device=p.device)
 
 

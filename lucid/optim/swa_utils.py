@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core import dtypes, modes
 from ..core.tensor import Tensor
+from ..functions.creation import tensor
 from ..nn import Module
 from .lr_scheduler.base import LRScheduler, Rates, per_group
 from .optimizer import Optimizer
@@ -76,8 +77,6 @@ class AveragedModel(Module):
         super().__init__()
         if avg_fn is not None and multi_avg_fn is not None:
             raise AssertionError("Only one of avg_fn and multi_avg_fn should be provided")
-        from .. import tensor
-
         self.module = copy.deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)

@@ -9,6 +9,7 @@ from typing import Any
 from ..backends import backend_of
 from ..core import modes
 from ..core.tensor import Tensor, wrap
+from ..functions.random import randint
 from . import checkpoint, rules
 from .checks import at_least, checked, l2_only, number
 from .optimizer import Optimizer
@@ -213,8 +214,6 @@ class SGLD(RuleOptimizer):
     ):  # fmt: skip
         defaults = checked(locals(), "temperature")
         if seed is None:
-            from .. import randint
-
             defaults["seed"] = int(randint(0, 2**31 - 1, (1,)))
         super().__init__(params, defaults)
 

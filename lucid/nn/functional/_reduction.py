@@ -7,6 +7,7 @@ from typing import Any
 
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...functions.shaping import broadcast_shapes
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -35,8 +36,6 @@ def warn_sizes(name: str, input: Tensor, target: Tensor) -> None:
     """Warn where shapes differ and would broadcast, which is seldom meant; ShapeError where they do not."""
     if input.shape == target.shape:
         return
-    from ... import broadcast_shapes
-
     try:
         broadcast_shapes(input.shape, target.shape)
     except (RuntimeError, ValueError):

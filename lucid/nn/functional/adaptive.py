@@ -10,6 +10,8 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
+from ...functions.creation import arange
+from ...functions.random import rand
 from .conv import sizes_arg
 from .pooling import batched, gather, unbatched
 
@@ -166,8 +168,6 @@ def _fractional(
     return_indices: bool,
     samples: Tensor | None,
 ) -> Any:
-    from ... import rand
-
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
     x, had_batch = batched(input, n, name)
@@ -200,8 +200,6 @@ def _fractional(
 
 def _sequence(u: Tensor, size: int, k: int, places: int) -> Tensor:
     """Pseudo-random starts (N, C, places) of windows of ``k``; the last one ends with the input."""
-    from ... import arange
-
     last = as_tensor(size - k, device=u.device) + ops.cast(u, dtypes.int64) * 0
     if places == 1:
         return last

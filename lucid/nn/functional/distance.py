@@ -6,6 +6,8 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...functions.creation import tensor
+from ...functions.shaping import broadcast_tensors
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
@@ -39,8 +41,6 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         raise IndexError(
             f"cosine_similarity: Dimension out of range, got {dim} for inputs of {max(a.ndim, b.ndim)} dimensions"
         )
-    from ... import broadcast_tensors
-
     a, b = broadcast_tensors(a, b)
     na, nb = _norm(a, 2.0, dim, True), _norm(b, 2.0, dim, True)
     return ((a / _at_least(na, eps)) * (b / _at_least(nb, eps))).sum(dim)
@@ -80,8 +80,6 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     >>> F.pdist(lucid.tensor([[0.0], [1.0], [3.0]]))
     tensor([1., 3., 2.])
     """
-    from ... import tensor
-
     if input.ndim != 2:
         raise ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
     if p < 0:

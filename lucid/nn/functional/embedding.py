@@ -7,6 +7,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...functions.creation import arange
 
 __all__ = ["embedding", "one_hot"]
 
@@ -65,8 +66,6 @@ def embedding(
 
 
 def _without_gradient_at(weight: Tensor, row: int) -> Tensor:
-    from ... import arange
-
     rows = arange(weight.shape[0], device=weight.device).unsqueeze(1)
     return ops.where(rows == row, weight.detach(), weight)  # type: ignore[attr-defined]
 
@@ -97,8 +96,6 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    from ... import arange
-
     if input.dtype is not dtypes.int64:
         raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {input.dtype}.")
     if not input.shape.numel():

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from ... import ops
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...functions.creation import linspace, ones, tensor
+from ...functions.shaping import stack
 
 __all__ = ["affine_grid", "grid_sample", "rotate"]
 
@@ -24,7 +26,6 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     tensor([[-1., -1.],
             [ 1., -1.]])
     """
-    from ... import linspace, ones, stack
     from ...functions import shaping
 
     if align_corners is None:
@@ -170,8 +171,6 @@ def _taps(x: Tensor, mode: str) -> list:
 def rotate(input: Tensor, angle: float, center: tuple[float, float] | None = None) -> Tensor:
     """The images (N, C, H, W) turned counter-clockwise by ``angle`` degrees about ``center`` (x, y; the middle), bilinearly."""
     import math
-
-    from ... import tensor
 
     if input.ndim != 4:
         raise ShapeError(f"rotate: expected (N, C, H, W), got shape {tuple(input.shape)}")

@@ -10,6 +10,7 @@ from ... import ops
 from ...core.errors import ShapeError
 from ...core.precision import in_single
 from ...core.tensor import Tensor
+from ...functions.creation import full_like
 from ._reduction import reduced, reduction_arg, warn_sizes
 from .distance import pairwise_distance
 
@@ -208,8 +209,6 @@ def gaussian_nll_loss(
 
     Raises ValueError for a negative or ill-shaped ``var``. Nix and Weigend, 1994.
     """
-    from ... import full_like
-
     if isinstance(var, float | int):
         if var < 0:
             raise ValueError("var has negative entry/entries")

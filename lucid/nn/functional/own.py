@@ -9,7 +9,9 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, wrap
+from ...functions.creation import arange
 from ...functions.random import draw
+from ...functions.shaping import cat, stack
 from .dropout import check_probability, keep_mask
 from .linear import linear
 
@@ -166,8 +168,6 @@ def sinusoidal_embedding(
     num_positions: int, embedding_dim: int, *, base: float = 10000.0, device: Any = None, dtype: Any = None
 ) -> Tensor:
     """(num_positions, embedding_dim): ``sin(p / base^(2i/d))`` in even columns, cosines in odd ones. Vaswani et al., 2017."""
-    from ... import arange, stack
-
     if embedding_dim % 2:
         raise ValueError(f"sinusoidal_embedding: embedding_dim must be even, got {embedding_dim}")
     position = arange(num_positions, dtype=dtypes.float64).unsqueeze(1)
@@ -185,8 +185,6 @@ def sinusoidal_embedding_2d(
     height: int, width: int, embedding_dim: int, *, base: float = 10000.0, device: Any = None
 ) -> Tensor:
     """(height * width, embedding_dim): the row's embedding in the first half, the column's in the second."""
-    from ... import cat
-
     if embedding_dim % 4:
         raise ValueError(f"sinusoidal_embedding_2d: embedding_dim must be divisible by 4, got {embedding_dim}")
     half = embedding_dim // 2

@@ -11,6 +11,7 @@ from typing import Any
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...functions.creation import tensor
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 RANKS = {
@@ -127,8 +128,6 @@ def _nearest(x: Tensor, axis: int, n: int, mode: str, scale: float | None) -> Te
         return wide.reshape(*shape[:axis], n, *shape[axis + 1 :])
     step = old / n if scale is None else 1.0 / scale
     offset = 0.5 if mode == "nearest-exact" else 0.0
-    from ... import tensor
-
     rows = [min(math.floor((i + offset) * _float32(step)), old - 1) for i in range(n)]
     return x.index_select(axis, tensor(rows, device=x.device))  # type: ignore[attr-defined]
 
@@ -152,8 +151,6 @@ def _matrix(
     old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool, dtype: Any, device: Any
 ) -> Tensor:
     """(n, old): each row holds the weights of the input pixels that make one output pixel."""
-    from ... import tensor
-
     rows = []
     for i in range(n):
         row = [0.0] * old

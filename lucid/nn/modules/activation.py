@@ -6,6 +6,7 @@ from typing import Any
 
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...functions.creation import empty
 from .. import functional as F
 from ..parameter import Parameter
 from .attention import MultiheadAttention  # noqa: F401  (PyTorch's place for it)
@@ -316,8 +317,6 @@ class PReLU(Module):
     """``leaky_relu`` with learned slopes, one for all or one per channel. He et al., 2015."""
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
-        from ... import empty
-
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init

@@ -7,6 +7,7 @@ from typing import Any
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...functions.creation import empty, ones, tensor, zeros
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter, UninitializedBuffer, UninitializedParameter, is_lazy
@@ -40,8 +41,6 @@ class _NormBase(Module):
         *,
         bias: bool = True,
     ):
-        from ... import empty, ones, tensor, zeros
-
         super().__init__()
         self.num_features = num_features
         self.eps = eps
@@ -91,8 +90,6 @@ class _NormBase(Module):
         version = local_metadata.get("version")
         key = prefix + "num_batches_tracked"
         if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
-            from ... import tensor
-
             count = self.num_batches_tracked  # version 2 added the count; older files have none
             state_dict[key] = tensor(0, dtype=dtypes.int64) if count is None else count
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
@@ -208,8 +205,6 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
         *,
         bias: bool = True,
     ):
-        from ... import tensor
-
         super().__init__(0, eps, momentum, False, False, device, dtype)
         self.affine = affine
         self.track_running_stats = track_running_stats

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from ... import empty
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...functions.creation import empty
 from .. import functional as F
 from .. import init
 from ..functional.conv import sizes_arg, transposed_sizes

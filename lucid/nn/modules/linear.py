@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ...core.tensor import Tensor
+from ...functions.creation import empty
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter, UninitializedParameter
@@ -17,8 +18,6 @@ __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear", "NonDynamicallyQuanti
 
 def empty_parameter(shape: tuple[int, ...], device: Any = None, dtype: Any = None) -> Parameter:
     """A parameter still to be initialised."""
-    from ... import empty
-
     return Parameter(empty(shape, device=device, dtype=dtype))
 
 

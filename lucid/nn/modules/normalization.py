@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.tensor import Tensor
+from ...functions.creation import empty
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -35,8 +36,6 @@ class LayerNorm(Module):
         device: Any = None,
         dtype: Any = None,
     ):
-        from ... import empty
-
         super().__init__()
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps
@@ -77,8 +76,6 @@ class RMSNorm(Module):
         device: Any = None,
         dtype: Any = None,
     ):
-        from ... import empty
-
         super().__init__()
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps
@@ -121,8 +118,6 @@ class GroupNorm(Module):
         *,
         bias: bool = True,
     ):
-        from ... import empty
-
         super().__init__()
         if num_groups <= 0 or num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...core.tensor import Tensor
+from ...functions.creation import arange, zeros
+from ...functions.shaping import cat, stack
 from .. import functional as F
 from .. import init
 from ..functional.dropout import check_probability
@@ -81,8 +83,6 @@ class GlobalResponseNorm(Module):
     """Each channel of (N, C, H, W) scaled by its share of the total response; the identity at first. Woo et al., 2023."""
 
     def __init__(self, channels: int, eps: float = 1e-6):
-        from ... import zeros
-
         super().__init__()
         self.channels = channels
         self.eps = eps
@@ -130,8 +130,6 @@ class NoisyLinear(Module):
         device: Any = None,
         dtype: Any = None,
     ):
-        from ... import zeros
-
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
@@ -228,8 +226,6 @@ class SelectiveKernel(Module):
         self.fc2 = Linear(hidden, out_channels * len(kernel_sizes))
 
     def forward(self, input: Tensor) -> Tensor:
-        from ... import stack
-
         parts = stack([branch(input) for branch in self.branches], 1)  # (N, branches, C, H, W)
         hidden = F.relu(self.fc1(parts.sum(1).mean((2, 3))))
         weight = self.fc2(hidden).reshape(parts.shape[0], parts.shape[1], parts.shape[2], 1, 1)
@@ -321,8 +317,6 @@ class TimestepEmbedding(Module):
         self.linear_2 = Linear(out_dim, out_dim)
 
     def forward(self, timesteps: Tensor) -> Tensor:
-        from ... import arange, cat
-
         half = self.in_dim // 2
         dtype = self.linear_1.weight.dtype
         rate = (arange(half, dtype=dtype, device=timesteps.device) * (-math.log(self.base) / half)).exp()

@@ -40,8 +40,6 @@ class Embedding(Module):
         device: Any = None,
         dtype: Any = None,
     ):
-        from ... import empty
-
         super().__init__()
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim

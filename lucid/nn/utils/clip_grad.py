@@ -10,6 +10,8 @@ from typing import Any
 from ... import ops
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...functions.creation import tensor
+from ...functions.shaping import stack
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -30,8 +32,6 @@ def get_total_norm(
     >>> lucid.nn.utils.get_total_norm([lucid.tensor([3.0]), lucid.tensor([4.0])])
     tensor(5.)
     """
-    from ... import stack, tensor
-
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     if not given:
         return tensor(0.0)

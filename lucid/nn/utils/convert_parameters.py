@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...functions.shaping import cat
 from ..modules.module import Module
 
 __all__ = ["copy_parameters_and_buffers", "parameters_to_vector", "vector_to_parameters"]
@@ -18,8 +19,6 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> lucid.nn.utils.parameters_to_vector(lucid.nn.Linear(2, 3).parameters()).shape
     lucid.Size([9])
     """
-    from ... import cat
-
     return cat([p.reshape(-1) for p in parameters])  # type: ignore[attr-defined]
 
 

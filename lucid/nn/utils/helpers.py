@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...core.tensor import Tensor
+from ...functions.shaping import cat
 from .. import functional as F
 from ..modules.module import Module
 
@@ -43,8 +44,6 @@ def apply_chunking_to_forward(
 
     Raises ValueError for inputs of different lengths or a length that the chunks do not divide.
     """
-    from ... import cat
-
     if not input_tensors:
         raise ValueError("apply_chunking_to_forward: no input tensors")
     if chunk_size <= 0:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ... import ops
+from ...core.dtypes import finfo
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...functions.creation import eye
+from ...functions.linalg_factor import qr
+from ...functions.linalg_norms import matrix_exp
+from ...functions.linalg_solve import solve
+from ...functions.random import randn
+from ...functions.shaping import cat
 from .. import functional as F
 from ..modules.module import Module
 from .parametrize import register_parametrization
@@ -67,8 +74,6 @@ class _SpectralNorm(Module):
         self.dim = dim % weight.ndim
         self.eps = eps
         if weight.ndim > 1:
-            from ... import randn
-
             self.n_power_iterations = n_power_iterations
             matrix = self._matrix(weight)
             for name, size in zip(("_u", "_v"), matrix.shape, strict=True):
@@ -127,8 +132,6 @@ class _Orthogonal(Module):
             self.register_buffer("base", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        from ... import cat, eye, linalg
-
         transposed = x.shape[-2] < x.shape[-1]
         x = x.mT if transposed else x  # type: ignore[attr-defined]
         n, k = x.shape[-2:]
@@ -138,10 +141,10 @@ class _Orthogonal(Module):
                 x = cat([x, (x[..., :1] * 0).expand(*x.shape[:-1], n - k)], -1)  # type: ignore[attr-defined, index]
             a = x - x.mT.conj() if x.dtype.is_complex else x - x.mT  # type: ignore[operator, attr-defined]
             if self.orthogonal_map == "matrix_exp":
-                q = linalg.matrix_exp(a)
+                q = matrix_exp(a)
             else:
                 one = eye(n, dtype=x.dtype, device=x.device)
-                q = linalg.solve(one - a * 0.5, one + a * 0.5)
+                q = solve(one - a * 0.5, one + a * 0.5)
             q = q[..., :k] if n != k else q
         else:
             q = _householder(x)
@@ -150,8 +153,6 @@ class _Orthogonal(Module):
         return q.mT if transposed else q
 
     def right_inverse(self, q: Tensor) -> Tensor:
-        from ... import cat, eye, randn
-
         if tuple(q.shape) != self.shape:
             raise ValueError(
                 f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {tuple(q.shape)}."
@@ -171,22 +172,16 @@ class _Orthogonal(Module):
 
 
 def _eps(x: Tensor) -> float:
-    from ... import finfo
-
     return finfo(x.dtype).eps
 
 
 def _orthogonalised(x: Tensor) -> Tensor:
-    from ... import linalg
-
-    q, r = linalg.qr(x)
+    q, r = qr(x)
     return q * r.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
 
 
 def _householder(x: Tensor) -> Tensor:
     """The product of the reflections whose vectors are the columns below the diagonal, first columns only."""
-    from ... import eye
-
     n, k = x.shape[-2:]
     below = x.tril(-1)  # type: ignore[attr-defined]
     q = eye(n, k, dtype=x.dtype, device=x.device)

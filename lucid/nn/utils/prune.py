@@ -9,6 +9,9 @@ from typing import Any
 from ... import ops
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...functions import ones_like  # type: ignore[attr-defined]  # made there by name
+from ...functions.random import rand
+from ...functions.shaping import cat
 from ..modules.module import Module
 
 __all__ = [
@@ -56,8 +59,6 @@ class BasePruningMethod(ABC):
 
     def prune(self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None) -> Tensor:
         """``t`` with what this method prunes set to 0."""
-        from ... import ones_like
-
         scores = t if importance_scores is None else importance_scores
         if scores.shape != t.shape:
             raise AssertionError("importance_scores should have the same shape as tensor t")
@@ -187,8 +188,6 @@ class RandomUnstructured(_Unstructured):
     """Elements at random."""
 
     def scores(self, t: Tensor) -> Tensor:
-        from ... import rand
-
         return rand(*t.shape, device=t.device)
 
 
@@ -227,8 +226,6 @@ class RandomStructured(_Structured):
     """Slices along ``dim`` at random."""
 
     def scores(self, t: Tensor, axes: tuple[int, ...]) -> Tensor:
-        from ... import rand
-
         return rand(t.shape[self.dim], device=t.device)
 
 
@@ -306,8 +303,6 @@ def global_unstructured(
     parameters: Iterable[tuple[Module, str]], pruning_method: type, importance_scores: dict | None = None, **kwargs: Any
 ) -> None:
     """Prune several parameters together, as if they were one vector. Raises TypeError for a structured method."""
-    from ... import cat
-
     pairs = list(parameters)
     if not pairs:
         raise TypeError("global_unstructured(): parameters is not an Iterable of (module, name) pairs")

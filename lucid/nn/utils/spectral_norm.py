@@ -6,6 +6,7 @@ from typing import Any
 
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...functions.random import randn
 from .. import functional as F
 from ..modules.module import Module
 from ..parameter import Parameter
@@ -61,8 +62,6 @@ def spectral_norm(
     module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> Module:
     """Divide ``weight`` by its largest singular value; see ``parametrizations.spectral_norm``, which replaces it."""
-    from ... import randn
-
     only_once(module, SpectralNorm, name)
     weight = hooked_weight(module, name, "SpectralNorm")
     if dim is None:

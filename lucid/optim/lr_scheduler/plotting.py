@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from ...functions.creation import zeros
 from ..sgd import SGD
 from .base import LRScheduler
 
@@ -28,8 +29,6 @@ def trace(schedule: Any, steps: int, lr: float = 1.0) -> list[list[float]]:
             schedule.optimizer.__dict__["_opt_called"] = called
             for group, values in zip(groups, kept, strict=True):
                 group.update({k: v for k, v in values.items() if k != "params"})
-    from ... import zeros
-
     optimizer = SGD([zeros(1, requires_grad=True)], lr=lr, momentum=0.9)
     made = schedule(optimizer)
     optimizer.__dict__["_opt_called"] = True
