@@ -12,7 +12,8 @@ from lucid.core.op import OPS
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INTERNAL = {"core", "functions", "info", "interop", "model_summary", "threads", "version"}  # what they hold is seen as lucid.X
+# What they hold is seen as lucid.X.
+INTERNAL = {"core", "functions", "info", "interop", "model_summary", "threads", "version"}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 

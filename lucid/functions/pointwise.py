@@ -24,7 +24,7 @@ def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
     return result
 
 
-@public(inplace=True)
+@public(inplace=elementwise.add)
 def add(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor:
     """``input + alpha * other``, with broadcasting; ``add(input, alpha, other)`` is PyTorch's older form of it.
 
@@ -37,7 +37,7 @@ def add(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor
     return _operands("add", elementwise.add, input, other if alpha == 1 else _scaled(other, alpha, input))
 
 
-@public("subtract", inplace=True)
+@public("subtract", inplace=elementwise.subtract)
 def sub(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor:
     """``input - alpha * other``, with broadcasting; ``sub(input, alpha, other)`` is PyTorch's older form of it.
 
@@ -64,6 +64,9 @@ def subtract(x: Any, y: Any) -> Tensor:
     return elementwise.subtract(x, y)
 
 
+subtract.op = elementwise.subtract.op  # type: ignore[attr-defined]
+
+
 def _is_bool(x: Any) -> bool:
     return x.dtype is dtypes.bool_ if isinstance(x, Tensor) else isinstance(x, bool)
 
@@ -71,7 +74,8 @@ def _is_bool(x: Any) -> bool:
 def _scaled(other: Any, alpha: Any, input: Any) -> Any:
     if isinstance(alpha, float) and not isinstance(input, float) and _is_integral(input) and _is_integral(other):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
-    if isinstance(other, Tensor) and other.dtype.category < dtypes.COMPLEX:  # in the dtype of the sum: -1 times uint8 wraps
+    # In the dtype of the sum: -1 times uint8 wraps.
+    if isinstance(other, Tensor) and other.dtype.category < dtypes.COMPLEX:
         given = (input.dtype, 2 if input.ndim else 1) if isinstance(input, Tensor) else (dtypes.scalar_dtype(input), 0)
         wanted = dtypes.result_type(given, (other.dtype, 2 if other.ndim else 1))
         if wanted.category >= other.dtype.category:
@@ -94,7 +98,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(other if isinstance(other, Tensor) else as_tensor(other, like=input), input, alpha=alpha)
 
 
-@public("multiply", inplace=True)
+@public("multiply", inplace=elementwise.multiply)
 def mul(input: Any, other: Any) -> Tensor:
     """``input * other``, with broadcasting.
 

@@ -15,7 +15,10 @@ pow = elementwise(
     "pow",
     lambda xp, g, x, y: g * pow_grad_base(xp, x, y),
     lambda xp, g, x, y, out: (
-        g * xp.where(x == 0, xp.where(xp.isfinite(out), xp.zeros_like(out), -math.inf), out * xp.log(xp.where(x == 0, 1.0, x)))
+        g
+        * xp.where(
+            x == 0, xp.where(xp.isfinite(out), xp.zeros_like(out), -math.inf), out * xp.log(xp.where(x == 0, 1.0, x))
+        )
     ),
 )
 negative = elementwise("negative", lambda xp, g: -g, node_name="NegBackward0")

@@ -271,7 +271,8 @@ def _eigh_grad(xp, g, out):
         return xp.matmul(v * columns(xp, gw), vh)
     gap = off_diagonal(xp, columns(xp, w) - rows(xp, w), 1.0)
     turned = xp.matmul(vh, gv)
-    middle = off_diagonal(xp, (turned - mH(xp, turned)) * 0.5 / gap, 0.0)  # Hermitian, as the matrix: a step keeps it so
+    # Hermitian, as the matrix: a step keeps it so.
+    middle = off_diagonal(xp, (turned - mH(xp, turned)) * 0.5 / gap, 0.0)
     if gw is not None:
         middle = middle + diag_matrix(xp, gw)
     return xp.matmul(v, xp.matmul(middle, vh))

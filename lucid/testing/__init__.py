@@ -10,4 +10,13 @@ from .comparison import assert_close
 from .numeric import directional_derivative
 from .parity import ParityError, parity
 
-__all__ = ["Case", "ParityError", "assert_close", "case", "check_device", "check_op", "directional_derivative", "parity"]
+__all__ = [
+    "Case",
+    "ParityError",
+    "assert_close",
+    "case",
+    "check_device",
+    "check_op",
+    "directional_derivative",
+    "parity",
+]
