@@ -66,6 +66,7 @@ def test_limits():
         ours, theirs = lucid.finfo(both(name)[0]), torch.finfo(both(name)[1])
         for field in ("bits", "eps", "max", "min", "tiny", "smallest_normal", "resolution"):
             assert getattr(ours, field) == getattr(theirs, field), (name, field)
+        assert repr(ours) == repr(theirs)
     for name in ("uint8", "int8", "int16", "int32", "int64"):
         ours, theirs = lucid.iinfo(both(name)[0]), torch.iinfo(both(name)[1])
         assert (ours.bits, ours.min, ours.max) == (theirs.bits, theirs.min, theirs.max)
@@ -129,7 +130,11 @@ def test_scalars_stand_for_numbers():
         and 2 ** lucid.tensor([3]) == 8
         and round(lucid.tensor([1.6])).item() == 2
     )
-    assert math.floor(lucid.tensor(1.7)).item() == 1 and lucid.is_nonzero(n) and complex(lucid.tensor(1 + 2j)) == 1 + 2j
+    assert (
+        math.floor(lucid.tensor(1.7)) == 1 == math.trunc(float(lucid.tensor(1.7)))
+        and lucid.is_nonzero(n)
+        and complex(lucid.tensor(1 + 2j)) == 1 + 2j
+    )
     assert lucid.zeros(n, 3).shape == (2, 3) and lucid.arange(n).tolist() == [0, 1] and len(lucid.zeros(4, 2)) == 4
     assert [row.tolist() for row in lucid.tensor([[1], [2]])] == [[1], [2]] and 2 in lucid.tensor([1, 2])
     assert lucid.pi == math.pi and lucid.inf == math.inf and lucid.newaxis is None and math.isnan(lucid.nan)
@@ -185,3 +190,47 @@ def test_kinds_and_layouts():
     assert lucid.sum(lucid.ones(2, 3).sum_to_size(1, 3)).item() == 6
     with pytest.raises(RuntimeError):
         lucid.ones(2, 3).sum_to_size(2, 4)
+
+
+def test_python_and_numpy_protocols():
+    t = lucid.tensor([1.0, 4.0])
+    root = np.sqrt(t)
+    assert isinstance(root, lucid.Tensor) and root.dtype is lucid.float32 and root.tolist() == [1.0, 2.0]
+    assert isinstance(np.maximum(np.array([2.0, 2.0]), t), lucid.Tensor) and np.isnan(t).tolist() == [False, False]
+    assert isinstance(np.ones(2) * t, lucid.Tensor) and isinstance(np.float32(2) * t, lucid.Tensor)
+    out = np.zeros(2)
+    assert np.add(1, t, out=out) is out and out.tolist() == [2.0, 5.0]
+    with pytest.raises(RuntimeError, match="requires grad"):
+        np.sqrt(lucid.ones(2, requires_grad=True))
+    assert type(math.floor(t[1] / 3)) is int and math.ceil(t[1] / 3) == 2
+    for convert in (int, float, complex):
+        with pytest.raises(ValueError):
+            convert(t)
+    with pytest.raises(TypeError, match="format"):
+        f"{t:.2f}"
+    assert f"{lucid.tensor(1.5, requires_grad=True)}" == "1.5"
+    size = t.shape
+    assert repr((3,) + size) == "lucid.Size([3, 2])" and repr(size * 2) == repr(2 * size) == "lucid.Size([2, 2])"  # noqa: RUF005
+    assert lucid.full((1,), np.float32(2)).dtype is lucid.float32 and lucid.arange(np.float32(2)).dtype is lucid.float32
+
+
+MIXED = [
+    ([lucid.tensor(1.0), 2], lucid.float32, (2,)),
+    ([lucid.ones(1), lucid.ones(1, 1)], lucid.float32, (2,)),
+    ([1.0, np.float64(2)], lucid.float64, (2,)),
+    ([np.float32(1), 2.0], lucid.float32, (2,)),
+    ([2, lucid.tensor(1.0, dtype=lucid.bfloat16)], lucid.bfloat16, (2,)),
+    ([np.ones(2, "f4"), [1, 2]], lucid.float32, (2, 2)),
+    ([[1, 2], np.ones(2)], lucid.float64, (2, 2)),
+    ([np.ones(1), np.ones(1)], lucid.float64, (2, 1)),
+    ([lucid.tensor(1, dtype=lucid.uint8), lucid.tensor(1, dtype=lucid.int8)], lucid.int16, (2,)),
+    ([np.int32(1), True], lucid.int32, (2,)),
+]
+
+
+@pytest.mark.parametrize("row", range(len(MIXED)))
+def test_arrays_tensors_and_numbers_in_one_list(row):
+    """Recorded from PyTorch 2.13: tensors of one element are numbers, dtypes promote by category."""
+    data, dtype, shape = MIXED[row]
+    made = lucid.tensor(data)
+    assert made.dtype is dtype and made.shape == shape

@@ -19,6 +19,8 @@ ARRAYS = {
     "huge": np.array([1e10, 1.5], "f4"),
     "special": np.array([np.nan, np.inf, -np.inf, 1.5], "f4"),
     "only special": np.array([np.nan, np.inf], "f4"),
+    "one and infinity": np.array([1, np.inf], "f4"),
+    "zero and infinity": np.array([0, -np.inf], "f4"),
     "whole and nan": np.array([1, np.nan, 200], "f4"),
     "mixed range": np.array([0.001, 123.456], "f4"),
     "integers": np.array([[1, -20], [300, 4]]),
@@ -88,3 +90,13 @@ def test_modules():
         )
 
     assert repr(model(lucid)) == repr(model(torch))
+
+
+@needs_torch
+def test_optimizers_of_two_groups():
+    def written(module):
+        a, b = module.nn.Linear(1, 1), module.nn.Linear(1, 1)
+        groups = [{"params": a.parameters()}, {"params": b.parameters(), "lr": 0.1}]
+        return repr(module.optim.SGD(groups, lr=1.0, momentum=0.9))
+
+    assert written(lucid) == written(torch)

@@ -90,6 +90,9 @@ class Backend:
     def synchronize(self) -> None:
         """Wait until all work that was asked for is done."""
 
+    def hand_over(self) -> None:
+        """Make what this thread has made fit for use in others, where that needs more than nothing."""
+
     def known_bounds(self, indices: Any) -> tuple[int, int] | None:
         """The least and the largest of some indices; None where looking would wait for the device, whose kernels look then."""
         return int(self.table.amin(indices)), int(self.table.amax(indices))
@@ -208,28 +211,53 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
         return np.asarray(data)
     if isinstance(data, range):
         return np.asarray(data, dtype=np.int64)
-    _check_nested(data, _nested_shape(data))
+    kinds: set = set()
+    plain = _plain(data, kinds)
+    _check_nested(plain, _nested_shape(plain))
     try:
-        array = np.array(_plain(data))
+        array = np.array(plain)
     except (ValueError, OverflowError) as problem:
         raise type(problem)(f"tensor: {problem}") from None
-    if array.size == 0:
+    holds_arrays = any(isinstance(kind, np.dtype) for kind in kinds)
+    if array.size == 0 and not holds_arrays:
         return array.astype(default_float)
-    if wanted == "uint64" and array.dtype.kind == "f" and not _holds_numpy(data):  # ints on both sides of 2**63
-        return np.array(_plain(data), wanted)
+    if wanted == "uint64" and array.dtype.kind == "f" and not holds_arrays:  # ints on both sides of 2**63
+        return np.array(plain, wanted)
     if array.dtype == object:
-        raise TypeError(f"tensor: can't make a tensor from {type(_first(data)).__name__} objects; expected numbers")
-    if array.dtype.kind == "f" and not _holds_numpy(data):
-        return (
-            array
-            if wanted in ("float64", "complex128") or default_float == "float64"
-            else array.astype(default_float if default_float != "bfloat16" else "float32")
+        from ..core.errors import DTypeError
+
+        strange = (
+            ", ".join(
+                sorted(
+                    {kind.__name__ for kind in kinds if isinstance(kind, type)} - {"int", "float", "bool", "complex"}
+                )
+            )
+            or "huge int"
         )
+        raise DTypeError(f"tensor: can't make a tensor from {strange} objects; expected numbers")
+    real = "float64" if wanted in ("float64", "complex128") or default_float == "float64" else default_float
+    real = "float32" if real == "bfloat16" else real
+    if holds_arrays:
+        return array.astype(_common_dtype(kinds, real), copy=False)
+    if array.dtype.kind == "f":
+        return array.astype(real, copy=False)
     if array.dtype.kind == "c":
         return array if wanted == "complex128" or default_float == "float64" else array.astype(np.complex64)
-    if array.dtype.kind == "i" and not _holds_numpy(data):
+    if array.dtype.kind == "i":
         return array.astype(np.int64, copy=False)
     return array
+
+
+def _common_dtype(kinds: set, real: str) -> np.dtype:
+    """The dtype of arrays and Python numbers in one list: the widest of the highest category, as PyTorch promotes."""
+    python = {float: np.dtype(real), complex: np.result_type(real, "complex64"), int: np.dtype("int64")}
+    dtypes = [kind if isinstance(kind, np.dtype) else python.get(kind, np.dtype(bool)) for kind in kinds]
+    highest = max(map(_category, dtypes))
+    return np.result_type(*[dtype for dtype in dtypes if _category(dtype) == highest])
+
+
+def _category(dtype: np.dtype) -> int:
+    return {"b": 0, "u": 1, "i": 1, "c": 3}.get(dtype.kind, 2)  # bfloat16 has a kind of its own
 
 
 def _first(data: Any) -> Any:
@@ -238,16 +266,18 @@ def _first(data: Any) -> Any:
     return data
 
 
-def _holds_numpy(data: Any) -> bool:
-    first = _first(data)
-    return isinstance(first, np.ndarray | np.generic) or hasattr(first, "__array__")
-
-
-def _plain(data: Any) -> Any:
-    """Tensors inside nested lists as arrays."""
+def _plain(data: Any, kinds: set) -> Any:
+    """Tensors inside nested lists as arrays, those of one element as numbers; notes the kinds of what is inside."""
+    kind = type(data)
     if isinstance(data, list | tuple):
-        return [_plain(v) for v in data]
-    return np.asarray(data) if hasattr(data, "__array__") else data
+        return [_plain(v, kinds) for v in data]
+    if kind is not float and kind is not int and hasattr(data, "__array__"):
+        array = np.asarray(data)
+        kinds.add(array.dtype)
+        array = array.astype(np.float32) if array.dtype.kind == "V" else array  # bfloat16 does not mix with numbers
+        return array.reshape(())[()] if array.size == 1 and not isinstance(data, np.ndarray) else array
+    kinds.add(kind)
+    return data
 
 
 def _nested_shape(data: Any) -> tuple[int, ...]:
@@ -268,7 +298,7 @@ def _check_nested(data: Any, shape: tuple[int, ...], depth: int = 0) -> None:
             raise TypeError(f"tensor: a sequence at depth {depth} where its neighbours are numbers")
         if len(data) != shape[depth]:
             raise ValueError(f"tensor: expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
-        if data and isinstance(data[0], list | tuple):
+        if data and (isinstance(data[0], list | tuple) or getattr(data[0], "shape", ())):
             for part in data:
                 _check_nested(part, shape, depth + 1)
         elif any(isinstance(part, list | tuple) for part in data):

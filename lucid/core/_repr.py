@@ -68,7 +68,7 @@ class _Format:
             self.scientific = _Options.sci_mode
         if not finite:
             self.integral = True
-        self.width = max((len(self(v, pad=False)) for v in values), default=1)
+        self.width = max((len(self(v, pad=False)) for v in values if math.isfinite(v) and v != 0), default=1)
 
     def __call__(self, value: Any, pad: bool = True) -> str:
         if self.category <= dtypes.INTEGER:

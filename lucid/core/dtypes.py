@@ -224,7 +224,8 @@ class finfo:
         self.resolution = 10.0 ** -math.floor(mantissa * math.log10(2))
 
     def __repr__(self) -> str:
-        return f"finfo(resolution={self.resolution}, min={self.min}, max={self.max}, eps={self.eps}, dtype={self.dtype.name})"
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in names)}, dtype={self.dtype.name})"
 
 
 class iinfo:

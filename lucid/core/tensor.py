@@ -25,8 +25,7 @@ class Tensor:
     """
 
     __slots__ = ("__dict__", "__weakref__", "_version", "grad", "node", "value")
-    __array_ufunc__ = None  # `ndarray * tensor` comes to us
-    __array_priority__ = 1000
+    __array_priority__ = 1000  # `ndarray * tensor` comes to us
 
     value: Any
     node: Node | None
@@ -213,6 +212,10 @@ class Tensor:
         host = backend_of(self.value).to_host(self.value)
         return backends.host_cast(host, dtype, copy)
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        """What NumPy's functions on a Tensor give back: ``numpy.sqrt(t)`` is a Tensor."""
+        return as_tensor(array)
+
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         from .. import ops
 
@@ -297,6 +300,14 @@ class Size(tuple):
 
     def __add__(self, other: Any) -> Size:
         return Size(tuple.__add__(self, tuple(other)))
+
+    def __radd__(self, other: Any) -> Size:
+        return Size(tuple.__add__(tuple(other), self))
+
+    def __mul__(self, times: Any) -> Size:
+        return Size(tuple.__mul__(self, times))
+
+    __rmul__ = __mul__
 
 
 new_tensor = object.__new__

@@ -251,9 +251,6 @@ def _rdivmod(self: Tensor, other: Any) -> Any:
 
 Tensor.__rdivmod__ = _rdivmod  # type: ignore[attr-defined]
 Tensor.__round__ = lambda self, ndigits=None: self.round(decimals=ndigits or 0)  # type: ignore[attr-defined]
-Tensor.__floor__ = lambda self: self.floor()  # type: ignore[attr-defined]
-Tensor.__ceil__ = lambda self: self.ceil()  # type: ignore[attr-defined]
-Tensor.__trunc__ = lambda self: self.trunc()  # type: ignore[attr-defined]
 
 
 @public(out=False)

@@ -171,7 +171,7 @@ def full(
     >>> lucid.full((2,), 7)
     tensor([7, 7])
     """
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    value = fill_value.item() if hasattr(fill_value, "item") else fill_value
     backend, index = backend_for(device)
     d = dtypes.as_dtype(dtype) if dtype is not None else dtypes.scalar_dtype(value)
     value = number_for(value, d, "full")
@@ -259,7 +259,7 @@ def arange(
     tensor([1.0000, 1.5000, 2.0000])
     """
     start, end = (0, start) if end is None else (start, end)
-    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    start, end, step = (v.item() if hasattr(v, "item") else v for v in (start, end, step))
     if step == 0:
         raise RuntimeError("arange: step must be nonzero")
     if (end - start) * step < 0:

@@ -11,6 +11,7 @@ from ..core import dtypes
 from ..core.backward import backward as start_backward
 from ..core.device import ALIASES as DEVICES
 from ..core.device import device as Device
+from ..core.errors import ShapeError
 from ..core.record import FLOATS, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, detached, layout, write
@@ -152,7 +153,7 @@ def item(self: Tensor) -> Any:
     if value.dtype in FLOATS and value.size == 1:
         return backend_of(value).to_host(value).item()
     if self.shape.numel() != 1:
-        raise RuntimeError(f"a Tensor with {self.shape.numel()} elements cannot be converted to Scalar")
+        raise ShapeError(f"a Tensor with {self.shape.numel()} elements cannot be converted to Scalar")
     return (
         backend_of(value).to_host(value).item()
         if self.dtype is not dtypes.bfloat16
@@ -444,11 +445,11 @@ def _contains(self: Tensor, element: Any) -> bool:
 
 
 def _format(self: Tensor, spec: str) -> str:
-    return (
-        format(item(self), spec)
-        if not self.ndim and spec
-        else format(repr(self) if self.ndim or self.requires_grad else str(item(self)), spec)
-    )
+    if not self.ndim and (spec or type(self).__name__ != "Parameter"):
+        return format(item(self), spec)
+    if spec:
+        raise TypeError(f"unsupported format string {spec!r} passed to Tensor.__format__: only a 0-d tensor takes one")
+    return repr(self)
 
 
 Tensor.__bool__ = _bool  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, float):
         return as_tensor(list(batch), dtype=dtypes.float64)
     if isinstance(first, str | bytes):
-        return list(batch)
+        return batch
     if isinstance(first, Mapping):
         collated = {k: default_collate([b[k] for b in batch]) for k in first}
         return collated if type(first) is dict else type(first)(collated)  # type: ignore[call-arg]
