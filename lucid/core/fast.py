@@ -7,13 +7,11 @@ from typing import Any
 
 from ..backends import backend_of, backend_of_type
 from .apply import apply, recover, scalars
-from .graph import Leaf, Node, next_seq
+from .graph import Node, next_seq
 from .modes import NO_GRAD, current
-from .record import FLOATS, HOST, Op, find_kernel
+from .record import HOST, Op, find_kernel
 from .tensor import Tensor, new_tensor
-from .view import View, new_view, overwritten
-
-NOTHING: dict = {}
+from .view import new_view
 
 
 def one_input(op: Op) -> Callable:
@@ -262,37 +260,3 @@ def several_inputs(op: Op) -> Callable:
         return t
 
     return call
-
-
-def over_first(op: Op, x: Tensor, y: Any) -> bool:
-    """Put ``op(x, y)`` straight into the memory of ``x``, if nothing is recorded and the kernel can; False: nothing is done."""
-    mode, parent = current(), x.node
-    if (
-        (mode is not None and mode is not NO_GRAD)
-        or type(x) is View
-        or (parent is not None and type(parent) is not Leaf)
-    ):
-        return False
-    xv = x.value
-    if type(xv) is not HOST or xv.dtype not in FLOATS or "_inference" in x.__dict__:
-        return False
-    if isinstance(y, Tensor):
-        yv = y.value
-        if type(yv) is not HOST or yv.dtype is not xv.dtype or (mode is None and y.node is not None):
-            return False
-    else:
-        yv = scalars.get(type(y), NOTHING).get((y, xv.dtype, HOST))
-    if yv is None or (yv.shape != xv.shape and yv.shape):
-        return False
-    kernel = op.kernels.get(HOST)
-    if getattr(kernel, "nin", 0) != 2:  # NumPy's own take the place for the result as a third argument
-        return False
-    try:
-        kernel(xv, yv, xv)  # type: ignore[misc]
-    except ValueError:  # read-only memory: the general way says so
-        return False
-    except RuntimeWarning:  # the user runs with -W error: NumPy warns when all is computed
-        pass
-    del xv
-    overwritten(x)
-    return True
