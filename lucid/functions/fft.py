@@ -11,8 +11,8 @@ from ..core import dtypes
 from ..core.tensor import Tensor
 from ..ops import fourier as fft_ops
 from .creation import arange
+from .pieces import cat
 from .registry import dim_arg, public, tensor_arg
-from .shaping import cat
 
 __all__ = [
     "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "hfft2", "hfftn", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "ihfft2",

@@ -118,7 +118,7 @@ def _item(k: Any) -> Any:
 def _check_bounds(k: Tensor, n: int, d: int) -> None:
     if hasattr(k.value, "level") or not k.shape.numel():
         return
-    bounds = backend_of(k.value).known_bounds(k.value)
+    bounds = backend_of(k.value).known_bounds(k.value, -n, n - 1)
     if bounds is None:
         return
     low, high = bounds
@@ -249,8 +249,8 @@ def _check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
                 f"{name}(): Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {d}"
             )
     if not hasattr(index.value, "level") and index.shape.numel():
-        bounds, n = backend_of(index.value).known_bounds(index.value), x.shape[d] if x.ndim else 1
-        low, high = bounds or (0, n - 1)
+        n = x.shape[d] if x.ndim else 1
+        low, high = backend_of(index.value).known_bounds(index.value, 0, n - 1) or (0, n - 1)
         if low < 0 or high >= n:
             raise OutOfRange(
                 f"{name}(): index {low if low < 0 else high} is out of bounds for dimension {d} with size {n}"
@@ -362,6 +362,6 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
         return found
     if not input.ndim:
         return found[0].reshape(-1, 1)[:, :0]
-    from .shaping import stack
+    from .pieces import stack
 
     return stack(found, 1)

@@ -10,8 +10,9 @@ from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
 from .creation import arange
+from .pieces import cat, piece, split, tensor_list
 from .registry import FUNCTIONS, dim_arg, public, tensor_arg
-from .shaping import _piece, _sequence, broadcast_shapes, cat, expand, flatten, split
+from .shaping import broadcast_shapes, expand, flatten
 
 zeros = FUNCTIONS["zeros"]
 for _name in ("split_with_sizes", "unsafe_split_with_sizes"):
@@ -71,7 +72,7 @@ def hstack(tensors: Any) -> Tensor:
     >>> lucid.hstack([lucid.tensor([1]), lucid.tensor([2, 3])])
     tensor([1, 2, 3])
     """
-    items = atleast_1d(_sequence(tensors, "hstack"))
+    items = atleast_1d(tensor_list(tensors, "hstack"))
     return cat(items, 0 if items[0].ndim == 1 else 1)
 
 
@@ -84,19 +85,19 @@ def vstack(tensors: Any) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
-    return cat(atleast_2d(_sequence(tensors, "vstack")), 0)
+    return cat(atleast_2d(tensor_list(tensors, "vstack")), 0)
 
 
 @public(method=False)
 def dstack(tensors: Any) -> Tensor:
     """Joined along the third dimension."""
-    return cat(atleast_3d(_sequence(tensors, "dstack")), 2)
+    return cat(atleast_3d(tensor_list(tensors, "dstack")), 2)
 
 
 @public(method=False)
 def column_stack(tensors: Any) -> Tensor:
     """Joined along the second dimension, vectors as columns."""
-    items = _sequence(tensors, "column_stack")
+    items = tensor_list(tensors, "column_stack")
     return cat([ops.reshape(x, (x.shape.numel(), 1)) if x.ndim <= 1 else x for x in items], 1)
 
 
@@ -134,7 +135,7 @@ def tensor_split(
     pieces = []
     for a, b in itertools.pairwise(cuts):
         start, stop, _ = slice(a, b).indices(n)
-        pieces.append(_piece(x, d, start, max(start, stop)))
+        pieces.append(piece(x, d, start, max(start, stop)))
     return tuple(pieces)
 
 
@@ -218,7 +219,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
         raise RuntimeError("Expect a 1D vector, but got other shapes")
     if len(items) == 1:
         return items[0]
-    from .shaping import stack
+    from .pieces import stack
 
     return stack([flatten(x) for x in meshgrid(*items, indexing="ij")], 1)
 

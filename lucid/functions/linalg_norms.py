@@ -316,7 +316,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = True) -> Tensor:
     if n == 1:
         return ones.to(dtype)
     powers = ops.broadcast_to(x.unsqueeze(-1), (*x.shape, n - 1)).cumprod(-1)
-    from .shaping import cat
+    from .pieces import cat
 
     out = cat([ones.to(dtype), powers], -1)
     return out if increasing else out.flip(-1)  # type: ignore[attr-defined]

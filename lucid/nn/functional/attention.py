@@ -10,8 +10,8 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
 from ...functions.creation import ones, zeros
+from ...functions.pieces import cat
 from ...functions.reduction import softmax
-from ...functions.shaping import cat
 from ..attention import kept
 from .dropout import dropout
 from .linear import linear

@@ -10,7 +10,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
 from ...functions.creation import full
-from ...functions.shaping import cat, stack
+from ...functions.pieces import cat, stack
 from ._reduction import reduction_arg
 
 __all__ = ["ctc_loss"]

@@ -10,7 +10,7 @@ from ... import ops
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
 from ...functions.creation import linspace, ones, tensor
-from ...functions.shaping import stack
+from ...functions.pieces import stack
 
 __all__ = ["affine_grid", "grid_sample", "rotate"]
 

@@ -10,8 +10,8 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, wrap
 from ...functions.creation import arange
+from ...functions.pieces import cat, stack
 from ...functions.random import draw
-from ...functions.shaping import cat, stack
 from .dropout import check_probability, keep_mask
 from .linear import linear
 

@@ -6,7 +6,7 @@ from ... import ops
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
 from ...functions.creation import arange
-from ...functions.shaping import cat, stack
+from ...functions.pieces import cat, stack
 
 __all__ = ["apply_rotary_emb", "repeat_kv", "rotary_pos_embedding"]
 

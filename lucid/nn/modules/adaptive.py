@@ -8,7 +8,7 @@ from typing import Any
 
 from ... import ops
 from ...core.tensor import Tensor
-from ...functions.shaping import cat
+from ...functions.pieces import cat
 from .. import functional as F
 from .container import ModuleList, Sequential
 from .linear import Linear

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
-from ...functions.shaping import cat
+from ...functions.pieces import cat
 
 __all__ = ["Cache", "DynamicKVCache", "EncoderDecoderCache", "KVCache", "StaticKVCache"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ...core.tensor import Tensor
 from ...functions.creation import arange, zeros
-from ...functions.shaping import cat, stack
+from ...functions.pieces import cat, stack
 from .. import functional as F
 from .. import init
 from ..functional.dropout import check_probability

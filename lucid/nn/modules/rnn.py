@@ -11,7 +11,7 @@ from ... import ops
 from ...core.precision import current_policy
 from ...core.tensor import Tensor
 from ...functions.creation import zeros
-from ...functions.shaping import cat, stack
+from ...functions.pieces import cat, stack
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter

@@ -7,7 +7,7 @@ import math
 from ... import ops
 from ...core.tensor import Tensor
 from ...functions.creation import arange
-from ...functions.shaping import cat
+from ...functions.pieces import cat
 from .. import functional as F
 from .module import Module
 

@@ -11,7 +11,7 @@ from ... import ops
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
 from ...functions.creation import tensor
-from ...functions.shaping import stack
+from ...functions.pieces import stack
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 

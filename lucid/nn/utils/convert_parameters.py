@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
-from ...functions.shaping import cat
+from ...functions.pieces import cat
 from ..modules.module import Module
 
 __all__ = ["copy_parameters_and_buffers", "parameters_to_vector", "vector_to_parameters"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...core.tensor import Tensor
-from ...functions.shaping import cat
+from ...functions.pieces import cat
 from .. import functional as F
 from ..modules.module import Module
 

@@ -12,8 +12,8 @@ from ...functions.creation import eye
 from ...functions.linalg_factor import qr
 from ...functions.linalg_norms import matrix_exp
 from ...functions.linalg_solve import solve
+from ...functions.pieces import cat
 from ...functions.random import randn
-from ...functions.shaping import cat
 from .. import functional as F
 from ..modules.module import Module
 from .parametrize import register_parametrization

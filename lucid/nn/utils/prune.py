@@ -10,8 +10,8 @@ from ... import ops
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
 from ...functions import ones_like  # type: ignore[attr-defined]  # made there by name
+from ...functions.pieces import cat
 from ...functions.random import rand
-from ...functions.shaping import cat
 from ..modules.module import Module
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 from ...core import dtypes
 from ...core.tensor import Tensor, as_tensor
 from ...functions.creation import full
-from ...functions.shaping import cat
+from ...functions.pieces import cat
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence",

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...core import dtypes
 from ...core.tensor import Tensor, as_tensor
-from ...functions.shaping import stack
+from ...functions.pieces import stack
 
 
 def default_convert(data: Any) -> Any:
