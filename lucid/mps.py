@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .backends import load
 from .backends import mps as _switch
 
 __all__ = [
@@ -42,7 +43,8 @@ def device_count() -> int:
 
 def synchronize() -> None:
     """Wait until the GPU has done all it was asked."""
-    _mlx().synchronize()
+    _mlx()
+    load("mlx").synchronize()
 
 
 def empty_cache() -> None:

@@ -93,8 +93,11 @@ class Backend:
     def hand_over(self) -> None:
         """Make what this thread has made fit for use in others, where that needs more than nothing."""
 
-    def known_bounds(self, indices: Any) -> tuple[int, int] | None:
-        """The least and the largest of some indices; None where looking would wait for the device, whose kernels look then."""
+    def known_bounds(self, indices: Any, low: int, high: int) -> tuple[int, int] | None:
+        """The least and the largest of some indices, or any two numbers from ``low`` to ``high`` if they are all in there.
+
+        None where looking would wait for the device, whose kernels look then.
+        """
         return int(self.table.amin(indices)), int(self.table.amax(indices))
 
     def allow_tf32(self, allowed: bool) -> None:

@@ -283,7 +283,7 @@ class CupyBackend(Backend):
         raise_faults()
         return host
 
-    def known_bounds(self, array: Any) -> tuple[int, int] | None:
+    def known_bounds(self, indices: Any, low: int, high: int) -> tuple[int, int] | None:
         """Unknown without waiting: the kernels check their indices themselves (``cupy_faults``)."""
         return None
 

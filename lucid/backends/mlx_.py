@@ -78,6 +78,13 @@ class Pending(threading.local):
             for array in alive:
                 with contextlib.suppress(ValueError):
                     mx.eval(array)
+        except RuntimeError as problem:
+            if "Stream" not in str(problem):
+                raise
+            raise RuntimeError(
+                "MLX cannot compute in this thread what was recorded in another: call lucid.backends.load('mlx').hand_over() "
+                "in the thread that made the tensor, before this one uses it"
+            ) from problem
 
 
 class MlxBackend(Backend):
@@ -109,8 +116,7 @@ class MlxBackend(Backend):
         return value
 
     def from_host(self, host: np.ndarray, index: int = 0, copy: bool = False) -> Any:
-        if host.dtype.name == "complex128":
-            raise TypeError("complex128 is not available on 'mlx': use complex64, or keep this tensor on the CPU")
+        native(host.dtype)  # complex128 is refused; where NumPy's kernels make it (eigenvalues), it is narrowed
         return from_host(host)
 
     def to_host(self, array: Any) -> np.ndarray:
@@ -125,14 +131,17 @@ class MlxBackend(Backend):
     def add_into(self, total: Any, array: Any) -> Any:
         return self.array(total + array)
 
-    def known_bounds(self, indices: Any) -> tuple[int, int]:
+    def known_bounds(self, indices: Any, low: int, high: int) -> tuple[int, int]:
         """As seen on the host, if that is enough to know; else the device is waited for, once for each array."""
         known = BOUNDS.get(id(indices))
-        if known is None:
+        if known is None or ((known[0] < low or known[1] > high) and not known[2]):
             TRIPS["bounds"] += 1
-            BOUNDS.note(indices, *super().known_bounds(indices))
+            BOUNDS.note(indices, int(self.table.amin(indices)), int(self.table.amax(indices)))
             known = BOUNDS[id(indices)]
         return known[:2]
+
+    def hand_over(self) -> None:
+        self.pending.evaluate()
 
     def synchronize(self) -> None:
         self.pending.evaluate()

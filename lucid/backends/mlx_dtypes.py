@@ -28,6 +28,8 @@ def native(dtype: Any) -> Any:
     if found is None:
         if dtype.name == "float64":
             raise TypeError("float64 is not available on the Apple GPU: use float32, or keep this tensor on the CPU")
+        if dtype.name == "complex128":
+            raise TypeError("complex128 is not available on 'mlx': use complex64, or keep this tensor on the CPU")
         raise TypeError(f"dtype {dtype.name} is not available on 'mlx': it has {', '.join(NATIVE)}")
     return found
 
@@ -48,18 +50,18 @@ class Bounds(dict):
     """The least and the largest element of integer arrays, known without waiting for the device.
 
     An index must be checked before MLX gets it, and to look at it means to wait. But indices mostly come from the host
-    (labels, tokens) and are then only sliced and reshaped, so what was seen there travels with them. Held by ``id``
-    until the array dies.
+    (labels, tokens) and are then only sliced and reshaped, so what was seen there travels with them; for a part it may be
+    wider than the truth. By ``id``, until the array dies: (least, largest, whether they occur, a weak reference).
     """
 
-    def note(self, array: Any, low: int, high: int) -> None:
+    def note(self, array: Any, low: int, high: int, exact: bool = True) -> None:
         key = id(array)
-        self[key] = (low, high, weakref.ref(array, lambda _: self.pop(key, None)))
+        self[key] = (low, high, exact, weakref.ref(array, lambda _: self.pop(key, None)))
 
     def carry(self, source: Any, array: Any) -> None:
         known = self.get(id(source))
         if known is not None and array is not source:
-            self.note(array, *known[:2])
+            self.note(array, known[0], known[1], False)
 
 
 BOUNDS = Bounds()
@@ -90,8 +92,11 @@ def from_host(host: np.ndarray) -> Any:
 def cast(x: Any, dtype: Any, source: Any = None) -> Any:
     wanted = native(dtype)
     out = (mx.real(x) if x.dtype == mx.complex64 and wanted != mx.complex64 else x).astype(wanted)
-    if wanted == mx.int64:  # narrower integers would wrap
-        BOUNDS.carry(x, out)
+    known = BOUNDS.get(id(x))
+    if known is not None and (
+        wanted == mx.int64 or (wanted == mx.int32 and -(1 << 31) <= known[0] <= known[1] < 1 << 31)
+    ):
+        BOUNDS.carry(x, out)  # nothing wrapped
     return out
 
 

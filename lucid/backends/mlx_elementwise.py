@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
@@ -17,7 +18,7 @@ RENAMED = {
     "atan2": "arctan2", "pow": "power", "conj": "conjugate", "bitwise_left_shift": "left_shift",
     "bitwise_right_shift": "right_shift",
 }  # fmt: skip
-FITS = dict.fromkeys(("exp", "sin", "cos", "sigmoid", "erf", "erfinv", "logaddexp"), not_double) | {
+FITS: dict[str, Callable[..., bool]] = dict.fromkeys(("exp", "sin", "cos", "sigmoid", "erf", "erfinv", "logaddexp"), not_double) | {
     "pow": inexact, "remainder": inexact, "floor_divide": inexact, "trunc_divide": inexact, "fmod": inexact,
     "complex": lambda re, im: re.dtype == im.dtype == mx.float32, "view_as_complex": lambda x: x.dtype == mx.float32 and x.size > 0,
     "reinterpret": lambda x, *rest: x.ndim > 0 and x.size > 0 and x.dtype != mx.bool_,

@@ -10,7 +10,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from .mlx_dtypes import from_host, inexact
+from .mlx_dtypes import INTEGERS, from_host, inexact
 from .numpy_pool import _shares
 
 FITS = dict.fromkeys(
@@ -121,10 +121,10 @@ def adaptive_max_indices(x: Any, starts: tuple, stops: tuple) -> Any:
 
 
 def _share(like: Any, sizes: tuple, *window: Any) -> Any:
-    """What a window's sum is multiplied with."""
-    return from_host(np.asarray(_shares(tuple(sizes), np.dtype(np.float64), *window))).astype(
-        mx.float32 if like.dtype == mx.complex64 else like.dtype
-    )
+    """What a window's sum is multiplied with; not through float64, which an Apple GPU has not."""
+    dtype = np.float64 if like.dtype == mx.float64 else np.float32
+    share = from_host(np.asarray(_shares(tuple(sizes), np.dtype(dtype), *window)))
+    return share.astype(like.dtype) if like.dtype in INTEGERS else share
 
 
 def avg_pool(

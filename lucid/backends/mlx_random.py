@@ -1,7 +1,8 @@
-"""Random numbers on MLX: a key, split at each draw. Drawing does not wait for the device."""
+"""Random numbers on MLX: a key for each draw. Drawing does not wait for the device."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -13,21 +14,39 @@ from .mlx_dtypes import BOUNDS, from_host, native
 from .mlx_host import TRIPS, down
 
 
+def _mixed(z: int) -> int:
+    """SplitMix64: 64 bits that depend on all 64. Steele, Lea and Flood, Fast splittable pseudorandom number generators, 2014."""
+    z = (z + 0x9E3779B97F4A7C15) & _ALL
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & _ALL
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & _ALL
+    return z ^ z >> 31
+
+
+_ALL = (1 << 64) - 1
+
+
 class Key:
-    """A stream of random numbers: MLX's key, split at each draw."""
+    """A stream of MLX's keys, from a seed and the number of draws so far.
+
+    Both are host numbers. A key that is split on the device would be a recorded array, which no other thread could use.
+    """
 
     def __init__(self, seed: int):
-        self.key = mx.random.key(seed)
+        self.seed, self.drawn, self.lock = seed & _ALL, 0, threading.Lock()
 
     def next(self) -> Any:
-        self.key, now = mx.random.split(self.key)
-        return now
+        with self.lock:
+            self.drawn += 1
+            return mx.random.key(_mixed(_mixed(self.seed) ^ self.drawn))
+
+    def restore(self, state: dict[str, int]) -> None:
+        self.seed, self.drawn = state["seed"], state["drawn"]
 
 
 def _integers(g: Key, low: int, high: int, shape: Any, dtype: Any) -> Any:
     drawn = mx.random.randint(low, high, shape, mx.int64, key=g.next()).astype(native(dtype))
     if drawn.dtype == mx.int64:
-        BOUNDS.note(drawn, low, high - 1)
+        BOUNDS.note(drawn, low, high - 1, False)
     return drawn
 
 
@@ -54,8 +73,8 @@ def _through_numpy(name: str) -> Callable:
 
 RANDOM = SimpleNamespace(
     generator=lambda seed, index=0: Key(seed),
-    get_state=lambda g: {"key": g.key.tolist()},
-    set_state=lambda g, state: setattr(g, "key", mx.array(state["key"], dtype=mx.uint32)),
+    get_state=lambda g: {"seed": g.seed, "drawn": g.drawn},
+    set_state=lambda g, state: g.restore(state),
     uniform=lambda g, shape, dtype: mx.random.uniform(shape=shape, key=g.next()).astype(native(dtype)),
     normal=lambda g, shape, dtype: mx.random.normal(shape, key=g.next()).astype(native(dtype)),
     integers=_integers,

@@ -130,7 +130,7 @@ def _scalar(c: Case, inputs: Sequence[Tensor]) -> Tensor:
             out = OPS["real"].call(out) + 0.5 * OPS["imag"].call(out)
         if out.dtype.category >= dtypes.FLOAT:
             weight = as_tensor(draw("uniform", tuple(out.shape), dtypes.float64, "cpu", generator)) + 0.5
-            total = total + (out * weight.to(out.device).to(out.dtype)).sum()
+            total = total + (out * weight.to(out.dtype).to(out.device)).sum()
     return total
 
 

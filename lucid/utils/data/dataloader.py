@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from ...backends import loaded
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -156,6 +157,8 @@ class DataLoader:
         """Batches in order, a few prepared ahead; an error in a worker is raised here, at its batch."""
         numbers = iter(range(self.num_workers))
         lock = threading.Lock()
+        for backend in loaded():
+            backend.hand_over()
 
         def begin() -> None:
             with lock:
