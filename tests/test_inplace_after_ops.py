@@ -1,5 +1,6 @@
 """In-place ops right after an op: allowed exactly where PyTorch allows it, with PyTorch's gradients."""
 
+import numpy
 import pytest
 
 import lucid
@@ -70,3 +71,34 @@ def test_as_torch(first, then):
     if theirs != "refused":
         for a, b in zip(ours, theirs, strict=True):
             assert a == pytest.approx(b, rel=1e-4, abs=1e-5)
+
+
+def test_only_memory_that_somebody_else_holds_is_remembered():
+    from lucid.core import mutation
+
+    alone, before = lucid.ones(3), mutation.latest()
+    alone.add_(1).copy_(lucid.zeros(3))
+    alone += 1.0
+    assert mutation.latest() == before and alone._version == 3 and alone.tolist() == [1, 1, 1]
+    x = lucid.ones(3, requires_grad=True)
+    y = x * alone
+    alone.mul_(2)
+    assert mutation.latest() > before
+    with pytest.raises(RuntimeError, match="modified by an inplace"):
+        y.sum().backward()
+
+
+@pytest.mark.filterwarnings("error")
+def test_in_place_on_odd_memory():
+    x = lucid.arange(6.0)
+    x[1:].add_(x[:-1])  # overlapping: as if computed first
+    assert x.tolist() == [0, 1, 3, 5, 7, 9]
+    x = lucid.tensor([1e38, 1.0])
+    x.mul_(lucid.tensor([1e38, 2.0]))  # NumPy warns; the product is there once
+    assert x.tolist() == [float("inf"), 2]
+    fixed = numpy.ones(3)
+    fixed.setflags(write=False)
+    with pytest.raises(RuntimeError):
+        lucid.as_tensor(fixed).add_(1.0)
+    with pytest.raises(RuntimeError):
+        lucid.tensor([True]).sub_(lucid.tensor([True]))

@@ -7,11 +7,13 @@ from typing import Any
 
 from ..backends import backend_of, backend_of_type
 from .apply import apply, recover, scalars
-from .graph import Node, next_seq
+from .graph import Leaf, Node, next_seq
 from .modes import NO_GRAD, current
 from .record import HOST, Op, find_kernel
 from .tensor import Tensor, new_tensor
-from .view import new_view
+from .view import View, new_view, overwritten
+
+NOTHING: dict = {}
 
 
 def one_input(op: Op) -> Callable:
@@ -260,3 +262,35 @@ def several_inputs(op: Op) -> Callable:
         return t
 
     return call
+
+
+def over_first(op: Op, x: Tensor, y: Any) -> bool:
+    """Put ``op(x, y)`` straight into the memory of ``x``, if nothing is recorded and the kernel can; False: nothing is done."""
+    mode, node = current(), x.node
+    if type(x) is View or not (
+        (mode is None and node is None) or (mode is NO_GRAD and (node is None or type(node) is Leaf))
+    ):
+        return False
+    xv = x.value
+    if type(xv) is not HOST or xv.dtype not in op.fast or "_inference" in x.__dict__:
+        return False
+    if isinstance(y, Tensor):
+        yv = y.value
+        if type(yv) is not HOST or yv.dtype is not xv.dtype or (mode is None and y.node is not None):
+            return False
+    else:
+        yv = scalars.get(type(y), NOTHING).get((y, xv.dtype, HOST))
+    if yv is None or (yv.shape != xv.shape and yv.shape):
+        return False
+    kernel = op.kernels.get(HOST)
+    if getattr(kernel, "nin", 0) != 2:  # NumPy's own take the place for the result as a third argument
+        return False
+    try:
+        kernel(xv, yv, xv)  # type: ignore[misc]
+    except (ValueError, TypeError):  # read-only memory, a dtype that this op refuses: the general way says so
+        return False
+    except RuntimeWarning:  # the user runs with -W error: NumPy warns when all is computed
+        pass
+    del xv
+    overwritten(x)
+    return True

@@ -8,6 +8,7 @@ Only views pay for this; a plain Tensor keeps bare slots.
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 from ..backends import backend_of, load
@@ -113,6 +114,20 @@ def detached(x: Tensor) -> View:
     return new_view(x.value, None, x, None, (), False)
 
 
+assign_on_host = load("cpu").assign
+
+
+def overwritten(target: Tensor) -> None:
+    """Remember that the memory of a plain tensor was overwritten just now.
+
+    An array that only its tensor holds (and the line that asks) is saved by no node and seen by no view: there is
+    nothing to remember, and backward will not look for it. The running statistics of a BatchNorm are such arrays.
+    """
+    if getrefcount(target.value) > 2 or target.value.base is not None:
+        mutation.note(target.value)
+    target._version += 1
+
+
 def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -> Tensor:
     """Overwrite ``target`` with ``source`` (of its shape and dtype): the one way that in-place ops write.
 
@@ -120,12 +135,16 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     self and ``source``. Raises RuntimeError where PyTorch does: on leaves that require grad, while recording.
     ``since`` is the clock when the in-place op began: nodes made after it keep copies of the old contents they saved.
     """
-    if type(target) is not View and target.node is None and source.node is None and "_inference" not in target.__dict__:
+    if (
+        type(target) is not View
+        and ((target.node is None and source.node is None) or (type(target.node) is Leaf and not is_grad_enabled()))
+        and "_inference" not in target.__dict__
+    ):
         old, new = target.value, source.value
         if type(old) is HOST and type(new) is HOST:  # memory alone, and nothing to record
-            backend_of(old).assign(old, new)
-            mutation.note(old)
-            target._version += 1
+            assign_on_host(old, new)
+            del old
+            overwritten(target)
             return target
     if "_copy_of_view" in target.__dict__:
         raise RuntimeError(

@@ -24,7 +24,7 @@ def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
     return result
 
 
-@public(inplace=True)
+@public(inplace=elementwise.add)
 def add(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor:
     """``input + alpha * other``, with broadcasting; ``add(input, alpha, other)`` is PyTorch's older form of it.
 
@@ -37,7 +37,7 @@ def add(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor
     return _operands("add", elementwise.add, input, other if alpha == 1 else _scaled(other, alpha, input))
 
 
-@public("subtract", inplace=True)
+@public("subtract", inplace=elementwise.subtract)
 def sub(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor:
     """``input - alpha * other``, with broadcasting; ``sub(input, alpha, other)`` is PyTorch's older form of it.
 
@@ -62,6 +62,9 @@ def subtract(x: Any, y: Any) -> Tensor:
             "`~` or `logical_not()` operator instead."
         )
     return elementwise.subtract(x, y)
+
+
+subtract.op = elementwise.subtract.op  # type: ignore[attr-defined]
 
 
 def _is_bool(x: Any) -> bool:
@@ -95,7 +98,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(other if isinstance(other, Tensor) else as_tensor(other, like=input), input, alpha=alpha)
 
 
-@public("multiply", inplace=True)
+@public("multiply", inplace=elementwise.multiply)
 def mul(input: Any, other: Any) -> Tensor:
     """``input * other``, with broadcasting.
 

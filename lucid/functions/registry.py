@@ -13,8 +13,9 @@ from typing import Any
 from ..core import modes
 from ..core.dtypes import COMPLEX, INTEGER, can_cast, iinfo
 from ..core.errors import DTypeError, ShapeError
+from ..core.fast import over_first
 from ..core.graph import Leaf, next_seq
-from ..core.op import OPS
+from ..core.op import OPS, Op
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import write
 
@@ -60,13 +61,13 @@ def public(
     *names: str,
     method: bool = True,
     function: bool = True,
-    inplace: bool = False,
+    inplace: bool | Callable = False,
     out: bool = True,
 ) -> Callable[[Callable], Callable]:
     """Publish a function under its own name and ``names`` (aliases), as function, method and in-place method.
 
     The wrapped function sees PyTorch's argument names only: ``axis``, ``keepdims`` and ``x`` are translated, and
-    ``out=`` is taken care of here.
+    ``out=`` is taken care of here. ``inplace=`` an op's function: what ``f(x, y)`` is, written in place without a detour.
     """
 
     def decorate(f: Callable) -> Callable:
@@ -114,21 +115,27 @@ def public(
             if method:
                 setattr(Tensor, name, call)
             if inplace:
-                make_inplace(name, call)
+                make_inplace(name, call, op=getattr(inplace, "op", None))
         return call
 
     return decorate
 
 
-def make_inplace(name: str, f: Callable, *, function: bool = False) -> None:
-    """``Tensor.name_``: compute, then overwrite the tensor with the result."""
+def make_inplace(name: str, f: Callable, *, function: bool = False, op: Op | None = None) -> None:
+    """``Tensor.name_``: compute, then overwrite the tensor with the result; at once where ``op`` can."""
+
+    written = name + "_"
+    op = op or getattr(f, "op", None)
 
     def inplace(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        check_leaf(self, name + "_")
+        if op is not None and len(args) == 1 and not kwargs and over_first(op, self, args[0]):
+            return self
+        if type(self.node) is Leaf:
+            check_leaf(self, written)
         since = next_seq()
-        return write(self, fitted(self, f(self, *args, **kwargs), name + "_"), name + "_", since)
+        return write(self, fitted(self, f(self, *args, **kwargs), written), written, since)
 
-    inplace.__name__ = inplace.__qualname__ = name + "_"
+    inplace.__name__ = inplace.__qualname__ = written
     inplace.__doc__ = f"In-place form of ``{name}``."
     setattr(Tensor, name + "_", inplace)
     if function:
