@@ -22,6 +22,11 @@ def ints(high, *shape):
 
 
 B = 3
+lucid.manual_seed(0)
+LSTM, GRU = lucid.nn.LSTM(3, 4).double(), lucid.nn.GRU(3, 4, bidirectional=True).double()
+# What layers are made of must not fall back to a loop.
+NO_LOOP = ["linear", "conv", "layer_norm affine", "group_norm", "attention", "attention mask", "lstm", "gru", "vector_norm", "gelu",
+           "max_pool", "cross_entropy"]  # fmt: skip
 # name: (function, arguments with a batch of B in front)
 CASES = {
     "add": (lambda x, y: x + y, (rand(B, 2, 4), rand(B, 4))),
@@ -84,6 +89,19 @@ CASES = {
     "avg_pool": (lambda x: F.avg_pool2d(x, 2), (rand(B, 2, 2, 4, 4),)),
     "cross_entropy": (lambda x, t: F.cross_entropy(x, t), (rand(B, 5, 4), ints(4, B, 5))),
     "layer_norm": (lambda x: F.layer_norm(x, (4,)), (rand(B, 2, 4),)),
+    "layer_norm affine": (lambda x, w, b: F.layer_norm(x, (4,), w, b), (rand(B, 2, 4), rand(B, 4), rand(B, 4, seed=2))),
+    "group_norm": (lambda x, w: F.group_norm(x, 2, w), (rand(B, 2, 4, 3), rand(B, 4))),
+    "attention": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        (rand(B, 2, 3, 4), rand(B, 2, 3, 4, seed=2), rand(B, 2, 3, 4, seed=3)),
+    ),
+    "attention mask": (
+        lambda q, m: F.scaled_dot_product_attention(q, q, q, attn_mask=m),
+        (rand(B, 2, 3, 4), rand(B, 3, 3, seed=2)),
+    ),
+    "lstm": (lambda x: LSTM(x)[0], (rand(B, 5, 2, 3),)),
+    "gru": (lambda x: GRU(x)[0], (rand(B, 5, 2, 3),)),
+    "vector_norm": (lambda x: lucid.linalg.vector_norm(x, 3, dim=-1, keepdim=True) + x.norm(), (rand(B, 2, 4),)),
     "gelu": (lambda x: F.gelu(x) + F.relu(x - 0.5), (rand(B, 2, 4),)),
     "diagonal": (lambda x: x.diagonal(), (rand(B, 3, 3),)),
 }
@@ -127,6 +145,16 @@ def test_like_a_loop(name):
         assert got.shape == expected.shape, mapped
         assert got.dtype is expected.dtype
         assert lucid.allclose(got.to(D), expected.to(D), 1e-10, 1e-12), mapped
+
+
+@pytest.mark.parametrize("name", NO_LOOP)
+def test_layers_have_batching_rules(name):
+    f, args = CASES[name]
+    engine._warned.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lucid.vmap(f)(*args)
+        lucid.vmap(lambda *a: lucid.func.grad(lambda x: f(x, *a[1:]).sum())(a[0]))(*args)
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")

@@ -106,6 +106,40 @@ def _shifted_axes(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool]
     return apply(op, everything, tuple(named.values()))
 
 
+@rule("vector_norm")
+def _vector_norm(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    p, axis, keepdims = params
+    n = xs[0].ndim - 1
+    if n == 0:
+        return NotImplemented
+    return apply(op, xs, (p, _shifted(range(n) if axis is None else axis, n), keepdims))
+
+
+@rule("normalize")
+def _normalize(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    axis, eps = params
+    own = flags[1] or flags[2]  # kernels take a scale and a shift of one shape
+    x, scale, shift = (
+        full(v, f, size) if f or own or i == 0 else v for i, (v, f) in enumerate(zip(xs, flags, strict=True))
+    )
+    x, scale, shift = aligned(size, [x, scale, shift], [True, own, own])
+    return apply(op, [x, scale, shift], (_shifted(axis, x.ndim - 1), eps))
+
+
+@rule("attention")
+def _attention(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    *heads, mask = xs
+    heads = [full(x, f, size) for x, f in zip(heads, flags, strict=False)]
+    return apply(op, aligned(size, [*heads, mask], [*(True for _ in heads), flags[-1]]), params)
+
+
+@rule("lstm_cell", "gru_cell")
+def _cell(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    """Rows are independent: those of all examples are computed at once."""
+    rows = [full(x, f, size) for x, f in zip(xs, flags, strict=True)]
+    return tuple(_parted(out, size) for out in apply(op, [_joined(x) for x in rows], params))
+
+
 @rule("fft_c2c", "fft_r2c", "fft_c2r")
 def _fourier(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     axes, *rest = params
