@@ -16,6 +16,7 @@ from .grid import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .linear_cross_entropy import *  # noqa: F403
 from .loss import *  # noqa: F403
+from .margin import *  # noqa: F403
 from .norm import *  # noqa: F403
 from .own import *  # noqa: F403
 from .pooling import *  # noqa: F403

@@ -37,7 +37,7 @@ def _class_axis(name: str, input: Tensor, target: Tensor) -> int:
     return axis
 
 
-def _check_targets(name: str, target: Tensor, classes: int, ignore_index: int) -> bool:
+def check_targets(name: str, target: Tensor, classes: int, ignore_index: int) -> bool:
     """Whether some targets are to be ignored (None known: assume so). IndexError for a class that does not exist."""
     if target.dtype.category != dtypes.INTEGER:
         raise RuntimeError(f"{name}: expected class numbers of an integer dtype, got {target.dtype}")
@@ -120,7 +120,7 @@ def nll_loss(
     reduction = reduction_arg(reduction, size_average, reduce)
     axis = _class_axis("nll_loss", input, target)
     classes = input.shape[axis]
-    ignoring = _check_targets("nll_loss", target, classes, ignore_index)
+    ignoring = check_targets("nll_loss", target, classes, ignore_index)
     _check_weight("nll_loss", weight, classes)
     shape, rows = tuple(target.shape), _rows(input, axis)
     target = target.reshape(-1)  # type: ignore[attr-defined]
@@ -160,7 +160,7 @@ def cross_entropy(
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     axis = _class_axis("cross_entropy", input, target)
     classes = input.shape[axis]
-    ignoring = _check_targets("cross_entropy", target, classes, ignore_index)
+    ignoring = check_targets("cross_entropy", target, classes, ignore_index)
     _check_weight("cross_entropy", weight, classes)
     shape, rows = tuple(target.shape), _rows(input, axis)
     if target.ndim != 1:
