@@ -28,6 +28,19 @@ def test_ctc_loss(reduction, joined, lengths):
     agree(ours, theirs, [x], [tx])
 
 
+@needs_torch
+def test_ctc_loss_gradient_of_a_leaf():
+    """PyTorch's gradient by log-probabilities counts on the log_softmax before them; its own example makes them a leaf."""
+    scores = np.random.default_rng(3).standard_normal((9, 3, 5)).astype("f4")
+    grads = []
+    for library in (lucid, torch):
+        x = library.log_softmax(library.tensor(scores), 2).detach().requires_grad_()
+        targets, ins, outs = library.tensor([[1, 2, 3], [2, 2, 2], [4, 0, 0]]), (9, 4, 6), (3, 3, 1)
+        library.nn.functional.ctc_loss(x, targets, ins, outs, zero_infinity=True).backward()
+        grads.append(x.grad.numpy())
+    np.testing.assert_allclose(*grads, atol=1e-6)
+
+
 def test_ctc_loss_other_blank_unbatched_and_impossible():
     x, tx = pair(5, 4)
     args = ([3, 1], (5,), (2,))

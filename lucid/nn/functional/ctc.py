@@ -9,7 +9,7 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
-from ...functions.creation import full
+from ...functions.creation import arange, full
 from ...functions.pieces import cat, stack
 from ._reduction import reduction_arg
 
@@ -32,7 +32,8 @@ def ctc_loss(
     """``-log`` of the probability that the frames spell the target: the sum over all alignments with blanks.
 
     ``log_probs`` (T, N, C) or (T, C); ``targets`` (N, S), or all targets one after the other; lengths (N,). "mean" divides
-    each loss by its target length first. ``zero_infinity`` sets impossible alignments (and their gradients) to 0.
+    each loss by its target length first. The gradient is that of a log_softmax and this loss, so ``log_probs`` must be
+    normalized. ``zero_infinity`` sets impossible alignments (and their gradients) to 0.
     Raises RuntimeError for lengths that do not fit. Graves et al., ICML 2006, equations 6 to 8, in logarithms.
 
     >>> import lucid
@@ -88,6 +89,12 @@ def ctc_loss(
     assert alpha is not None
     ends = as_tensor([[i in (2 * n, 2 * n - 1) for i in range(width)] for n in outs], device=log_probs.device)
     loss = -ops.logsumexp(ops.where(ends, alpha, -math.inf), 1, False)
+    if log_probs.requires_grad:
+        # PyTorch's gradient holds the probabilities too, as if log_softmax were part of the loss; behind a log_softmax,
+        # whose own gradient removes them, it is the same. The value stays.
+        within = arange(frames, device=log_probs.device).reshape((-1, 1, 1)) < in_lengths.reshape((1, -1, 1))  # type: ignore[attr-defined]
+        total = ops.where(within, ops.exp(log_probs), 0.0).sum((0, 2))
+        loss = loss + (total - total.detach())
     if zero_infinity:
         loss = ops.where(ops.isinf(loss), 0.0, loss)
     if unbatched:
