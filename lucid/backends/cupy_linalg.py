@@ -12,15 +12,10 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
+from ._lapack import checked, failure
 from .cupy_fuse import elementwise
 
 linalg = cp.linalg
-
-
-def _fail(name: str, why: str) -> Any:
-    from ..core.errors import LinAlgError
-
-    return LinAlgError(f"linalg.{name}: {why}")
 
 
 SINGULAR = "the input matrix is singular"
@@ -36,14 +31,7 @@ def _raising(name: str, why: str) -> Iterator[None]:
         with cupyx.errstate(linalg="raise"):
             yield
     except np.linalg.LinAlgError:
-        raise _fail(name, why) from None
-
-
-def _whole(x: Any) -> Any:
-    """cuSOLVER wants whole precision: half types raise here, as in PyTorch."""
-    if x.dtype.itemsize == 2 or x.dtype.kind not in "fc":
-        raise TypeError("expected float32, float64, complex64 or complex128")
-    return x
+        raise failure(name, why) from None
 
 
 def _finite(x: Any) -> bool:
@@ -55,18 +43,18 @@ def _finite(x: Any) -> bool:
 
 
 def inv(x: Any) -> Any:
-    if not _whole(x).size:
+    if not checked(x).size:
         return x.copy()
     with _raising("inv", f"the inversion could not be completed because {SINGULAR}"):
         out = linalg.inv(x)
     if not _finite(out) and _finite(x):  # the batched routine reports nothing
-        raise _fail("inv", f"the inversion could not be completed because {SINGULAR}")
+        raise failure("inv", f"the inversion could not be completed because {SINGULAR}")
     return out
 
 
 def solve(x: Any, y: Any) -> Any:
     """Stacks of systems; ``y`` holds matrices (columns of right-hand sides)."""
-    _whole(x)
+    checked(x)
     lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     if not x.size or not y.size:
         return cp.zeros((*lead, *y.shape[-2:]), x.dtype)
@@ -74,7 +62,7 @@ def solve(x: Any, y: Any) -> Any:
     with _raising("solve", f"The solver failed because {SINGULAR}"):
         out = linalg.solve(cp.ascontiguousarray(x), cp.ascontiguousarray(y))
     if not _finite(out) and _finite(x) and _finite(y):
-        raise _fail("solve", f"The solver failed because {SINGULAR}")
+        raise failure("solve", f"The solver failed because {SINGULAR}")
     return out
 
 
@@ -130,7 +118,7 @@ def _mH(x: Any) -> Any:
 
 def pinv(x: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
     """The pseudo-inverse, from singular values above ``max(atol, rtol * largest)``."""
-    _whole(x)
+    checked(x)
     if not x.size:
         return cp.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
     if hermitian:
@@ -155,14 +143,14 @@ def lstsq_solution(x: Any, y: Any, rcond: float) -> Any:
 
 
 def det(x: Any) -> Any:
-    if not _whole(x).size:
+    if not checked(x).size:
         return cp.ones(x.shape[:-2], x.dtype)
     return linalg.det(x).astype(x.dtype, copy=False)
 
 
 def slogdet(x: Any, source: Any = None) -> tuple:
     real = x.real.dtype
-    if not _whole(x).size:
+    if not checked(x).size:
         return cp.ones(x.shape[:-2], x.dtype), cp.zeros(x.shape[:-2], real)
     sign, logabs = linalg.slogdet(x)
     return sign.astype(x.dtype, copy=False), logabs.real.astype(real, copy=False)
@@ -187,7 +175,7 @@ def cofactor(x: Any) -> Any:
 
 def cholesky(x: Any) -> Any:
     """The lower factor; only the lower triangle is read."""
-    if not _whole(x).size:
+    if not checked(x).size:
         return x.copy()
     lower = cp.tril(x)
     whole = lower + _mH(cp.tril(x, -1))
@@ -207,7 +195,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def qr(x: Any, mode: str) -> tuple:
-    _whole(x)
+    checked(x)
     if not x.size:
         return through_host("qr")(x, mode)
     if mode == "r":
@@ -217,7 +205,7 @@ def qr(x: Any, mode: str) -> tuple:
 
 
 def svd(x: Any, full_matrices: bool, source: Any = None) -> tuple:
-    if not _whole(x).size:
+    if not checked(x).size:
         return through_host("svd")(x, full_matrices)
     with _raising("svd", UNFIT):
         u, s, vh = linalg.svd(x, full_matrices, True)
@@ -225,14 +213,14 @@ def svd(x: Any, full_matrices: bool, source: Any = None) -> tuple:
 
 
 def svdvals(x: Any) -> Any:
-    if not _whole(x).size:
+    if not checked(x).size:
         return through_host("svdvals")(x)
     with _raising("svdvals", UNFIT):
         return linalg.svd(x, False, False)
 
 
 def eigh(x: Any, uplo: str) -> tuple:
-    if not _whole(x).size:
+    if not checked(x).size:
         return through_host("eigh")(x, uplo)
     with _raising("eigh", "the algorithm failed to converge"):
         w, v = linalg.eigh(x, uplo)
@@ -240,7 +228,7 @@ def eigh(x: Any, uplo: str) -> tuple:
 
 
 def eigvalsh(x: Any, uplo: str) -> Any:
-    if not _whole(x).size:
+    if not checked(x).size:
         return through_host("eigvalsh")(x, uplo)
     with _raising("eigvalsh", "the algorithm failed to converge"):
         return linalg.eigvalsh(x, uplo)

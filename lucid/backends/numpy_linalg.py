@@ -1,4 +1,4 @@
-"""Linear algebra on NumPy: LAPACK through ``numpy.linalg``, and what that lacks (LU, triangular systems, LDL, exp)."""
+"""Linear algebra on NumPy: LAPACK through ``numpy.linalg``, and what that lacks (LU, triangular systems, exp)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import numpy_reduce
+from ._lapack import checked, failure, pivot_size
 
 linalg = np.linalg
 
@@ -29,49 +30,36 @@ def _routine(name: str, dtype: Any) -> Any:
     return None if lapack is None else getattr(lapack, letter + name)
 
 
-def _fail(name: str, why: str) -> Any:
-    from ..core.errors import LinAlgError
-
-    return LinAlgError(f"linalg.{name}: {why}")
-
-
-def _whole(x: Any) -> Any:
-    """LAPACK wants whole precision: half types raise here, as in PyTorch."""
-    if x.dtype.itemsize == 2 or x.dtype.kind not in "fc":
-        raise TypeError("expected float32, float64, complex64 or complex128")
-    return x
-
-
 # ---- systems and inverses ----
 
 
 def inv(x: Any) -> Any:
     try:
-        return linalg.inv(_whole(x))
+        return linalg.inv(checked(x))
     except linalg.LinAlgError:
-        raise _fail("inv", "the inversion could not be completed because the input matrix is singular") from None
+        raise failure("inv", "the inversion could not be completed because the input matrix is singular") from None
 
 
 def solve(x: Any, y: Any) -> Any:
     """Stacks of systems; ``y`` holds matrices (columns of right-hand sides)."""
     try:
-        return linalg.solve(_whole(x), y)
+        return linalg.solve(checked(x), y)
     except linalg.LinAlgError:
-        raise _fail("solve", "The solver failed because the input matrix is singular") from None
+        raise failure("solve", "The solver failed because the input matrix is singular") from None
 
 
 def _singular(x: Any, full_matrices: bool = False) -> Any:
     """``numpy.linalg.svd``; some builds of LAPACK never return from infinities, so those are refused first."""
     _finite(x, "svd")
     try:
-        return linalg.svd(_whole(x), full_matrices)
+        return linalg.svd(checked(x), full_matrices)
     except linalg.LinAlgError:
-        raise _fail("svd", "the algorithm failed to converge because the input matrix is ill-conditioned") from None
+        raise failure("svd", "the algorithm failed to converge because the input matrix is ill-conditioned") from None
 
 
 def _finite(x: Any, name: str) -> None:
     if not np.isfinite(x).all():
-        raise _fail(name, "the algorithm failed to converge because the input matrix contained non-finite values")
+        raise failure(name, "the algorithm failed to converge because the input matrix contained non-finite values")
 
 
 def solve_triangular(x: Any, y: Any, upper: bool, unit: bool) -> Any:
@@ -112,7 +100,7 @@ def lstsq_solution(x: Any, y: Any, rcond: float) -> Any:
 
 def pinv(x: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
     """The pseudo-inverse, from singular values above ``max(atol, rtol * largest)``."""
-    _whole(x)
+    checked(x)
     if not x.size:
         return np.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
     if hermitian:
@@ -131,11 +119,11 @@ def pinv(x: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
 
 
 def det(x: Any) -> Any:
-    return np.asarray(linalg.det(_whole(x))).astype(x.dtype, copy=False)
+    return np.asarray(linalg.det(checked(x))).astype(x.dtype, copy=False)
 
 
 def slogdet(x: Any, source: Any = None) -> tuple:
-    sign, logabs = linalg.slogdet(_whole(x))
+    sign, logabs = linalg.slogdet(checked(x))
     return np.asarray(sign), np.asarray(logabs)
 
 
@@ -157,7 +145,7 @@ def cofactor(x: Any) -> Any:
 def cholesky(x: Any) -> Any:
     """The lower factor; only the lower triangle is read."""
     try:
-        return linalg.cholesky(_whole(x))
+        return linalg.cholesky(checked(x))
     except linalg.LinAlgError:
         where = ""
         for i, one in enumerate(x.reshape(-1, *x.shape[-2:])):
@@ -167,7 +155,7 @@ def cholesky(x: Any) -> Any:
                     f"(Batch element {i}): " if x.ndim > 2 else ""
                 ) + f"the leading minor of order {order} is not positive-definite"
                 break
-        raise _fail(
+        raise failure(
             "cholesky", f"{where}: the factorization could not be completed because the input is not positive-definite"
         ) from None
 
@@ -186,7 +174,7 @@ def _first_bad_minor(x: Any) -> int:
 
 def cholesky_ex(x: Any) -> tuple:
     """(factor, order of the first minor that is not positive definite, per matrix)."""
-    _whole(x)
+    checked(x)
     out, info = np.zeros_like(x), np.zeros(x.shape[:-2], np.int32)
     for i in np.ndindex(*x.shape[:-2]):
         info[i] = _first_bad_minor(x[i])
@@ -196,7 +184,7 @@ def cholesky_ex(x: Any) -> tuple:
 
 
 def inv_ex(x: Any) -> tuple:
-    _whole(x)
+    checked(x)
     out, info = np.zeros_like(x), np.zeros(x.shape[:-2], np.int32)
     for i in np.ndindex(*x.shape[:-2]):
         try:
@@ -215,10 +203,16 @@ def _zero_pivot(x: Any) -> int:
 
 def qr(x: Any, mode: str) -> tuple:
     if mode == "r":
-        r = linalg.qr(_whole(x), "r")
+        r = linalg.qr(checked(x), "r")
         return np.zeros((0,), x.dtype), r
-    q, r = linalg.qr(_whole(x), mode)
+    q, r = linalg.qr(checked(x), mode)
     return q, r
+
+
+def geqrf(x: Any) -> tuple:
+    """Householder QR as LAPACK keeps it."""
+    h, tau = linalg.qr(checked(x), "raw")
+    return np.ascontiguousarray(h.swapaxes(-1, -2)), tau
 
 
 def svd(x: Any, full_matrices: bool, source: Any = None) -> tuple:
@@ -228,39 +222,41 @@ def svd(x: Any, full_matrices: bool, source: Any = None) -> tuple:
 def svdvals(x: Any) -> Any:
     _finite(x, "svdvals")
     try:
-        return linalg.svd(_whole(x), compute_uv=False)
+        return linalg.svd(checked(x), compute_uv=False)
     except linalg.LinAlgError:
-        raise _fail("svdvals", "the algorithm failed to converge because the input matrix is ill-conditioned") from None
+        raise failure(
+            "svdvals", "the algorithm failed to converge because the input matrix is ill-conditioned"
+        ) from None
 
 
 def eigh(x: Any, uplo: str) -> tuple:
     _finite(x, "eigh")
     try:
-        w, v = linalg.eigh(_whole(x), uplo)
+        w, v = linalg.eigh(checked(x), uplo)
     except linalg.LinAlgError:
-        raise _fail("eigh", "the algorithm failed to converge") from None
+        raise failure("eigh", "the algorithm failed to converge") from None
     return w, v
 
 
 def eigvalsh(x: Any, uplo: str) -> Any:
     _finite(x, "eigvalsh")
     try:
-        return linalg.eigvalsh(_whole(x), uplo)
+        return linalg.eigvalsh(checked(x), uplo)
     except linalg.LinAlgError:
-        raise _fail("eigvalsh", "the algorithm failed to converge") from None
+        raise failure("eigvalsh", "the algorithm failed to converge") from None
 
 
 def eig(x: Any, source: Any = None) -> tuple:
     if not np.isfinite(x).all():
         raise RuntimeError("linalg.eig: input tensor should not contain infs or NaNs.")
-    w, v = linalg.eig(_whole(x))
+    w, v = linalg.eig(checked(x))
     kind = np.result_type(x.dtype, np.complex64)
     return w.astype(kind, copy=False), v.astype(kind, copy=False)
 
 
 def lu_factor(x: Any, pivot: bool) -> tuple:
     """LU in one matrix (unit lower, upper) and LAPACK's row exchanges, counted from 1; without an error for zero pivots."""
-    _whole(x)
+    checked(x)
     batch, (m, n) = x.shape[:-2], x.shape[-2:]
     a = np.array(x.reshape(-1, m, n), order="C")
     k = min(m, n)
@@ -275,7 +271,7 @@ def lu_factor(x: Any, pivot: bool) -> tuple:
     with np.errstate(all="ignore"):
         for j in range(k):
             if pivot:
-                p = j + np.argmax(_size(a[:, j:, j]), axis=1)
+                p = j + np.argmax(pivot_size(a[:, j:, j]), axis=1)
                 pivots[:, j] = p + 1
                 if (p != j).any():
                     held = a[every, p].copy()
@@ -286,11 +282,6 @@ def lu_factor(x: Any, pivot: bool) -> tuple:
             if j + 1 < n:
                 a[:, j + 1 :, j + 1 :] -= a[:, j + 1 :, j, None] * a[:, j, None, j + 1 :]
     return a.reshape(x.shape), pivots.reshape(*batch, k)
-
-
-def _size(x: Any) -> Any:
-    """What LAPACK compares pivots by: of a complex number ``|re| + |im|``."""
-    return np.abs(x.real) + np.abs(x.imag) if x.dtype.kind == "c" else np.abs(x)
 
 
 def pivot_order(pivots: Any, m: int) -> Any:
@@ -306,96 +297,6 @@ def pivot_order(pivots: Any, m: int) -> Any:
     return order.reshape(*pivots.shape[:-1], m)
 
 
-# ---- symmetric indefinite (Bunch and Kaufman) ----
-
-
-def ldl_factor(x: Any, hermitian: bool) -> tuple:
-    """LAPACK's ``sytrf`` (lower): L and the blocks of D in one matrix, and pivots (negative twice for a 2x2 block)."""
-    _whole(x)
-    out, pivots = np.tril(x), np.zeros(x.shape[:-1], np.int32)
-    for i in np.ndindex(*x.shape[:-2]):
-        _bunch_kaufman(out[i], pivots[i], hermitian and x.dtype.kind == "c")
-    return out, pivots
-
-
-def _bunch_kaufman(a: Any, pivots: Any, hermitian: bool) -> None:
-    n, alpha, k = len(a), (1 + 17**0.5) / 8, 0
-    conj = np.conjugate if hermitian else (lambda v: v)
-    while k < n:
-        column = _size(a[k + 1 :, k])
-        largest = column.max(initial=0.0)
-        r = k + 1 + int(column.argmax()) if len(column) else k
-        size, p = 1, k
-        own = _size(a[k, k])
-        if max(own, largest) > 0 and own < alpha * largest:
-            row = max(_size(a[r, k:r]).max(initial=0.0), _size(a[r + 1 :, r]).max(initial=0.0))
-            if own * row >= alpha * largest**2:
-                pass
-            elif _size(a[r, r]) >= alpha * row:
-                p = r
-            else:
-                size, p = 2, r
-        q = k + size - 1
-        if p != q:
-            _exchange(a, q, p, k, conj)
-        if size == 1:
-            pivots[k] = p + 1
-            if a[k, k] != 0:
-                a[k + 1 :, k] /= a[k, k]
-                scaled = a[k + 1 :, k]
-                a[k + 1 :, k + 1 :] -= np.tril(np.outer(scaled, conj(scaled)) * a[k, k])
-        else:
-            pivots[k] = pivots[k + 1] = -(p + 1)
-            d = np.array([[a[k, k], conj(a[k + 1, k])], [a[k + 1, k], a[k + 1, k + 1]]])
-            w = a[k + 2 :, k : k + 2] @ np.linalg.inv(d)
-            a[k + 2 :, k + 2 :] -= np.tril(w @ d @ conj(w).T)
-            a[k + 2 :, k : k + 2] = w
-        k += size
-
-
-def _exchange(a: Any, q: int, p: int, k: int, conj: Any) -> None:
-    """Swap rows and columns q < p of a symmetric matrix of which the lower triangle is kept (columns before k as they are)."""
-    held = a[p + 1 :, p].copy()
-    a[p + 1 :, p] = a[p + 1 :, q]
-    a[p + 1 :, q] = held
-    held = conj(a[q + 1 : p, q]).copy()
-    a[q + 1 : p, q] = conj(a[p, q + 1 : p])
-    a[p, q + 1 : p] = held
-    a[p, q] = conj(a[p, q])
-    a[q, q], a[p, p] = a[p, p], a[q, q]
-    if q > k:  # the first column of a 2x2 block
-        a[q, k], a[p, k] = a[p, k], a[q, k]
-
-
-def ldl_solve(ld: Any, pivots: Any, b: Any, hermitian: bool) -> Any:
-    """Solve with what ``ldl_factor`` returned."""
-    out = np.array(np.broadcast_to(b, (*ld.shape[:-2], *b.shape[-2:])), order="C")
-    hermitian = hermitian and ld.dtype.kind == "c"
-    for i in np.ndindex(*ld.shape[:-2]):
-        _ldl_substitute(ld[i], pivots[i], out[i], np.conjugate if hermitian else (lambda v: v))
-    return out
-
-
-def _ldl_substitute(a: Any, pivots: Any, b: Any, conj: Any) -> None:
-    n, k, blocks = len(a), 0, []
-    while k < n:
-        size = 1 if pivots[k] > 0 else 2
-        p, q = abs(int(pivots[k])) - 1, k + size - 1
-        b[[p, q]] = b[[q, p]] if p != q else b[[p, q]]
-        rows = slice(k, k + size)
-        b[k + size :] -= a[k + size :, rows] @ b[rows]
-        if size == 1:
-            b[k] /= a[k, k]
-        else:
-            b[rows] = np.linalg.solve(np.array([[a[k, k], conj(a[k + 1, k])], [a[k + 1, k], a[k + 1, k + 1]]]), b[rows])
-        blocks.append((k, size, p, q))
-        k += size
-    for k, size, p, q in reversed(blocks):
-        b[k : k + size] -= conj(a[k + size :, k : k + size]).T @ b[k + size :]
-        if p != q:
-            b[[p, q]] = b[[q, p]]
-
-
 # ---- functions of matrices ----
 
 _PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0, 10559470521600.0,
@@ -404,7 +305,7 @@ _PADE = (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 118735379
 
 def matrix_exp(x: Any) -> Any:
     """Scaling and squaring with the [13/13] Pade approximant (Higham, 2005)."""
-    _whole(x)
+    checked(x)
     if not x.size:
         return x.copy()
     n = x.shape[-1]
@@ -456,9 +357,3 @@ def vector_norm(x: Any, p: float, axis: Any = None, keepdims: bool = False) -> A
         return np.asarray(np.add.reduce(size**p, axis, None, None, keepdims) ** (1.0 / p)).astype(
             size.dtype, copy=False
         )
-
-
-def geqrf(x: Any) -> tuple:
-    """Householder QR as LAPACK keeps it."""
-    h, tau = linalg.qr(_whole(x), "raw")
-    return np.ascontiguousarray(h.swapaxes(-1, -2)), tau
