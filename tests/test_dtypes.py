@@ -234,3 +234,19 @@ def test_arrays_tensors_and_numbers_in_one_list(row):
     data, dtype, shape = MIXED[row]
     made = lucid.tensor(data)
     assert made.dtype is dtype and made.shape == shape
+
+
+def test_integers_require_no_gradient():
+    """A float that was cast to integers or bools is cut off, whichever way the cast was spelled."""
+    y = lucid.ones(2, requires_grad=True) * 2
+    cast = [
+        y.long(),
+        y.int(),
+        y.byte(),
+        y.bool(),
+        y.to(lucid.int32),
+        y.type(lucid.uint8),
+        y.round().long().reshape(1, 2),
+    ]
+    assert not any(x.requires_grad for x in cast) and all(x.numpy().size == 2 for x in cast)
+    assert y.half().requires_grad and y.bfloat16().requires_grad and y.to(lucid.complex64).requires_grad

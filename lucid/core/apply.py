@@ -156,13 +156,13 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
         outs = tuple(backend_of(o).array(o) for o in out)
         node = _record(op, tensors, values, outs, params, mode) if record else None
         results = tuple(
-            wrap(o, None if node is None or not _is_inexact(o) else select(node, k, len(outs), o.shape))
+            wrap(o, None if node is None or not is_inexact(o) else select(node, k, len(outs), o.shape))
             for k, o in enumerate(outs)
         )
         if mode is not None and mode.inference:
             for made in results:
                 made.__dict__["_inference"] = True
-        return results
+        return tuple(results)
     if type(out) is not HOST:
         out = backend_of(out).array(out)
     node = _record(op, tensors, values, out, params, mode) if record else None
@@ -189,7 +189,7 @@ def _level(value: Any) -> int:
     return getattr(value, "level", -1)
 
 
-def _is_inexact(array: Any) -> bool:
+def is_inexact(array: Any) -> bool:
     return wrap(array).dtype.category >= dtypes.FLOAT
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..backends import backend_of, backend_of_type
-from .apply import apply, recover, scalars
+from .apply import apply, is_inexact, recover, scalars
 from .graph import Leaf, Node, next_seq
 from .modes import NO_GRAD, current
-from .record import HOST, Op, find_kernel
+from .record import FLOATS, HOST, Op, find_kernel
 from .tensor import Tensor, new_tensor
 from .view import View, new_view, overwritten
 
@@ -180,7 +180,8 @@ def with_params(op: Op) -> Callable:
                 return apply(op, (x,), params)
             out = backend_of(out).array(out)
         parent = x.node
-        if parent is not None and mode is None and records:
+        # `cast` to integers leaves nothing to differentiate.
+        if parent is not None and mode is None and records and (out.dtype in FLOATS or is_inexact(out)):
             node = Node()
             node.op = op
             node.parents = (parent,)
