@@ -28,7 +28,7 @@ def _infinite(p: Any, q: Any) -> Any:
     return lucid.full_like(p.mean + q.mean, math.inf)
 
 
-for _p, _qs in {
+_NO_MASS: dict[type, tuple[type, ...]] = {
     Beta: (Pareto,),
     ContinuousBernoulli: (Pareto,),
     Exponential: (Beta, ContinuousBernoulli, Pareto, Uniform),
@@ -38,7 +38,8 @@ for _p, _qs in {
     Normal: (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform),
     Pareto: (Beta, ContinuousBernoulli, Uniform),
     Poisson: (Bernoulli, Binomial),
-}.items():
+}
+for _p, _qs in _NO_MASS.items():
     for _q in _qs:
         register_kl(_p, _q)(_infinite)
 
@@ -107,14 +108,15 @@ def _to_uniform(p: Any, q: Any) -> Any:
     return lucid.where((q.low > 0) | (q.high < 1), math.inf, result)
 
 
-for _q, (_formula, _ps) in {
+_BY_MOMENTS: dict[type, tuple[Any, tuple[type, ...]]] = {
     Normal: (_to_normal, (Beta, ContinuousBernoulli, Exponential, Gamma, Gumbel, Laplace)),
     Exponential: (_to_exponential, (Beta, ContinuousBernoulli, Gamma)),
     Gamma: (_to_gamma, (Beta, Exponential)),
     Gumbel: (_to_gumbel, (Exponential, Gamma, Normal)),
     ContinuousBernoulli: (_to_continuous_bernoulli, (Beta,)),
     Uniform: (_to_uniform, (Beta, ContinuousBernoulli)),
-}.items():
+}
+for _q, (_formula, _ps) in _BY_MOMENTS.items():
     for _p in _ps:
         register_kl(_p, _q)(_formula)
 

@@ -21,8 +21,8 @@ class Transform:
 
     >>> import lucid
     >>> t = lucid.distributions.ExpTransform()
-    >>> t.inv(t(lucid.tensor(1.0)))
-    tensor(1.)
+    >>> t.inv(t(lucid.tensor(0.0)))
+    tensor(0.)
     """
 
     bijective: Any = False
