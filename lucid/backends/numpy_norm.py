@@ -19,6 +19,7 @@ from .numpy_ import F32, is_half
 
 BLOCK = 65_536  # elements: 256 kB of float32, so that three blocks fit the second-level cache
 WIDE = 1 << 20  # where passes are few: longer blocks, since every call costs half a microsecond
+SMALL = 4096  # elements up to which the plain formula is faster than any loop over blocks
 COMPILES = 4096  # elements from which batch normalisation runs compiled, where numba is installed
 ndarray = np.ndarray
 
@@ -66,7 +67,9 @@ def _normalized(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
         w, b = (None if v is None else v.astype(F32) for v in (w, b))
         return tuple(a.astype(x.dtype) for a in _normalized(x.astype(F32), w, b, axis, eps))
     axis = tuple(axis)
-    layout = _layout(x, axis)
+    layout = "plain" if x.size <= SMALL else _layout(x, axis)
+    if layout == "planes" and x.size <= 4 * SMALL:  # a loop over samples and channels: four calls for each
+        layout = "plain"
     if layout == "plain" or (layout == "rows" and w is not None and w.size != math.prod(x.shape[a] for a in axis)):
         return _plain(x, w, b, axis, eps)
     small = tuple(1 if i in axis else n for i, n in enumerate(x.shape))
@@ -83,12 +86,25 @@ def _normalized(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
 
 
 def _plain(x: Any, w: Any, b: Any, axis: tuple, eps: float) -> tuple:
-    n = x.dtype.type(math.prod(x.shape[a] for a in axis))
-    mean = np.add.reduce(x, axis, None, None, True) / n
+    n = math.prod([x.shape[a] for a in axis]) or x.dtype.type(0)
+    mean = np.add.reduce(x, axis, None, None, True)
+    mean /= n
     out = x - mean
-    var = np.add.reduce(out * out, axis, None, None, True) / n
-    out *= 1 / np.sqrt(var + eps)
-    return out if w is None else out * w + b, mean, var
+    var = np.add.reduce(out * out, axis, None, None, True)
+    var /= n
+    r = var + eps
+    np.sqrt(r, r)
+    np.divide(1, r, r)
+    if w is None:
+        out *= r
+    elif r.size == w.size:  # per channel: one factor
+        out *= r * w
+        out += b
+    else:
+        out *= r
+        out = out * w
+        out += b
+    return out, mean, var
 
 
 def _rows(x: ndarray, w: Any, b: Any, eps: float) -> tuple:

@@ -10,7 +10,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
-from ...core.view import write
+from ...ops import shape as shape_ops
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
@@ -31,19 +31,17 @@ def _along_channels(ndim: int, count: int) -> tuple[int, ...]:
 
 def _check_channels(name: str, channels: int, **tensors: Tensor | None) -> None:
     for what, t in tensors.items():
-        if t is not None and (n := math.prod(t.value.shape)) != channels:
+        if t is not None and t.value.shape != (channels,) and (n := math.prod(t.value.shape)) != channels:
             raise ShapeError(f"{name}: {what} should contain {channels} elements not {n}")
 
 
 def _track(running: Tensor | None, value: Tensor, momentum: float, factor: float = 1.0) -> None:
-    """Move the running statistics, outside the graph, towards ``factor * value``."""
-    if running is None:
-        return
-    with no_grad():
-        value = ops.reshape(value, tuple(running.value.shape))
-        if value.dtype is not running.dtype:
+    """Move the running statistics towards ``factor * value``; to be called under no_grad."""
+    if running is not None:
+        if value.value.dtype != running.value.dtype:
             value = value.to(running.dtype)  # type: ignore[attr-defined]
-        write(running, running * (1 - momentum) + value * (momentum * factor), "batch_norm")  # type: ignore[operator]
+        part = shape_ops.reshape(value * (momentum * factor), tuple(running.value.shape))  # type: ignore[operator]
+        running.mul_(1 - momentum).add_(part)  # type: ignore[attr-defined]
 
 
 def batch_norm(
@@ -91,11 +89,14 @@ def batch_norm(
     axes = (0, *range(2, len(shape)))
     fused = weight is not None and bias is not None
     if fused:
-        out, mean, var = ops.normalize(input, ops.reshape(weight, laid), ops.reshape(bias, laid), axes, eps)
+        w, b = shape_ops.reshape(weight, laid), shape_ops.reshape(bias, laid)
+        out, mean, var = ops.normalize(input, w, b, axes, eps)
     else:
         out, mean, var = ops.standardize(input, axes, eps)
-    _track(running_mean, mean, momentum)
-    _track(running_var, var, momentum, count / (count - 1))
+    if running_mean is not None or running_var is not None:
+        with no_grad():
+            _track(running_mean, mean, momentum)
+            _track(running_var, var, momentum, count / (count - 1))
     return out if fused else _affine(out, weight, bias, laid)
 
 
@@ -127,8 +128,9 @@ def instance_norm(
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {shape}")
     out, mean, var = ops.standardize(input, tuple(range(2, len(shape))), eps)
     if running_mean is not None or running_var is not None:
-        _track(running_mean, mean.detach().mean(0), momentum)
-        _track(running_var, var.detach().mean(0) * (count / (count - 1)), momentum)
+        with no_grad():
+            _track(running_mean, mean.mean(0), momentum)  # type: ignore[attr-defined]
+            _track(running_var, var.mean(0), momentum, count / (count - 1))  # type: ignore[attr-defined]
     return _affine(out, weight, bias, _along_channels(len(shape), channels))
 
 
@@ -139,16 +141,17 @@ def _normalized_axes(
     if not wanted:
         raise ShapeError(f"{name}: Expected normalized_shape to be at least 1-dimensional")
     for what, t in tensors.items():
-        if t is not None and tuple(t.shape) != wanted:
+        if t is not None and tuple(t.value.shape) != wanted:
             raise ShapeError(
                 f"{name}: Expected {what} to be of same shape as normalized_shape, but got {what} of shape {tuple(t.shape)} and normalized_shape = {list(wanted)}"
             )
-    if tuple(input.shape)[-len(wanted) :] != wanted:
+    ndim = len(input.value.shape)
+    if tuple(input.value.shape)[-len(wanted) :] != wanted:
         raise ShapeError(
             f"{name}: Given normalized_shape={list(wanted)}, expected input with shape [*{''.join(f', {n}' for n in wanted)}], "
             f"but got input of size {list(input.shape)}"
         )
-    return tuple(range(input.ndim - len(wanted), input.ndim))
+    return tuple(range(ndim - len(wanted), ndim))
 
 
 def layer_norm(
