@@ -153,15 +153,17 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
             out = recover(op, values, params, problem)
     record = (mode is None or mode.record) and op.kind != "none"
     if type(out) is tuple:
-        outs = tuple(backend_of(o).array(o) for o in out)
+        outs = tuple([o if type(o) is HOST else backend_of(o).array(o) for o in out])
         node = _record(op, tensors, values, outs, params, mode) if record else None
-        results = tuple(
-            wrap(o, None if node is None or not is_inexact(o) else select(node, k, len(outs), o.shape))
-            for k, o in enumerate(outs)
-        )
-        if mode is not None and mode.inference:
-            for made in results:
+        results = []
+        for k, o in enumerate(outs):
+            made = new_tensor(Tensor)
+            made.value, made.grad, made._version = o, None, 0
+            tracked = node is not None and (o.dtype in FLOATS or is_inexact(o))
+            made.node = select(node, k, len(outs), o.shape) if tracked else None  # type: ignore[arg-type]
+            if mode is not None and mode.inference:
                 made.__dict__["_inference"] = True
+            results.append(made)
         return tuple(results)
     if type(out) is not HOST:
         out = backend_of(out).array(out)
