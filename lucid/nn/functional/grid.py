@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ... import ops
 from ...core.errors import ShapeError
@@ -128,44 +128,52 @@ def grid_sample(
     at = [_unnormalized(points[:, :, spatial - 1 - i], sizes[i], align_corners) for i in range(spatial)]
     if mode != "bicubic":
         at = [_limited(x, size, padding_mode, align_corners) for x, size in zip(at, sizes, strict=True)]
-    taps = [_taps(x, mode) for x in at]
-    total = None
-    for corner in itertools.product(*taps):
-        where, inside, weight = 0, None, None
-        for (position, w), size in zip(corner, sizes, strict=True):
-            if mode == "bicubic":
-                position = _limited(position, size, padding_mode, align_corners)
-            if padding_mode == "zeros":
-                ok = (position >= 0) & (position <= size - 1)
-                inside = ok if inside is None else inside & ok
-            index = (
-                ops.where(position >= 0, ops.where(position <= size - 1, position, float(size - 1)), 0.0)
-                .detach()
-                .long()
-            )
-            where = where * size + index
-            weight = w if weight is None or w is None else weight * w
-        values = flat.gather(2, where.unsqueeze(1).expand(n, c, where.shape[1]))  # type: ignore[attr-defined]
-        if weight is not None:
-            values = values * weight.unsqueeze(1)
-        if inside is not None:
-            values = ops.where(inside.unsqueeze(1), values, 0.0)
-        total = values if total is None else total + values
-    return total.reshape(n, c, *out_sizes)  # type: ignore[union-attr, attr-defined]
+    where, weight, inside = None, None, None  # of every corner: (N, corners, points)
+    for x, size in zip(at, sizes, strict=True):
+        position, w = _taps(x, mode)
+        if mode == "bicubic":
+            position = _limited(position, size, padding_mode, align_corners)
+        if padding_mode == "zeros":
+            inside = _corners(inside, (position >= 0) & (position <= size - 1), ops.bitwise_and)
+        index = (
+            ops.where(position >= 0, ops.where(position <= size - 1, position, float(size - 1)), 0.0).detach().long()
+        )
+        where = _corners(None if where is None else where * size, index, ops.add)
+        weight = w if w is None else _corners(weight, w, ops.multiply)
+    assert where is not None
+    corners = where.shape[1]
+    index = where.reshape(n, 1, -1).expand(n, c, -1)
+    values = flat.gather(2, index).reshape(n, c, corners, -1)  # type: ignore[attr-defined]
+    if weight is not None:
+        values = values * weight.unsqueeze(1)
+    if inside is not None:
+        values = ops.where(inside.unsqueeze(1), values, 0.0)
+    return values.sum(2).reshape(n, c, *out_sizes)
 
 
-def _taps(x: Tensor, mode: str) -> list:
-    """(pixel, weight) pairs along one axis; a weight of None is 1."""
+def _corners(before: Any, new: Any, combine: Callable) -> Any:
+    """What the axes before and one more say together about every corner: (N, M, P) and (N, K, P) give (N, M K, P)."""
+    if before is None:
+        return new
+    both = combine(before.unsqueeze(2), new.unsqueeze(1))
+    return both.reshape(both.shape[0], -1, both.shape[3])
+
+
+def _taps(x: Any, mode: str) -> tuple[Any, Any]:
+    """The pixels (N, K, P) beside each point of (N, P) along one axis, and their weights; None where there is one."""
     if mode == "nearest":
-        return [(x.round().detach(), None)]  # type: ignore[attr-defined]
+        return x.round().detach().unsqueeze(1), None
     base = ops.floor(x).detach()  # type: ignore[attr-defined]
-    t = x - base  # type: ignore[operator]
+    t = x - base
     if mode == "bilinear":
-        return [(base, 1 - t), (base + 1, t)]
+        return stack([base, base + 1], 1), stack([1 - t, t], 1)
     a = -0.75
-    far = [((a * u - 5 * a) * u + 8 * a) * u - 4 * a for u in (t + 1, 2 - t)]
-    near = [((a + 2) * u - (a + 3)) * u * u + 1 for u in (t, 1 - t)]
-    return [(base - 1, far[0]), (base, near[0]), (base + 1, near[1]), (base + 2, far[1])]
+    u = stack([t + 1, 2 - t], 1)
+    far = ((a * u - 5 * a) * u + 8 * a) * u - 4 * a
+    u = stack([t, 1 - t], 1)
+    near = ((a + 2) * u - (a + 3)) * u * u + 1
+    pixels = [base - 1, base, base + 1, base + 2]
+    return stack(pixels, 1), stack([far[:, 0], near[:, 0], near[:, 1], far[:, 1]], 1)
 
 
 def rotate(input: Tensor, angle: float, center: tuple[float, float] | None = None) -> Tensor:
