@@ -1,11 +1,15 @@
 """The kernels that MLX lacks and that are made of others: each against NumPy's of the same name, on odd values and shapes."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import lucid
 import lucid.nn.functional as F
 from lucid import backends
+from lucid.core.op import OPS
 from reference import needs_mlx
 
 pytestmark = [needs_mlx, pytest.mark.filterwarnings("ignore")]
@@ -200,3 +204,21 @@ def test_norms():
     double = [a.astype(np.float64) for a in (HEADS[0], weight, bias)]
     agree(lambda x, w, b: F.layer_norm(x, (8,), w, b), *double, tolerance=1e-10)
     agree(lambda x, w: F.rms_norm(x, (8,), w), *double[:2], tolerance=1e-10)
+
+
+# ---- the documentation ----
+
+
+def page(mark):
+    text = (Path(__file__).parent.parent / "docs" / "mlx.md").read_text(encoding="utf-8")
+    return sorted(re.findall(r"`(\w+)`", text.split(f"<!-- {mark} -->")[1]))
+
+
+def made_by(maker):
+    table = backends.load("mlx").table
+    return [name for name in sorted(OPS) if getattr(getattr(table, name, None), "__qualname__", "").startswith(maker)]
+
+
+def test_the_documentation_lists_what_goes_through_numpy():
+    assert page("through the host") == made_by("through_host.")
+    assert page("partly") == made_by("or_host.")

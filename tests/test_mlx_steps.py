@@ -57,7 +57,14 @@ def cnn():
     )  # fmt: skip
 
 
-MODELS = {"mlp": mlp, "cnn": cnn, "gpt": GPT, "lstm": Tagger}
+def deep():
+    """Of some 400 ops a step: more than may be pending."""
+    return nn.Sequential(
+        *(layer for _ in range(40) for layer in (nn.Linear(8, 8), nn.LayerNorm(8), nn.Tanh())), nn.Linear(8, 16)
+    )
+
+
+MODELS = {"mlp": mlp, "cnn": cnn, "gpt": GPT, "lstm": Tagger, "deep": deep}
 
 
 def batch(name):
@@ -65,7 +72,7 @@ def batch(name):
     if name in ("gpt", "lstm"):
         ids = lucid.tensor(rng.integers(0, 16, (3, 9)), device="mlx")
         return ids[:, :-1], ids[:, 1:].flatten()
-    x = rng.standard_normal((6, 8) if name == "mlp" else (6, 1, 12, 12)).astype(np.float32)
+    x = rng.standard_normal((6, 8) if name in ("mlp", "deep") else (6, 1, 12, 12)).astype(np.float32)
     return lucid.tensor(x, device="mlx"), lucid.tensor(rng.integers(0, 16, 6, np.uint8), device="mlx").long()
 
 
@@ -257,3 +264,22 @@ def test_workers_that_read_what_the_main_thread_recorded():
 
     rows = [b.tolist() for b in lucid.utils.data.DataLoader(Rows(), batch_size=3, num_workers=2)]
     assert np.array_equal(np.concatenate(rows), np.arange(12).reshape(6, 2) * 2 + 1)
+
+
+# ---- random numbers ----
+
+
+def test_random_streams(waits):
+    """A seed and a state say what comes; nothing waits, and no two draws are alike."""
+    g = lucid.Generator("mlx").manual_seed(5)
+    first = lucid.rand(1000, generator=g, device="mlx")
+    state = g.get_state()
+    second = lucid.randn(1000, generator=g, device="mlx")
+    wild = lucid.zeros(1000, device="mlx").exponential_(generator=g)
+    assert waits() == [] or set(waits()) == {"download"}  # the state is a host tensor
+    assert lucid.equal(first, lucid.rand(1000, generator=lucid.Generator("mlx").manual_seed(5), device="mlx"))
+    assert lucid.equal(second, lucid.randn(1000, generator=g.set_state(state), device="mlx"))
+    samples = np.stack([lucid.rand(500, generator=g, device="mlx").to("cpu").numpy() for _ in range(40)])
+    assert np.abs(np.corrcoef(samples) - np.eye(40)).max() < 0.25  # 40 streams of 500: sigma 0.045
+    assert abs(samples.mean() - 0.5) < 0.02
+    assert wild.min().item() > 0 and abs(wild.mean().item() - 1) < 0.15

@@ -60,7 +60,7 @@ class Pending(threading.local):
     MLX records ops and computes when a value is looked at. An array that is carried from step to step and never looked
     at (a running mean, ``total += loss.detach()``) would hold the graph, and so the data, of every step. Therefore all
     results are remembered weakly, and those still alive are evaluated together: at the end of each optimizer step, and
-    whenever ``LIMIT`` ops have been recorded. Dead ones (most: intermediate results) cost nothing.
+    whenever ``LIMIT`` ops have been recorded, then without waiting. Dead ones (most: intermediate results) cost nothing.
     """
 
     LIMIT = 256
@@ -69,15 +69,16 @@ class Pending(threading.local):
         self.refs: list[weakref.ref] = []
         self.eager = threading.current_thread() is not threading.main_thread()
 
-    def evaluate(self, *more: Any) -> None:
+    def evaluate(self, *more: Any, wait: bool = True) -> None:
         alive = [array for array in (ref() for ref in self.refs) if array is not None]
         self.refs.clear()
+        start = mx.eval if wait else mx.async_eval
         try:
-            mx.eval(alive, *more)
+            start(alive, *more)
         except ValueError:  # inside mx.compile or mx.vjp nothing can be evaluated, nor need be; the rest can
             for array in alive:
                 with contextlib.suppress(ValueError):
-                    mx.eval(array)
+                    start(array)
         except RuntimeError as problem:
             if "Stream" not in str(problem):
                 raise
@@ -112,7 +113,7 @@ class MlxBackend(Backend):
         pending = self.pending
         pending.refs.append(weakref.ref(value))
         if pending.eager or len(pending.refs) >= pending.LIMIT:
-            pending.evaluate()
+            pending.evaluate(wait=pending.eager)
         return value
 
     def from_host(self, host: np.ndarray, index: int = 0, copy: bool = False) -> Any:

@@ -18,12 +18,14 @@ RENAMED = {
     "atan2": "arctan2", "pow": "power", "conj": "conjugate", "bitwise_left_shift": "left_shift",
     "bitwise_right_shift": "right_shift",
 }  # fmt: skip
-FITS: dict[str, Callable[..., bool]] = dict.fromkeys(("exp", "sin", "cos", "sigmoid", "erf", "erfinv", "logaddexp"), not_double) | {
-    "pow": inexact, "remainder": inexact, "floor_divide": inexact, "trunc_divide": inexact, "fmod": inexact,
-    "complex": lambda re, im: re.dtype == im.dtype == mx.float32, "view_as_complex": lambda x: x.dtype == mx.float32 and x.size > 0,
-    "reinterpret": lambda x, *rest: x.ndim > 0 and x.size > 0 and x.dtype != mx.bool_,
+FITS: dict[str, Callable[..., bool]] = {
+    **dict.fromkeys(("exp", "sin", "cos", "sigmoid", "erf", "erfinv", "logaddexp"), not_double),
+    **dict.fromkeys(("pow", "remainder", "floor_divide", "trunc_divide", "fmod"), inexact),
     "exp2": lambda x: x.dtype not in (mx.complex64, mx.float64),
-}  # fmt: skip
+    "complex": lambda re, im: re.dtype == im.dtype == mx.float32,
+    "view_as_complex": lambda x: x.dtype == mx.float32 and x.size > 0,
+    "reinterpret": lambda x, *rest: x.ndim > 0 and x.size > 0 and x.dtype != mx.bool_,
+}
 _BITS = {1: mx.int8, 2: mx.int16, 4: mx.int32, 8: mx.int64}
 
 

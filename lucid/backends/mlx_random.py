@@ -71,6 +71,15 @@ def _through_numpy(name: str) -> Callable:
     return run
 
 
+def _exponential(g: Key, shape: Any, dtype: Any) -> Any:
+    """Of rate 1; never 0. MLX's uniform numbers have the resolution of float32."""
+    if native(dtype) == mx.float64:
+        return _double_exponential(g, shape, dtype)
+    drawn = (-mx.log1p(-mx.random.uniform(shape=shape, key=g.next()))).astype(native(dtype))
+    return mx.maximum(drawn, mx.finfo(drawn.dtype).smallest_normal)
+
+
+_double_exponential = _through_numpy("exponential")
 RANDOM = SimpleNamespace(
     generator=lambda seed, index=0: Key(seed),
     get_state=lambda g: {"seed": g.seed, "drawn": g.drawn},
@@ -79,5 +88,6 @@ RANDOM = SimpleNamespace(
     normal=lambda g, shape, dtype: mx.random.normal(shape, key=g.next()).astype(native(dtype)),
     integers=_integers,
     permutation=_permutation,
-    **{name: _through_numpy(name) for name in ("exponential", "poisson", "binomial", "gamma")},
+    exponential=_exponential,
+    **{name: _through_numpy(name) for name in ("poisson", "binomial", "gamma")},
 )
