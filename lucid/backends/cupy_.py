@@ -19,9 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from . import alike
+from .alike import NATIVE, native
 from .base import Backend, load
 from .catalogue import cuda_fault
 from .composed import complete
+from .numpy_ import public_functions
 from .switches import algorithms
 
 _fault = cuda_fault()
@@ -31,35 +34,6 @@ if _fault is not None:
 import cupy as cp  # noqa: E402  (what is missing must be said first)
 
 ndarray = cp.ndarray
-
-
-class _Native(dict):
-    """Dtypes by name; bfloat16 comes from ml_dtypes, imported when first asked for."""
-
-    def __missing__(self, name: str) -> Any:
-        if name != "bfloat16":
-            raise TypeError(f"dtype {name} is not available on 'cuda'")
-        try:
-            import ml_dtypes
-        except ImportError:
-            raise ImportError("bfloat16 on CUDA needs the ml_dtypes library: pip install lucid[bfloat16]") from None
-        self[name] = np.dtype(ml_dtypes.bfloat16)
-        return self[name]
-
-
-NATIVE = _Native(
-    {
-        name: np.dtype(name)
-        for name in (
-            "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-            "float16", "float32", "float64", "complex64", "complex128",
-        )
-    }
-)  # fmt: skip
-
-
-def native(dtype: Any) -> Any:
-    return NATIVE[dtype.name]
 
 
 @functools.cache
@@ -146,17 +120,6 @@ def _from_host(host: Any, index: int = 0) -> Any:
         return cp.asarray(host)
 
 
-def copy(x: Any) -> Any:
-    return x.copy()
-
-
-def cast(x: Any, dtype: Any, source: Any = None) -> Any:
-    wanted = NATIVE[dtype.name]
-    if x.dtype.kind == "c" and wanted.kind != "c":
-        x = x.real
-    return x.astype(wanted)
-
-
 def to_device(x: Any, target: Any, source: Any = None) -> Any:
     if target.type != "cuda":
         return load(target.type).from_host(load("cuda").to_host(x), target.index or 0)
@@ -190,7 +153,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
 # ---- the table ----
 
 SKIPPED = {
-    "native", "backend", "check", "signed", "add_at", "flag", "raise_faults", "through_host", "elementwise", "reduction", "literal",
+    "check", "signed", "add_at", "flag", "raise_faults", "through_host", "elementwise", "reduction", "literal",
     "wide", "wide_mean", "wide_sum", "wide_logsumexp", "mapped_sum", "computes", "apply", "arguments", "parameters", "split", "volume", "flat", "over_window",
     "over_places", "names",
 }  # fmt: skip
@@ -198,12 +161,7 @@ SKIPPED = {
 
 def _public(module: Any) -> dict[str, Any]:
     """The functions of the dialect that a module defines."""
-    return {
-        name: f
-        for name, f in vars(module).items()
-        if callable(f) and not name.startswith("_") and name not in SKIPPED and not isinstance(f, type)
-        and getattr(f, "__module__", "") == module.__name__
-    }  # fmt: skip
+    return {name: f for name, f in public_functions(module).items() if name not in SKIPPED}
 
 
 def _table() -> SimpleNamespace:
@@ -212,7 +170,7 @@ def _table() -> SimpleNamespace:
     table: dict[str, Any] = (
         dict(cupy_elementwise.UFUNCS) | cupy_elementwise.FUSED | cupy_special.FUSED | cupy_special.OWN
     )
-    table |= _public(sys.modules[__name__])
+    table |= _public(alike) | _public(sys.modules[__name__])
     for found in pkgutil.iter_modules([os.path.dirname(__file__)]):
         if found.name.startswith("cupy_") and found.name not in ("cupy_", "cupy_fuse", "cupy_random", "cupy_update"):
             table |= _public(importlib.import_module(f".{found.name}", __package__))

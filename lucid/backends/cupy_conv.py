@@ -13,17 +13,11 @@ from typing import Any
 
 import cupy as cp
 
+from .convolution.layout import out_sizes
 from .cupy_fuse import computes, elementwise
 from .cupy_pool import arguments, flat, names, over_places, over_window, parameters, split, volume
 
 WORKSPACE = 1 << 26  # elements of a block's matrix of patches: 256 MB of float32
-
-
-def _places(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple:
-    return tuple(
-        (n + low + high - d * (k - 1) - 1) // s + 1
-        for n, k, s, (low, high), d in zip(sizes, kernel, stride, padding, dilation, strict=True)
-    )
 
 
 def _blocks(images: int, each: int) -> Iterator[slice]:
@@ -101,7 +95,7 @@ def conv(x: Any, w: Any, stride: tuple, padding: tuple, dilation: tuple, groups:
 
 def conv_bias(x: Any, w: Any, bias: Any, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> Any:
     kernel, filters = w.shape[2:], w.shape[0]
-    places = _places(x.shape[2:], kernel, stride, padding, dilation)
+    places = out_sizes(x.shape[2:], kernel, stride, padding, dilation)
     out = cp.empty((x.shape[0], filters, *places), x.dtype)
     if not out.size:
         return out

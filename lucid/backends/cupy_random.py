@@ -12,6 +12,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
+from .alike import native
 from .cupy_fuse import elementwise, wide
 
 PHILOX = """
@@ -75,18 +76,12 @@ def _shape(shape: Any) -> tuple:
     return (shape,) if isinstance(shape, int) else tuple(shape)
 
 
-def _native(dtype: Any) -> Any:
-    from .cupy_ import native
-
-    return native(dtype)
-
-
 EACH = 4  # elements per thread: what one block of Philox gives
 
 
 def _fill(g: Stream, name: str, shape: Any, dtype: Any, body: str, *given: tuple[str, Any], more: str = "") -> Any:
     """``body`` sets ``y[j]`` for four elements; ``r`` is the thread's generator."""
-    wanted = _native(dtype)
+    wanted = native(dtype)
     with cp.cuda.Device(g.index):
         out = cp.empty(_shape(shape), wanted)
         if out.size:
@@ -142,7 +137,7 @@ __device__ unsigned long long mulhi(unsigned long long a, unsigned long long b) 
 
 def integers(g: Stream, low: int, high: int, shape: Any, dtype: Any) -> Any:
     """In [low, high): the high half of 64 random bits times the span, with a bias below span / 2^64."""
-    unsigned = _native(dtype).kind == "u"
+    unsigned = native(dtype).kind == "u"
     value = "low + (span ? mulhi(r.next64(), span) : r.next64())"
     body = f"const unsigned long long v = {value}; y[j] = (T){'v' if unsigned else '(long long)v'};"
     given = ("uint64 low", np.uint64(low % 2**64)), ("uint64 span", np.uint64((high - low) % 2**64))
@@ -154,7 +149,7 @@ def permutation(g: Stream, n: int, dtype: Any) -> Any:
     from ..core import dtypes
 
     keys = _fill(g, "uniform64", n, dtypes.float64, "y[j] = (T)r.uniform();")
-    return cp.argsort(keys).astype(_native(dtype), copy=False)
+    return cp.argsort(keys).astype(native(dtype), copy=False)
 
 
 def exponential(g: Stream, shape: Any, dtype: Any) -> Any:
@@ -167,7 +162,7 @@ def exponential(g: Stream, shape: Any, dtype: Any) -> Any:
 def _each(g: Stream, name: str, shape: Any, dtype: Any, body: str, *arrays: Any) -> Any:
     """One generator per element, for what takes a number of random numbers that is not known beforehand."""
     with cp.cuda.Device(g.index):
-        out = cp.empty(_shape(shape), _native(dtype))
+        out = cp.empty(_shape(shape), native(dtype))
         inputs = "".join(f", float64 x{k}" for k in range(len(arrays)))
         full = [cp.broadcast_to(a, out.shape).astype(np.float64) for a in arrays]
         if out.size:

@@ -8,15 +8,10 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
+from .alike import native
 from .cupy_fuse import computes, elementwise, reduction, wide
 
 I64 = np.dtype(np.int64)
-
-
-def _native(dtype: Any) -> Any:
-    from .cupy_ import native
-
-    return native(dtype)
 
 
 def _count(x: Any, axis: Any) -> int:
@@ -29,7 +24,7 @@ def _axis(axis: Any) -> Any:
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    wanted = _native(dtype) if dtype is not None else I64 if x.dtype.kind in "bui" else None
+    wanted = native(dtype) if dtype is not None else I64 if x.dtype.kind in "bui" else None
     if wanted is None and x.dtype.itemsize == 2:
         return reduction("sum", "T x", "T y", "(W)x", "a + b", "y = (T)a", "0", wide(x.dtype))(
             x, axis=_axis(axis), keepdims=keepdims
@@ -86,7 +81,7 @@ def wide_sum(name: str, inputs: str, each: str, axis: Any, x: Any, *others: Any)
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    wanted = _native(dtype) if dtype is not None else I64 if x.dtype.kind in "bui" else None
+    wanted = native(dtype) if dtype is not None else I64 if x.dtype.kind in "bui" else None
     if wanted is None and x.dtype.itemsize == 2:
         return reduction("prod", "T x", "T y", "(W)x", "a * b", "y = (T)a", "1", wide(x.dtype))(
             x, axis=_axis(axis), keepdims=keepdims

@@ -8,37 +8,20 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
+from .alike import native
 from .cupy_index import index
 
 I64 = np.dtype(np.int64)
-
-
-def reshape(x: Any, shape: Any) -> Any:
-    return x.reshape(shape)
 
 
 def permute_dims(x: Any, axes: Any) -> Any:
     return x.transpose(axes) if x.ndim else x.reshape(())
 
 
-def matrix_transpose(x: Any) -> Any:
-    return x.swapaxes(-1, -2)
-
-
 def broadcast_to(x: Any, shape: Any) -> Any:
     if tuple(x.shape) == tuple(shape):
         return x.reshape(shape)
     return cp.broadcast_to(x, tuple(shape))
-
-
-def expand_dims(x: Any, axis: int) -> Any:
-    sizes = list(x.shape)
-    sizes.insert(axis if axis >= 0 else axis + len(sizes) + 1, 1)
-    return x.reshape(sizes)
-
-
-def take_slice(x: Any, axis: int, start: int, stop: int) -> Any:
-    return x[(slice(None),) * axis + (slice(start, stop),)]
 
 
 def concat(*xs: Any) -> Any:
@@ -63,12 +46,6 @@ def getitem(x: Any, index: tuple) -> Any:
 def place(x: Any, shape: Any, index: tuple) -> Any:
     out = cp.zeros(shape, x.dtype)
     out[index] = x
-    return out
-
-
-def setitem(x: Any, new: Any, index: tuple) -> Any:
-    out = x.copy()
-    out[index] = new
     return out
 
 
@@ -198,8 +175,6 @@ def strided_positions(x: Any, size: tuple, stride: tuple, offset: int) -> Any:
 
 def reinterpret(x: Any, dtype: Any, source: Any = None) -> Any:
     """The same bytes as another dtype."""
-    from .cupy_ import native
-
     wanted = native(dtype)
     if not x.ndim:
         return x.reshape(1).view(wanted).reshape(()) if wanted.itemsize == x.itemsize else x.view(wanted)

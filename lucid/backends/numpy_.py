@@ -14,41 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from . import numpy_update
+from . import alike, numpy_update
+from .alike import NATIVE, native
 from .base import Backend
 from .numpy_shape import strided
 
 ndarray = np.ndarray
 F16, F32, F64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")
-
-
-class _Native(dict):
-    """Dtypes by name; bfloat16 comes from ml_dtypes, imported when first asked for."""
-
-    def __missing__(self, name: str) -> Any:
-        if name != "bfloat16":
-            raise TypeError(f"dtype {name} is not available on 'cpu'")
-        try:
-            import ml_dtypes
-        except ImportError:
-            raise ImportError("bfloat16 on the CPU needs the ml_dtypes library: pip install lucid[bfloat16]") from None
-        self[name] = np.dtype(ml_dtypes.bfloat16)
-        return self[name]
-
-
-NATIVE = _Native(
-    {
-        name: np.dtype(name)
-        for name in (
-            "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-            "float16", "float32", "float64", "complex64", "complex128",
-        )
-    }
-)  # fmt: skip
-
-
-def native(dtype: Any) -> Any:
-    return NATIVE[dtype.name]
 
 
 def is_half(x: Any) -> bool:
@@ -109,17 +81,6 @@ def triu_mask_like(x: Any, n: int) -> ndarray:
     return np.triu(np.ones((n, n), bool))
 
 
-def copy(x: Any) -> ndarray:
-    return x.copy()
-
-
-def cast(x: Any, dtype: Any, source: Any = None) -> ndarray:
-    wanted = NATIVE[dtype.name]
-    if x.dtype.kind == "c" and wanted.kind != "c":
-        x = x.real
-    return x.astype(wanted)
-
-
 def to_device(x: Any, device: Any, source: Any = None) -> Any:
     from .base import load
 
@@ -129,16 +90,8 @@ def to_device(x: Any, device: Any, source: Any = None) -> Any:
 # ---- shape ----
 
 
-def reshape(x: Any, shape: Any) -> Any:
-    return x.reshape(shape)
-
-
 def permute_dims(x: Any, axes: Any) -> Any:
     return x.transpose(axes)
-
-
-def matrix_transpose(x: Any) -> Any:
-    return x.swapaxes(-1, -2)
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
@@ -157,16 +110,6 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     out = strided(x, tuple(shape), tuple(strides)) if x.size else np.broadcast_to(x, shape)
     out.flags.writeable = False
     return out
-
-
-def expand_dims(x: Any, axis: int) -> Any:
-    sizes = list(x.shape)
-    sizes.insert(axis if axis >= 0 else axis + len(sizes) + 1, 1)
-    return x.reshape(sizes)
-
-
-def take_slice(x: Any, axis: int, start: int, stop: int) -> Any:
-    return x[(slice(None),) * axis + (slice(start, stop),)]
 
 
 def concat(*xs: Any) -> Any:
@@ -194,12 +137,6 @@ def getitem(x: Any, index: tuple) -> Any:
 def place(x: Any, shape: Any, index: tuple) -> Any:
     out = np.zeros(shape, x.dtype)
     out[index] = x
-    return out
-
-
-def setitem(x: Any, new: Any, index: tuple) -> Any:
-    out = x.copy()
-    out[index] = new
     return out
 
 
@@ -263,7 +200,7 @@ def public_functions(module: Any) -> dict[str, Any]:
 
 def _families() -> dict[str, Any]:
     """The kernels of this file and of all its neighbours ``numpy_<family>.py``."""
-    table: dict[str, Any] = _ufuncs() | public_functions(sys.modules[__name__])
+    table: dict[str, Any] = _ufuncs() | public_functions(alike) | public_functions(sys.modules[__name__])
     for found in pkgutil.iter_modules([os.path.dirname(__file__)]):
         if found.name.startswith("numpy_") and found.name not in ("numpy_", "numpy_random", "numpy_update"):
             table |= public_functions(importlib.import_module(f".{found.name}", __package__))

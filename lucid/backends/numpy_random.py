@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_ import F32, F64, native
+from .alike import native
+from .numpy_ import F32, F64
 
 
 def generator(seed: int, index: int = 0) -> Any:

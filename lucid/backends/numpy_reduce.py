@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .numpy_ import F32, F64, is_half, native
+from .alike import native
+from .numpy_ import F32, F64, is_half
 
 _DIRECT = 1024  # elements that einsum may add up one after the other (in 16 lanes) ...
 _BLOCK = 512  # ... and above, the length of the blocks whose sums are then added pairwise

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .alike import native
+
 ndarray = np.ndarray
 
 
@@ -143,8 +145,6 @@ def strided_positions(x: Any, size: tuple, stride: tuple, offset: int) -> Any:
 
 def reinterpret(x: Any, dtype: Any, source: Any = None) -> Any:
     """The same bytes as another dtype."""
-    from .numpy_ import native
-
     wanted = native(dtype)
     if not x.ndim:
         return x.reshape(1).view(wanted).reshape(()) if wanted.itemsize == x.itemsize else x.view(wanted)

@@ -76,6 +76,11 @@ def lifted_to_current(t: Tensor) -> Tensor:
     return lifted_to(t, running[-1]) if running else t
 
 
+def flat(params: Any) -> list:
+    """What static parameters hold, at any depth."""
+    return [v for p in params for v in (flat(p) if type(p) in (tuple, list) else [p])]
+
+
 def lifted_to_indices(t: Tensor, indices: Sequence[Any]) -> Tensor:
     """``t`` at the level of the raw index arrays that an op has among its static parameters."""
     lifted = [i for i in indices if isinstance(i, Lifted)]

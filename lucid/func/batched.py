@@ -12,7 +12,17 @@ from ..core import dtypes
 from ..core.apply import apply
 from ..core.op import Op
 from ..core.tensor import Tensor, wrap
-from ..core.transform import Frame, Lifted, LiftedBackend, Table, has_lifted, lifted_to_indices, lower_params, on_raw
+from ..core.transform import (
+    Frame,
+    Lifted,
+    LiftedBackend,
+    Table,
+    flat,
+    has_lifted,
+    lifted_to_indices,
+    lower_params,
+    on_raw,
+)
 from ..core.view import put_through
 
 
@@ -97,7 +107,7 @@ class BatchedBackend(LiftedBackend):
         if not any(flags) and not (in_params and _varies(params)):
             if in_params:
                 params = lower_params(params)
-                xs = [lifted_to_indices(x, _flat(params)) for x in xs]
+                xs = [lifted_to_indices(x, flat(params)) for x in xs]
             out = apply(op, xs, params)
             return (
                 tuple(Batched(o, False, frame) for o in out) if isinstance(out, tuple) else Batched(out, False, frame)
@@ -125,12 +135,8 @@ class BatchedBackend(LiftedBackend):
         )
 
 
-def _flat(params: Any) -> list:
-    return [v for p in params for v in (_flat(p) if type(p) in (tuple, list) else [p])]
-
-
 def _varies(params: Any) -> bool:
-    return any(isinstance(p, Batched) and p.batched for p in _flat(params))
+    return any(isinstance(p, Batched) and p.batched for p in flat(params))
 
 
 def elementwise(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
@@ -169,7 +175,7 @@ def _loop(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params
     for b in range(size):
         inner = [ops.getitem(x, (b,)) if f else x for x, f in zip(xs, flags, strict=True)]
         own = _params_at(params, b)
-        parts.append(apply(op, [lifted_to_indices(x, _flat(own)) for x in inner], own))
+        parts.append(apply(op, [lifted_to_indices(x, flat(own)) for x in inner], own))
     if isinstance(parts[0], tuple):
         return tuple(stack(group) for group in zip(*parts, strict=True))
     return stack(parts)

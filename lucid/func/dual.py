@@ -13,7 +13,17 @@ from ..core.backward import run_backward
 from ..core.graph import Leaf
 from ..core.op import Op
 from ..core.tensor import Tensor, wrap
-from ..core.transform import Frame, Lifted, LiftedBackend, Table, has_lifted, lifted_to_indices, lower_params, on_raw
+from ..core.transform import (
+    Frame,
+    Lifted,
+    LiftedBackend,
+    Table,
+    flat,
+    has_lifted,
+    lifted_to_indices,
+    lower_params,
+    on_raw,
+)
 
 # Elementwise in the sense of a rule, but the rule maps to the input's dtype or device: forward, the op itself is right.
 APPLIED_TO_TANGENTS = {"cast", "to_device"}
@@ -72,7 +82,7 @@ class DualBackend(LiftedBackend):
         tangents = [v.tangent for v in values]
         if has_lifted(params):
             params = lower_params(params)
-            primals = [lifted_to_indices(p, _flat(params)) for p in primals]
+            primals = [lifted_to_indices(p, flat(params)) for p in primals]
         out = apply(op, primals, params)
         outs = out if isinstance(out, tuple) else (out,)
         if op.kind == "none" or all(t is None for t in tangents):
@@ -87,10 +97,6 @@ class DualBackend(LiftedBackend):
 
     def to_host(self, array: Any) -> Any:
         return backend_of(array.primal.value).to_host(array.primal.value)
-
-
-def _flat(params: Any) -> list:
-    return [v for p in params for v in (_flat(p) if type(p) in (tuple, list) else [p])]
 
 
 def _created(name: str) -> Callable | None:

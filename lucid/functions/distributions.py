@@ -11,16 +11,12 @@ from ..core.tensor import Tensor, wrap
 from ..core.view import write
 from ..ops import order
 from . import sorting
-from .random import draw, sizes_arg
+from .random import draw, draw_dtype, sizes_arg
 from .registry import FUNCTIONS, check_leaf, public, tensor_arg
 
 
-def _draw_dtype(x: Tensor) -> dtypes.dtype:
-    return dtypes.float64 if x.dtype is dtypes.float64 else dtypes.float32
-
-
 def _sample(kernel: str, like: Tensor, generator: Any, *args: Any) -> Tensor:
-    return wrap(draw(kernel, tuple(like.shape), _draw_dtype(like), like.device, generator, *args))
+    return wrap(draw(kernel, tuple(like.shape), draw_dtype(like), like.device, generator, *args))
 
 
 @public(method=False, out=True)

@@ -7,9 +7,11 @@ from typing import Any
 
 from .. import ops
 from ..core.errors import ShapeError
-from ..core.tensor import Tensor, as_tensor
+from ..core.tensor import Tensor
 from ..ops import shape as shape_ops
+from .pieces import piece
 from .registry import FUNCTIONS, public, tensor_arg
+from .scatter import number_like
 
 MODES = ("constant", "reflect", "replicate", "circular")
 
@@ -69,17 +71,9 @@ def _constant(x: Tensor, pairs: list[tuple[int, int, int]], value: Any) -> Tenso
     if tuple(x.shape) == tuple(shape):
         return x.clone()
     if isinstance(value, Tensor) or value != 0:
-        start = _value(value, x).expand(*shape)  # type: ignore[attr-defined]
+        start = number_like(value, x).expand(*shape)  # type: ignore[attr-defined]
         return ops.setitem(start, x, tuple(inner))
     return ops.place(x, tuple(shape), tuple(inner))
-
-
-def _value(value: Any, x: Tensor) -> Tensor:
-    return value.to(x.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
-
-
-def _part(x: Tensor, d: int, start: int, stop: int) -> Tensor:
-    return ops.getitem(x, (slice(None),) * d + (slice(start, stop),))
 
 
 def _extended(x: Tensor, d: int, before: int, after: int, mode: str) -> Tensor:
@@ -99,7 +93,7 @@ def _extended(x: Tensor, d: int, before: int, after: int, mode: str) -> Tensor:
         if n + before + after < 0:
             raise ShapeError(f"pad: input (size {n}) is too small for padding ({before}, {after}) at dimension {d}")
         if mode == "circular":
-            x = _part(x, d, max(-before, 0), n - max(-after, 0))
+            x = piece(x, d, max(-before, 0), n - max(-after, 0))
             before, after, n = max(before, 0), max(after, 0), x.shape[d]
             if max(before, after) > n:  # PyTorch returns memory that it never wrote
                 raise RuntimeError(
@@ -108,22 +102,22 @@ def _extended(x: Tensor, d: int, before: int, after: int, mode: str) -> Tensor:
     pieces = []
     if before > 0:
         if mode == "replicate":
-            pieces.append(_spread(_part(x, d, 0, 1), d, before))
+            pieces.append(_spread(piece(x, d, 0, 1), d, before))
         elif mode == "reflect":
-            pieces.append(shape_ops.flip(_part(x, d, 1, before + 1), (d,)))
+            pieces.append(shape_ops.flip(piece(x, d, 1, before + 1), (d,)))
         else:
-            pieces.append(_part(x, d, n - before, n))
+            pieces.append(piece(x, d, n - before, n))
     pieces.append(x)
     if after > 0:
         if mode == "replicate":
-            pieces.append(_spread(_part(x, d, n - 1, n), d, after))
+            pieces.append(_spread(piece(x, d, n - 1, n), d, after))
         elif mode == "reflect":
-            pieces.append(shape_ops.flip(_part(x, d, n - 1 - after, n - 1), (d,)))
+            pieces.append(shape_ops.flip(piece(x, d, n - 1 - after, n - 1), (d,)))
         else:
-            pieces.append(_part(x, d, 0, after))
+            pieces.append(piece(x, d, 0, after))
     whole = shape_ops.concat(pieces, d) if len(pieces) > 1 else x
     if before < 0 or after < 0:
-        return _part(whole, d, max(-before, 0), whole.shape[d] - max(-after, 0)).clone()
+        return piece(whole, d, max(-before, 0), whole.shape[d] - max(-after, 0)).clone()
     return whole if len(pieces) > 1 else x.clone()
 
 

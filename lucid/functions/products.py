@@ -43,7 +43,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if q == 1:
         y = ops.reshape(y, (b[0], 1))
     if p > 2 and q <= 2:  # one large product instead of a stack of small ones
-        flat = matmul_op(ops.reshape(x, (-1 if a[-1] else _rows(a), a[-1])), y)
+        flat = matmul_op(ops.reshape(x, (-1 if a[-1] else row_count(a), a[-1])), y)
         return ops.reshape(flat, (*a[:-1], b[-1]) if q == 2 else tuple(a[:-1]))
     out = matmul_op(x, y)
     if p == 1 or q == 1:
@@ -56,7 +56,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     return out
 
 
-def _rows(shape: tuple[int, ...]) -> int:
+def row_count(shape: tuple[int, ...]) -> int:
     n = 1
     for size in shape[:-1]:
         n *= size

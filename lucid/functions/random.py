@@ -168,6 +168,11 @@ for _f in (manual_seed, seed, initial_seed, get_rng_state, set_rng_state):
 FUNCTIONS["Generator"] = Generator
 
 
+def draw_dtype(x: Tensor) -> dtypes.dtype:
+    """In which dtype random numbers for a tensor are drawn."""
+    return dtypes.float64 if x.dtype is dtypes.float64 else dtypes.float32
+
+
 def draw(name: str, shape: Any, dtype: Any, device: Any, generator: Generator | None, *args: Any) -> Any:
     """A raw array of random numbers from the backend's ``random`` table."""
     if generator is not None and device is None:

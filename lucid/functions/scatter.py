@@ -24,7 +24,7 @@ def _source(input: Tensor, src: Any, name: str) -> Tensor:
     return src
 
 
-def _number(value: Any, x: Tensor) -> Tensor:
+def number_like(value: Any, x: Tensor) -> Tensor:
     """A number (or 0-d tensor) in the dtype of ``x``, rounded once."""
     return value.to(x.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
 
@@ -58,7 +58,7 @@ def scatter(
         _fits(index, src, "scatter")
         src = corner(src, index)
     else:
-        src = expand(_number(src, input), *index.shape)
+        src = expand(number_like(src, input), *index.shape)
     if reduce is None:
         return ops.put_along_axis(input, index, src, d)
     if reduce == "add":
@@ -148,7 +148,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
     x = input if input.ndim else ops.reshape(input, (1,))
-    value = _number(value, x)
+    value = number_like(value, x)
     if not hasattr(index.value, "level"):
         index = ops.where(index < 0, index + x.shape[d], index).unique()  # a slice named twice takes the value once
     _, arrays = parse(x, (FULL,) * d + (index,))

@@ -11,7 +11,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.op import OPS
 from ...core.tensor import Tensor, wrap
-from ...functions.random import draw
+from ...functions.random import draw, draw_dtype
 from ...functions.registry import dim_arg, tensor_arg
 
 __all__ = [
@@ -123,12 +123,8 @@ def rrelu(
         raise RuntimeError("rrelu: Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    slope = wrap(draw("uniform", tuple(input.shape), _draw_dtype(input), input.device, None)) * (upper - lower) + lower  # type: ignore[operator]
+    slope = wrap(draw("uniform", tuple(input.shape), draw_dtype(input), input.device, None)) * (upper - lower) + lower  # type: ignore[operator]
     return _finish(input, ops.where(input > 0, input, input * slope.to(input.dtype)), inplace)  # type: ignore[operator]
-
-
-def _draw_dtype(x: Tensor) -> Any:
-    return dtypes.float64 if x.dtype is dtypes.float64 else dtypes.float32
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -274,7 +270,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     if not logits.dtype.is_floating_point:
         raise RuntimeError(f"gumbel_softmax: dtype must be a floating point, got {logits.dtype}")
-    u = wrap(draw("uniform", tuple(logits.shape), _draw_dtype(logits), logits.device, None))
+    u = wrap(draw("uniform", tuple(logits.shape), draw_dtype(logits), logits.device, None))
     tiny = dtypes.finfo(u.dtype).tiny
     noise = -ops.log(-ops.log(u + tiny) + tiny)  # type: ignore[operator]
     soft = ((logits + noise.to(logits.dtype)) / tau).softmax(dim)  # type: ignore[operator]

@@ -6,6 +6,7 @@ from ...core.errors import DTypeError, ShapeError
 from ...core.op import OPS
 from ...core.precision import lowered
 from ...core.tensor import Tensor
+from ...functions.products import row_count
 from ...functions.registry import tensor_arg
 
 __all__ = ["bilinear", "linear"]
@@ -38,16 +39,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     ndim = len(x.shape)
     if ndim == 2:
         return _linear(input, weight) if bias is None else _linear(input, weight, bias)
-    flat = _reshape(input, (_rows(x.shape), x.shape[-1]))
+    flat = _reshape(input, (row_count(x.shape), x.shape[-1]))
     out = _linear(flat, weight) if bias is None else _linear(flat, weight, bias)
     return _reshape(out, (*x.shape[:-1], w.shape[0]))
-
-
-def _rows(shape: tuple[int, ...]) -> int:
-    n = 1
-    for size in shape[:-1]:
-        n *= size
-    return n
 
 
 def _odd(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
