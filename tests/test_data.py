@@ -46,7 +46,7 @@ def test_endless_sampling_with_replacement():
 def test_collate_structures():
     Point = namedtuple("Point", "x y")
     batch = D.default_collate([{"a": 1, "p": Point(1.0, "s"), "n": np.float32(2), "l": [True, 2]} for _ in range(2)])
-    assert batch["a"].dtype is lucid.int64 and batch["p"].x.dtype is lucid.float64 and batch["p"].y == ["s", "s"]
+    assert batch["a"].dtype is lucid.int64 and batch["p"].x.dtype is lucid.float64 and batch["p"].y == ("s", "s")
     assert batch["n"].dtype is lucid.float32 and batch["l"][0].dtype is lucid.bool
     with pytest.raises(RuntimeError, match="equal size"):
         D.default_collate([[1], [1, 2]])
