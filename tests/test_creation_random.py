@@ -164,3 +164,11 @@ def test_recorded_numbers():
     lucid.manual_seed(0)
     rng = np.random.Generator(np.random.PCG64DXSM(0))
     np.testing.assert_array_equal(np.asarray(lucid.rand(4)), rng.random(4, np.float32))  # documented: NumPy's PCG64DXSM
+
+
+def test_tensor_of_an_array_has_the_default_dtype():
+    """``torch.Tensor(obs)`` of reinforcement learning programs: float64 and bool arrays become float32."""
+    for array in (np.ones(2), np.ones(2, bool), np.arange(2)):
+        assert lucid.Tensor(array).dtype is lucid.float32
+    assert lucid.Tensor(lucid.ones(2, dtype=lucid.int64)).dtype is lucid.int64
+    assert lucid.Tensor(np.ones(2), dtype=lucid.float64).dtype is lucid.float64

@@ -76,7 +76,7 @@ class Tensor:
             made = wrap(backend.table.empty(tuple(sizes), dtypes.as_dtype(dtype or dtypes.get_default_dtype()), index))
         else:
             contents = data[0] if data else ()
-            default = None if _has_dtype(contents) else dtypes.get_default_dtype()
+            default = None if isinstance(contents, Tensor) else dtypes.get_default_dtype()
             made = as_tensor(contents, dtype=dtype or default, device=device)
         self.value = made.value
         self.node = None
@@ -264,10 +264,6 @@ class Tensor:
 def _own_kind(t: Tensor) -> type:
     """The class of a copy: a view's copy is a tensor of its own."""
     return Tensor if type(t).__module__ == "lucid.core.view" else type(t)
-
-
-def _has_dtype(data: Any) -> bool:
-    return hasattr(data, "dtype")
 
 
 def _rebuild(kind: type, host: Any, dtype: str, device: str, requires_grad: bool, state: dict) -> Tensor:
