@@ -202,6 +202,11 @@ def backend_of(array: Any) -> Backend:
 
 def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.ndarray:
     """Nested Python numbers (and arrays and tensors inside) as a NumPy array of the dtype that PyTorch would choose."""
+    kinds: set = set(map(type, data)) if type(data) is list else {type(data)}
+    if kinds == {float}:  # numbers and lists of them are the common case: `x * 0.3`, `x[0] = 1`, `x[[0, 2]]`
+        return np.array(data, _real(default_float, wanted))
+    if kinds == {int} and (array := np.array(data)).dtype == np.int64:
+        return array
     if hasattr(data, "__array__") and not isinstance(data, np.ndarray | np.generic):
         return np.asarray(data)
     if hasattr(data, "__dlpack__") and not isinstance(data, np.ndarray):
@@ -214,7 +219,7 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
         return np.asarray(data)
     if isinstance(data, range):
         return np.asarray(data, dtype=np.int64)
-    kinds: set = set()
+    kinds = set()
     plain = _plain(data, kinds)
     _check_nested(plain, _nested_shape(plain))
     try:
@@ -238,8 +243,7 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
             or "huge int"
         )
         raise DTypeError(f"tensor: can't make a tensor from {strange} objects; expected numbers")
-    real = "float64" if wanted in ("float64", "complex128") or default_float == "float64" else default_float
-    real = "float32" if real == "bfloat16" else real
+    real = _real(default_float, wanted)
     if holds_arrays:
         return array.astype(_common_dtype(kinds, real), copy=False)
     if array.dtype.kind == "f":
@@ -249,6 +253,13 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
     if array.dtype.kind == "i":
         return array.astype(np.int64, copy=False)
     return array
+
+
+def _real(default_float: str, wanted: str | None) -> str:
+    """The NumPy dtype of Python floats on their way to the wanted dtype."""
+    if wanted in ("float64", "complex128") or default_float == "float64":
+        return "float64"
+    return "float32" if default_float == "bfloat16" else default_float
 
 
 def _common_dtype(kinds: set, real: str) -> np.dtype:

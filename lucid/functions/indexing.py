@@ -8,10 +8,12 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
+from ..core.modes import NO_GRAD, current
 from ..core.op import OPS
+from ..core.record import FLOATS, HOST
 from ..core.tensor import Tensor, as_tensor, wrap
 from ..core.transform import lifted_to_indices
-from ..core.view import write
+from ..core.view import View, overwritten, write
 from ..ops import indexing as index_ops
 from .registry import check_leaf, dim_arg, fitted, number_for, public
 
@@ -137,6 +139,12 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     plain = key if type(key) is tuple else (key,)
     if _needs_no_parsing(plain, x.value.shape):
         return ops.getitem(x, plain)
+    one = _one_index(x, key)
+    if one is not None:
+        try:
+            return index_ops.index(x, (one,))
+        except IndexError:  # `parse` says it in PyTorch's words
+            pass
     basic, arrays = parse(x, key)
     part = x if _is_whole(basic) else ops.getitem(x, basic)
     if arrays is None:
@@ -159,12 +167,54 @@ def _needs_no_parsing(key: tuple, shape: tuple[int, ...]) -> bool:
     return True
 
 
+def _one_index(x: Tensor, key: Any) -> Any:
+    """The raw array of a key that is one list of ints or one tensor of int64, where NumPy checks the bounds itself."""
+    if type(x.value) is not HOST or not x.value.shape:
+        return None
+    if type(key) is list and set(map(type, key)) == {int}:
+        key = as_tensor(key, device="cpu")
+    if isinstance(key, Tensor) and type(key.value) is HOST and key.dtype is dtypes.int64 and key.value.shape:
+        return key.value
+    return None
+
+
+def _set_at_once(x: Tensor, key: Any, value: Any) -> bool:
+    """``x[key] = value`` where that is a matter of memory alone: a plain tensor of floats on the CPU, nothing recorded."""
+    if type(x) is View or x.node is not None or current() not in (None, NO_GRAD) or "_inference" in x.__dict__:
+        return False
+    array = x.value
+    if type(array) is not HOST or array.dtype not in FLOATS:
+        return False
+    if type(value) is Tensor:
+        if value.node is not None or type(value.value) is not HOST or value.value.dtype is not array.dtype:
+            return False
+        value = value.value
+    elif type(value) is not float and not (type(value) is int and abs(value) < 2**63):
+        return False
+    plain = key if type(key) is tuple else (key,)
+    if type(key) is Tensor and type(key.value) is HOST and key.dtype is dtypes.bool_ and key.value.shape == array.shape:
+        if hasattr(value, "shape") and value.shape:
+            return False
+        plain = key.value
+    elif not _needs_no_parsing(plain, array.shape):
+        return False
+    try:
+        array[plain] = value
+    except (ValueError, OverflowError):  # shapes that do not fit, memory that is read-only: the general way says so
+        return False
+    del array
+    overwritten(x)
+    return True
+
+
 def _is_whole(basic: tuple) -> bool:
     return all(k == FULL for k in basic if k is not None) and None not in basic
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """``x[key] = value``: writes into the memory of ``x`` and is differentiated."""
+    if _set_at_once(x, key, value):
+        return
     check_leaf(x, "__setitem__")
     if not isinstance(value, Tensor):
         value = (

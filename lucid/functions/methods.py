@@ -12,7 +12,7 @@ from ..core.backward import backward as start_backward
 from ..core.device import ALIASES as DEVICES
 from ..core.device import device as Device
 from ..core.errors import ShapeError
-from ..core.record import FLOATS, OPS
+from ..core.record import FLOATS, HOST, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, detached, layout, write
 from ..ops import elementwise, shape
@@ -265,7 +265,9 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite with the values of another tensor, converted and broadcast; returns itself."""
     check_leaf(self, "copy_")
     other = as_tensor(src)
-    if other.device != self.device:
+    if type(self.value) is HOST and type(other.value) is HOST and other.value.dtype is self.value.dtype:
+        pass
+    elif other.device != self.device:
         other = to(other, device=self.device)
     if other.dtype is not self.dtype:
         other = OPS["cast"].call(other, self.dtype, other.dtype)
@@ -281,6 +283,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     v = value
     if not isinstance(value, Tensor):
         v = as_tensor(number_for(value, self.dtype, "fill_"), dtype=self.dtype, like=self)
+        if type(self) is not View and self.node is None and type(self.value) is HOST:
+            return write(self, v, "fill_")  # NumPy spreads the number itself
     if v.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {v.ndim} dimensions.")
     v = v if v.dtype is self.dtype else OPS["cast"].call(v, self.dtype, v.dtype)
