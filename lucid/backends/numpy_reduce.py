@@ -200,6 +200,11 @@ def softmax(x: Any, axis: int) -> Any:
         return softmax(x.astype(F32), axis).astype(x.dtype)
     if not x.size:
         return x.copy()
+    if x.size < 4096:
+        out = x - np.maximum.reduce(x, axis, None, None, True)
+        np.exp(out, out)
+        out /= np.add.reduce(out, axis, None, None, True)
+        return out
     with np.errstate(all="ignore"):
         if _is_safe(x):
             out = np.exp(x)
@@ -228,6 +233,10 @@ def log_softmax(x: Any, axis: int) -> Any:
         return log_softmax(x.astype(F32), axis).astype(x.dtype)
     if not x.size:
         return x.copy()
+    if x.size < 4096:
+        out = x - np.maximum.reduce(x, axis, None, None, True)
+        out -= np.log(np.add.reduce(np.exp(out), axis, None, None, True))
+        return out
     with np.errstate(all="ignore"):
         if _is_safe(x):
             out = np.exp(x)
