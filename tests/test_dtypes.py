@@ -209,6 +209,8 @@ def test_python_and_numpy_protocols():
     with pytest.raises(TypeError, match="format"):
         f"{t:.2f}"
     assert f"{lucid.tensor(1.5, requires_grad=True)}" == "1.5"
+    n = lucid.tensor(2)
+    assert [0] * n == [0, 0] and "=" * n == "==" and (1,) * (n + 1) == (1, 1, 1) and (2 * n).item() == 4
     size = t.shape
     assert repr((3,) + size) == "lucid.Size([3, 2])" and repr(size * 2) == repr(2 * size) == "lucid.Size([2, 2])"  # noqa: RUF005
     assert lucid.full((1,), np.float32(2)).dtype is lucid.float32 and lucid.arange(np.float32(2)).dtype is lucid.float32

@@ -384,6 +384,15 @@ for _dunder, _f in {
     setattr(Tensor, f"__{_dunder}__", _f)
     commutes = _dunder in ("add", "mul", "and", "or", "xor")
     setattr(Tensor, f"__r{_dunder}__", _f if commutes else _reflected(_f))
+
+
+def _times(self: Tensor, other: Any) -> Any:
+    """``other * self``; of a list or a string it is Python's repetition, which asks for ``__index__``."""
+    kind = other.__class__
+    return NotImplemented if kind is list or kind is str or kind is tuple else elementwise.multiply(self, other)
+
+
+Tensor.__rmul__ = _times  # type: ignore[method-assign]
 for _dunder, _op in {
     "lt": elementwise.less,
     "le": elementwise.less_equal,
