@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import copysign
 from typing import Any
 
 from ..backends import backend_of
@@ -25,6 +26,9 @@ def apply(op: Op, inputs: Sequence[Any], params: tuple = ()) -> Any:
         return _watched(op, inputs, params, mode)
     if _fit(op, inputs):
         return execute(op, inputs, params, mode)
+    known = _with_known_numbers(op, inputs)
+    if known is not None:
+        return execute(op, known, params, mode)
     tensors = coerce(op, inputs)
     if op.real_only and any(t.dtype.category == dtypes.COMPLEX for t in tensors):
         raise DTypeError(f"{op.name}: not implemented for complex tensors")
@@ -60,6 +64,25 @@ def _fit(op: Op, inputs: Sequence[Any]) -> bool:
     return promotes or not op.real_only
 
 
+def _with_known_numbers(op: Op, inputs: Sequence[Any]) -> list[Tensor] | None:
+    """The inputs with Python numbers as the 0-d tensors remembered for them, if that makes all of them fit."""
+    like = next((t for t in inputs[op.promote_from :] if isinstance(t, Tensor)), None)
+    if like is None or op.promote is None:
+        return None
+    found = []
+    for i, x in enumerate(inputs):
+        if not isinstance(x, Tensor):
+            cache = scalars.get(type(x))
+            if cache is None or i < op.promote_from or is_negative_zero(x):
+                return None
+            x = cache.get((x, like.value.dtype, type(like.value)))
+            if x is None:
+                return None
+            x = wrap(x)
+        found.append(x)
+    return found if _fit(op, found) else None
+
+
 def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
     """The inputs as Tensors of one device and, if the op wants it, one dtype."""
     tensors: list[Any] = [x if isinstance(x, Tensor) else None for x in inputs]
@@ -90,21 +113,32 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
     result = [as_tensor(x, like=like) if t is None else t for x, t in pairs[:first]]
     for x, t in pairs[first:]:
         if t is None:
-            t = as_tensor(x, dtype=target, like=like)
-            cache = scalars.get(type(x))
-            if (
-                cache is not None
-                and (x or type(x) is int)
-                and target is like.dtype
-                and not hasattr(like.value, "level")
-            ):
-                if len(cache) > 4096:
-                    cache.clear()
-                cache[x, like.value.dtype, type(like.value)] = t.value
+            t = _number(x, target, like)
         elif t.dtype is not target:
             t = OPS["cast"].call(t, target, t.dtype)
         result.append(t)
     return result
+
+
+def _number(x: Any, dtype: dtypes.dtype, like: Tensor) -> Tensor:
+    """A Python number as a 0-d tensor, remembered if it has the dtype of the tensor that it meets."""
+    cache = scalars.get(type(x))
+    if cache is None or dtype is not like.dtype or hasattr(like.value, "level") or is_negative_zero(x):
+        return as_tensor(x, dtype=dtype, like=like)
+    key = (x, like.value.dtype, type(like.value))
+    known = cache.get(key)
+    if known is not None:
+        return wrap(known)
+    if len(cache) > 4096:
+        cache.clear()
+    made = as_tensor(x, dtype=dtype, like=like)
+    cache[key] = made.value
+    return made
+
+
+def is_negative_zero(x: Any) -> bool:
+    """Whether this is -0.0, which a dict takes for 0.0."""
+    return type(x) is float and x == 0 and copysign(1.0, x) < 0
 
 
 def _is_number(x: Any) -> bool:

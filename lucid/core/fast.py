@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..backends import backend_of, backend_of_type
-from .apply import apply, is_inexact, recover, scalars
+from .apply import apply, is_inexact, is_negative_zero, recover, scalars
 from .graph import Leaf, Node, next_seq
 from .modes import NO_GRAD, current
 from .record import FLOATS, HOST, Op, find_kernel
@@ -98,7 +98,7 @@ def two_inputs(op: Op) -> Callable:
             if cache is None:
                 return apply(op, (x, y)) if _defers(y) is None else NotImplemented
             yv = cache.get((y, dtype, type(xv)))
-            if yv is None or (not y and type(y) is float) or dtype not in fast:
+            if yv is None or dtype not in fast or (not y and is_negative_zero(y)):
                 return apply(op, (x, y))
             y_parent = None
         kind = type(xv)
@@ -280,7 +280,7 @@ def over_first(op: Op, x: Tensor, y: Any) -> bool:
         if type(yv) is not HOST or yv.dtype is not xv.dtype or (mode is None and y.node is not None):
             return False
     else:
-        yv = scalars.get(type(y), NOTHING).get((y, xv.dtype, HOST))
+        yv = None if is_negative_zero(y) else scalars.get(type(y), NOTHING).get((y, xv.dtype, HOST))
     if yv is None or (yv.shape != xv.shape and yv.shape):
         return False
     kernel = op.kernels.get(HOST)

@@ -295,6 +295,8 @@ def p_norm(x: Tensor, p: float, dims: Any, keepdim: bool) -> Tensor:
         return reduce.sum(size, dims, keepdim)
     if p == 2:
         total = reduce.sum(ops.square(size), dims, keepdim)
+        if x.node is None and not hasattr(x.value, "level"):  # no derivative, which at 0 needs care
+            return ops.sqrt(total)
         zero = ops.equal(total, 0)
         return ops.where(zero, 0.0, ops.sqrt(ops.where(zero, 1.0, total)))
     zero = ops.equal(size, 0)  # 0 to a power below 1 has no finite slope; its share of the gradient is 0
