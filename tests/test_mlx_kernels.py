@@ -95,6 +95,31 @@ def test_kernel_up_to_rounding(case):
     check(case, 2e-5)
 
 
+WRITES = [
+    ("setitem", AT, np.array([7]), (np.array([0, 2]),)), ("index_put_add", AT, np.array([7]), (np.array([0, 0]),)),
+    ("scatter_add", AT, AT[:2] % 3, AT[1:], 0), ("put_along_axis", AT, ONCE[:, :2], AT, 0),
+    ("diagonal_put", AT, np.ones((7, 3), np.int64), 0, 0, 1), ("masked_gather", AT, AT > 2, (200,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRITES, ids=label)
+def test_eight_bytes_are_scattered_on_the_cpu_stream(monkeypatch, case):
+    """Metal has no such kernels: MLX raises there when it evaluates."""
+    import mlx.core as mx
+
+    from lucid.backends import mlx_dtypes
+
+    used, stream = [], mx.stream
+    monkeypatch.setattr(mlx_dtypes, "ON_GPU", True)
+    monkeypatch.setattr(mx, "stream", lambda s: (used.append(s), stream(s))[1])
+    name, *args = case
+    ours, table = backends.load("mlx"), backends.load("cpu").table
+    up = lambda v: ours.from_host(v) if isinstance(v, np.ndarray) else tuple(map(up, v)) if type(v) is tuple else v  # noqa: E731
+    found = ours.to_host(getattr(ours.table, name)(*map(up, args)))
+    np.testing.assert_array_equal(found, getattr(table, name)(*args))
+    assert used == [mx.cpu]
+
+
 # ---- pooling, attention and norms: outputs, gradients and gradients of gradients ----
 
 

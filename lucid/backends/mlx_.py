@@ -31,7 +31,7 @@ from .mlx_random import RANDOM
 from .numpy_ import public_functions
 
 FAMILIES = ("dtypes", "elementwise", "reduce", "shape", "index", "products", "pool", "sort", "fft", "fast")
-NOT_KERNELS = {"inexact", "not_double", "to_host", "from_host"}
+NOT_KERNELS = {"inexact", "not_double", "scattering", "scatters", "to_host", "from_host"}
 
 
 def _table() -> SimpleNamespace:

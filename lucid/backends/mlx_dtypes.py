@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import mlx.core as mx
@@ -32,6 +33,11 @@ def native(dtype: Any) -> Any:
             raise TypeError("complex128 is not available on 'mlx': use complex64, or keep this tensor on the CPU")
         raise TypeError(f"dtype {dtype.name} is not available on 'mlx': it has {', '.join(NATIVE)}")
     return found
+
+
+def scattering(x: Any) -> AbstractContextManager:
+    """Where to scatter into ``x``: Metal has no scatter of eight bytes (int64, complex64), but shares its memory with the CPU."""
+    return mx.stream(mx.cpu) if ON_GPU and x.dtype.size == 8 else nullcontext()  # type: ignore[attr-defined]
 
 
 def inexact(x: Any, *others: Any, **named: Any) -> bool:

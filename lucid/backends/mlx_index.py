@@ -6,18 +6,31 @@ then read and write foreign memory, so every index is clamped too.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
 
-from .mlx_dtypes import inexact
+from .mlx_dtypes import inexact, scattering
 
 FITS = {
     "scatter_reduce": lambda x, *rest: inexact(x) and x.dtype != mx.complex64,
     "masked_scatter": lambda x, mask, source: x.size > 0 and source.size > 0,
     "masked_gather": lambda g, mask, shape: g.size > 0 and math.prod(shape) > 0,
 }
+
+
+def scatters(kernel: Callable) -> Callable:
+    """A kernel that writes at indices into an array like its first argument."""
+
+    @functools.wraps(kernel)
+    def run(x: Any, *args: Any) -> Any:
+        with scattering(x):
+            return kernel(x, *args)
+
+    return run
 
 
 def _inside(indices: Any, n: int) -> Any:
@@ -44,6 +57,7 @@ def index(x: Any, index: tuple) -> Any:
     return x[_safe(x.shape, index)]
 
 
+@scatters
 def setitem(x: Any, new: Any, index: tuple) -> Any:
     out = mx.array(x)
     out[_safe(x.shape, index) if index else ...] = new
@@ -58,10 +72,12 @@ def index_put(x: Any, value: Any, index: tuple) -> Any:
     return setitem(x, value, index)
 
 
+@scatters
 def index_put_add(x: Any, value: Any, index: tuple) -> Any:
     return x.at[_safe(x.shape, index)].add(value)
 
 
+@scatters
 def place_add(g: Any, shape: Any, index: tuple) -> Any:
     return mx.zeros(shape, g.dtype).at[_safe(shape, index)].add(g)
 
@@ -79,6 +95,7 @@ def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
     return mx.where(mask, mx.take(source.reshape(-1), _ranks(mask, source.size)), x)
 
 
+@scatters
 def masked_gather(g: Any, mask: Any, shape: tuple) -> Any:
     """The transpose of ``masked_scatter`` in its source."""
     mask = mx.broadcast_to(mask, g.shape)
@@ -117,12 +134,14 @@ def _fitting(source: Any, indices: Any) -> Any:
     return mx.broadcast_to(source[tuple(slice(n) for n in indices.shape)], indices.shape)
 
 
+@scatters
 def scatter_add(x: Any, indices: Any, source: Any, axis: int) -> Any:
     if not x.ndim:
         return x + mx.sum(source)
     return x.at[_grids(x, indices, axis)].add(_fitting(source, indices)) if indices.size else x
 
 
+@scatters
 def put_along_axis(x: Any, indices: Any, source: Any, axis: int) -> Any:
     """A copy of ``x`` with ``source`` written at ``indices`` along ``axis``; of repeated positions any may win."""
     out = mx.array(x)
@@ -136,6 +155,7 @@ def put_along_axis(x: Any, indices: Any, source: Any, axis: int) -> Any:
     return out
 
 
+@scatters
 def scatter_reduce(x: Any, indices: Any, source: Any, axis: int, reduce: str, include_self: bool) -> Any:
     """``sum``, ``prod``, ``mean``, ``amax`` or ``amin`` of what falls on each position along ``axis``."""
     if not indices.size:

@@ -11,6 +11,7 @@ import mlx.core as mx
 import numpy as np
 
 from .mlx_dtypes import INTEGERS, from_host, inexact
+from .mlx_index import scatters
 from .numpy_pool import _shares
 
 FITS = dict.fromkeys(
@@ -141,6 +142,7 @@ def avg_pool(
     return total * share
 
 
+@scatters
 def avg_pool_grad(
     g: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool, divisor: int | None
 ) -> Any:  # fmt: skip
@@ -161,6 +163,7 @@ def im2col(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple
     return columns.reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(places))
 
 
+@scatters
 def col2im(
     x: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple
 ) -> Any:  # fmt: skip

@@ -63,7 +63,8 @@ def _through_numpy(name: str) -> Callable:
 
     def run(g: Key, *args: Any) -> Any:
         TRIPS[name] += 1
-        seed = int(mx.random.bits(key=g.next()).item())  # type: ignore[operator]
+        high, low = mx.random.randint(0, 2**31 - 1, [2], key=g.next()).tolist()  # type: ignore[misc]
+        seed = high << 31 | low
         return from_host(
             np.asarray(getattr(numpy_random, name)(numpy_random.generator(seed), *(down(a) for a in args)))
         )

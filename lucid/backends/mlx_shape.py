@@ -10,6 +10,7 @@ import numpy as np
 
 from .base import load
 from .mlx_dtypes import BOUNDS, from_host
+from .mlx_index import scatters
 
 FITS = {"repeat_interleave": lambda x, repeats, axis: isinstance(repeats, int)}
 
@@ -93,6 +94,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return mx.diagonal(x, offset, axis1, axis2)
 
 
+@scatters
 def diagonal_put(x: Any, new: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """A copy of ``x`` with ``new`` on a diagonal."""
     moved = _last_two(x, axis1, axis2)
@@ -139,6 +141,7 @@ def unfold(x: Any, axis: int, size: int, step: int) -> Any:
     return mx.stack([x[(*lead, slice(i, i + step * (count - 1) + 1, step))] for i in range(size)], -1)
 
 
+@scatters
 def fold_windows(g: Any, shape: tuple, axis: int, size: int, step: int) -> Any:
     """Windows added back to where they came from: the transpose of ``unfold``."""
     if not shape:
