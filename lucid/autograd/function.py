@@ -250,14 +250,14 @@ class Function(metaclass=FunctionMeta):
         """Run forward and record backward."""
         if kwargs:
             raise TypeError(f"{cls.__name__}.apply() takes no keyword arguments")
-        return _apply(cls, args)[0]
+        return apply_function(cls, args)[0]
 
 
-def _separate(cls: type[Function]) -> bool:
+def separate(cls: type[Function]) -> bool:
     return cls.setup_context is not Function.setup_context
 
 
-def _apply(cls: type[Function], args: tuple) -> tuple[Any, FunctionCtx]:
+def apply_function(cls: type[Function], args: tuple) -> tuple[Any, FunctionCtx]:
     """The outputs, and the context that a jvp wants."""
     ctx = FunctionCtx()
     ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
@@ -275,28 +275,28 @@ def _apply(cls: type[Function], args: tuple) -> tuple[Any, FunctionCtx]:
         recording = modes.is_grad_enabled() and any(ctx.needs_input_grad)
         result = lifted(cls, lead, args)
         plain = tuple(wrap(a.value) if isinstance(a, Tensor) else a for a in args)
-        if _separate(cls):
+        if separate(cls):
             cls.setup_context(ctx, args, result)
         elif recording:  # what it saves, at this level; the result is the one above
-            own = _tuple(cls.forward(ctx, *plain))
-            swap = {id(o): r for o, r in zip(own, _tuple(result), strict=True)}
+            own = as_tuple(cls.forward(ctx, *plain))
+            swap = {id(o): r for o, r in zip(own, as_tuple(result), strict=True)}
             swap |= {id(p): a for p, a in zip(plain, args, strict=True)}
             ctx._to_save = tuple(swap.get(id(t), t) for t in ctx._to_save)
             ctx._non_differentiable = tuple(swap.get(id(t), t) for t in ctx._non_differentiable)
     else:
         with modes.no_grad():
-            if _separate(cls):
+            if separate(cls):
                 result = cls.forward(*args)
                 cls.setup_context(ctx, args, result)
             else:
                 result = cls.forward(ctx, *args)
-    outputs = _tuple(result)
+    outputs = as_tuple(result)
     _check_dirty(cls, ctx, args, outputs, recording)
     made = _record(cls, ctx, args, outputs) if recording else _unrecorded(ctx, args, outputs)
     return (made if isinstance(result, tuple | list) else made[0]), ctx
 
 
-def _tuple(result: Any) -> tuple:
+def as_tuple(result: Any) -> tuple:
     return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
@@ -381,7 +381,7 @@ def once_differentiable(f: Callable) -> Callable:
             parents = tuple(t.node for t in saved if isinstance(t, Tensor) and t.node is not None)
         if not parents:
             return result
-        outs = [_refusing(o, parents) if isinstance(o, Tensor) else o for o in _tuple(result)]
+        outs = [_refusing(o, parents) if isinstance(o, Tensor) else o for o in as_tuple(result)]
         return tuple(outs) if isinstance(result, tuple | list) else outs[0]
 
     return call

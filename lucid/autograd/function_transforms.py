@@ -11,7 +11,7 @@ from ..core.tensor import Tensor, wrap
 from ..core.transform import Lifted
 from ..func.batched import Batched, VmapFrame, batched, full, unbatched
 from ..func.dual import Dual
-from .function import Function, FunctionCtx, _apply, _separate, _tuple
+from .function import Function, FunctionCtx, apply_function, as_tuple, separate
 
 
 def lifted(cls: type[Function], lead: Lifted, args: tuple) -> Any:
@@ -23,8 +23,8 @@ def _forward_mode(cls: type[Function], args: tuple) -> Any:
     frame = next(a.value.frame for a in args if isinstance(a, Tensor))
     inner = tuple(a.value.primal if isinstance(a, Tensor) else a for a in args)
     tangents = [a.value.tangent if isinstance(a, Tensor) else None for a in args]
-    result, ctx = _apply(cls, inner)
-    outs = _tuple(result)
+    result, ctx = apply_function(cls, inner)
+    outs = as_tuple(result)
     if all(t is None for t in tangents):
         found: Sequence[Any] = [None] * len(outs)
     else:
@@ -37,7 +37,7 @@ def _forward_mode(cls: type[Function], args: tuple) -> Any:
             ops.zeros_like(p) if t is None and isinstance(p, Tensor) and ctx.materialize_grads else t
             for t, p in zip(tangents, inner, strict=True)
         ]
-        found = _tuple(cls.jvp(ctx, *given))
+        found = as_tuple(cls.jvp(ctx, *given))
     if len(found) != len(outs):
         raise RuntimeError(f"{cls.__name__}: jvp returned {len(found)} tangents for {len(outs)} outputs")
     made = []
@@ -61,9 +61,11 @@ def _batch(cls: type[Function], frame: Any, args: tuple) -> Any:
     if own_rule:
         info = SimpleNamespace(batch_size=frame.size, randomness=frame.randomness)
         result, dims = cls.vmap(info, tuple(0 if f else None for f in flags), *inner)
-        outs = _tuple(result)
+        outs = as_tuple(result)
         dims = (
-            _tuple(dims) if isinstance(result, tuple | list) and isinstance(dims, tuple | list) else (dims,) * len(outs)
+            as_tuple(dims)
+            if isinstance(result, tuple | list) and isinstance(dims, tuple | list)
+            else (dims,) * len(outs)
         )
         made = [_placed(o, d, frame) if isinstance(o, Tensor) else o for o, d in zip(outs, dims, strict=True)]
         return tuple(made) if isinstance(result, tuple | list) else made[0]
@@ -74,10 +76,10 @@ def _batch(cls: type[Function], frame: Any, args: tuple) -> Any:
         )
     if not any(flags):
         result = cls.apply(*inner)
-        made = [wrap(Batched(o, False, frame)) if isinstance(o, Tensor) else o for o in _tuple(result)]
+        made = [wrap(Batched(o, False, frame)) if isinstance(o, Tensor) else o for o in as_tuple(result)]
     else:
         result = _generated(cls, frame.size, frame.randomness, flags).apply(*inner)
-        made = [batched(o, frame) if isinstance(o, Tensor) else o for o in _tuple(result)]
+        made = [batched(o, frame) if isinstance(o, Tensor) else o for o in as_tuple(result)]
     return tuple(made) if isinstance(result, tuple | list) else made[0]
 
 
@@ -99,13 +101,13 @@ def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[boo
             args = raised(inner, flags, frame)
             ctx.inner = own = FunctionCtx()
             own.needs_input_grad = ctx.needs_input_grad
-            if _separate(cls):
+            if separate(cls):
                 result = cls.forward(*args)
                 cls.setup_context(own, tuple(args), result)
             else:
                 result = cls.forward(own, *args)
             made = {}
-            for o in _tuple(result):
+            for o in as_tuple(result):
                 if isinstance(o, Tensor):
                     t, flag = unbatched(o, frame)
                     made[id(o)] = full(t, flag, size)
@@ -122,7 +124,7 @@ def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[boo
             ctx.save_for_backward(*saved)
             ctx.set_materialize_grads(own.materialize_grads)
             ctx.mark_non_differentiable(*(made[id(o)] for o in own._non_differentiable))
-        outs = tuple(made.get(id(o), o) for o in _tuple(result))
+        outs = tuple(made.get(id(o), o) for o in as_tuple(result))
         return outs if isinstance(result, tuple | list) else outs[0]
 
     def reread(ctx: Any, frame: VmapFrame) -> FunctionCtx:
@@ -134,7 +136,7 @@ def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[boo
     def backward(ctx: Any, *grads: Any) -> tuple:
         with VmapFrame(size, randomness) as frame:
             own = reread(ctx, frame)
-            found = _tuple(cls.backward(own, *raised(grads, [True] * len(grads), frame)))
+            found = as_tuple(cls.backward(own, *raised(grads, [True] * len(grads), frame)))
             results: list[Any] = []
             for v, flag in zip(found, flags, strict=False):
                 if v is None:
@@ -147,7 +149,7 @@ def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[boo
     def jvp(ctx: Any, *tangents: Any) -> Any:
         with VmapFrame(size, randomness) as frame:
             found = cls.jvp(reread(ctx, frame), *raised(tangents, flags, frame))
-            made = tuple(full(*unbatched(t, frame), size) for t in _tuple(found))
+            made = tuple(full(*unbatched(t, frame), size) for t in as_tuple(found))
         return made if isinstance(found, tuple | list) else made[0]
 
     body: dict[str, Any] = {

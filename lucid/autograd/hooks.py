@@ -37,7 +37,7 @@ class saved_tensors_hooks(Scope):
 
 def _pack(saved: tuple, pack_hook: Callable, unpack_hook: Callable) -> Callable[[], tuple]:
     with Scope(pack=None, record=False):
-        packed = tuple((True, pack_hook(wrap(v))) if _is_array(v) else (False, v) for v in saved)
+        packed = tuple((True, pack_hook(wrap(v))) if is_array(v) else (False, v) for v in saved)
 
     def restore() -> tuple:
         return tuple(_unpacked(unpack_hook(v)) if is_packed else v for is_packed, v in packed)
@@ -45,7 +45,7 @@ def _pack(saved: tuple, pack_hook: Callable, unpack_hook: Callable) -> Callable[
     return restore
 
 
-def _is_array(v: Any) -> bool:
+def is_array(v: Any) -> bool:
     return hasattr(v, "shape") and hasattr(v, "dtype")
 
 

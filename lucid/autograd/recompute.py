@@ -18,7 +18,7 @@ from ..core.tensor import Tensor, wrap
 from ..functions import random
 from .function import Function
 from .gradients import backward as run
-from .hooks import _is_array
+from .hooks import is_array
 
 
 class CheckpointError(RuntimeError):
@@ -136,14 +136,14 @@ class _Frame:
         place = _Place(len(self.places))
         self.places.append(weakref.ref(place))
         self.shapes.append(_shapes(saved))
-        rest = tuple(None if _is_array(v) else v for v in saved)
+        rest = tuple(None if is_array(v) else v for v in saved)
         return lambda: self.unpack(place, rest)
 
     def unpack(self, place: _Place, rest: tuple) -> tuple:
         if place.index not in self.found:
             self.recompute()
         values = self.found.pop(place.index)
-        return tuple(v if _is_array(v) else r for v, r in zip(values, rest, strict=True))
+        return tuple(v if is_array(v) else r for v, r in zip(values, rest, strict=True))
 
     def recompute(self) -> None:
         count = 0
@@ -181,7 +181,7 @@ class _Frame:
 
 
 def _shapes(saved: tuple) -> tuple:
-    return tuple((tuple(v.shape), str(v.dtype)) if _is_array(v) else None for v in saved)
+    return tuple((tuple(v.shape), str(v.dtype)) if is_array(v) else None for v in saved)
 
 
 class _Reentrant(Function):

@@ -274,12 +274,6 @@ def _category(dtype: np.dtype) -> int:
     return {"b": 0, "u": 1, "i": 1, "c": 3}.get(dtype.kind, 2)  # bfloat16 has a kind of its own
 
 
-def _first(data: Any) -> Any:
-    while isinstance(data, list | tuple) and data:
-        data = data[0]
-    return data
-
-
 def _plain(data: Any, kinds: set) -> Any:
     """Tensors inside nested lists as arrays, those of one element as numbers; notes the kinds of what is inside."""
     kind = type(data)

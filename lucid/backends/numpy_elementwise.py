@@ -11,7 +11,7 @@ import numpy as np
 from .numpy_ import F32, is_half
 
 ndarray = np.ndarray
-_SIGNED = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+SIGNED = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
 
 _BLOCK = 65_536  # elements: 256 kB of float32, so that the next pass over a block finds it in the cache
@@ -48,7 +48,7 @@ def relu_grad(g: Any, x: Any) -> Any:
     """
     if g.size < 1024 or g.dtype.kind != "f" or g.shape != x.shape:
         return np.where(x <= 0, np.zeros((), g.dtype), g)
-    whole = _SIGNED[g.dtype.itemsize]
+    whole = SIGNED[g.dtype.itemsize]
     if g.size <= 4 * _BLOCK or not (g.flags.c_contiguous and x.flags.c_contiguous):
         bits = np.subtract((x <= 0).view(np.int8), 1).astype(whole)  # 0 where off, else all ones
         np.bitwise_and(bits, g.view(whole), bits)

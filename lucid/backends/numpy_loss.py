@@ -10,9 +10,9 @@ import numpy as np
 
 from ._workspace import room
 from .numpy_ import F32, is_half
-from .numpy_elementwise import _SIGNED
+from .numpy_elementwise import SIGNED
 from .numpy_reduce import log_sum_rows, mean
-from .numpy_special import _ERF32, erf
+from .numpy_special import ERF32, erf
 
 
 def cross_entropy(x: Any, target: Any) -> tuple:
@@ -79,7 +79,7 @@ def leaky_relu_grad(g: Any, x: Any, slope: float) -> Any:
     """``g`` where x > 0, else ``g * slope``; the factor is put together from its bits: ``where`` is slow on random masks."""
 
     def part(g: Any, x: Any, out: Any) -> None:
-        whole = _SIGNED[x.dtype.itemsize]
+        whole = SIGNED[x.dtype.itemsize]
         low, one = np.array([slope, 1], x.dtype).view(whole)
         bits = np.subtract(0, (x > 0).view(np.int8)).astype(whole)  # all ones, or 0
         bits &= one ^ low
@@ -150,7 +150,7 @@ def _tanh_of_gelu(x: Any) -> Any:
 
 
 # erf(x / sqrt 2) = tanh(x p(x^2)), with the p of numpy_special's erf, scaled. 0-d arrays, not floats: half the overhead.
-_ERF_ROOT_HALF = [np.array(float(a) * math.sqrt(0.5) * 0.5 ** (len(_ERF32) - 1 - i), F32) for i, a in enumerate(_ERF32)]
+_ERF_ROOT_HALF = [np.array(float(a) * math.sqrt(0.5) * 0.5 ** (len(ERF32) - 1 - i), F32) for i, a in enumerate(ERF32)]
 
 
 def _erf_of_gelu(x: Any) -> Any:

@@ -103,7 +103,7 @@ def _blocked(f: Callable, x: Any, block: int) -> Any:
 
 # erf(x) = tanh(x p(x^2)): p is fitted to atanh(erf(x)) / x on [0, 4] for the least relative error of erf (1e-7), and stays
 # positive beyond, so nothing needs clipping. NumPy's tanh costs four multiplications, so this is 15 passes plus four.
-_ERF32 = [np.array(a, F32) for a in (
+ERF32 = [np.array(a, F32) for a in (
     1.4188077380999254e-07, -5.668989695573091e-06, 8.764058305184809e-05, -0.0006197936525282479,
     -0.00019181991578226548, 0.10276905075505036, 1.1283792748920602,
 )]  # fmt: skip
@@ -111,11 +111,11 @@ _ERF32 = [np.array(a, F32) for a in (
 
 def _erf32(x: Any, out: Any) -> None:
     square = x * x
-    np.multiply(square, _ERF32[0], out)
-    for a in _ERF32[1:-1]:
+    np.multiply(square, ERF32[0], out)
+    for a in ERF32[1:-1]:
         np.add(out, a, out)
         np.multiply(out, square, out)
-    np.add(out, _ERF32[-1], out)
+    np.add(out, ERF32[-1], out)
     np.multiply(out, x, out)
     np.tanh(out, out)
 

@@ -32,8 +32,6 @@ UFUNCS: dict[str, Callable] = {
 } | {"pow": np.power, "abs": np.absolute}  # fmt: skip
 _local = threading.local()
 _setitem = np.ndarray.__setitem__
-_mv_setitem = memoryview.__setitem__
-_all = slice(None)
 
 
 class Kernel:

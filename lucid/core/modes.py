@@ -44,7 +44,6 @@ NO_GRAD = Mode(record=False)
 INFERENCE = Mode(record=False, inference=True)
 _mode: ContextVar[Mode | None] = ContextVar("lucid_mode", default=None)
 current = _mode.get
-QUIET = (NO_GRAD, INFERENCE)
 
 
 def set_mode(mode: Mode | None) -> None:

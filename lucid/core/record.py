@@ -77,7 +77,7 @@ class Op:
         self.private_out = private_out  # PyTorch keeps other things here: writing over the output must stay possible
         self.arity = arity if arity is not None else len(derivatives)
         self.node_name = node_name or "".join(w.capitalize() for w in name.split("_")) + "Backward0"
-        wanted = [_wanted(rule) for rule in (derivatives if joint is None else (joint,))]
+        wanted = [wanted_by(rule) for rule in (derivatives if joint is None else (joint,))]
         names = {n for rule_names in wanted for n in rule_names}
         self.keep = tuple(n in names or "xs" in names for n in INPUTS)
         self.keep_out = "out" in names
@@ -127,7 +127,7 @@ class Op:
 
     def source_of_rule(self, i: int) -> str:
         """The call of rule ``i`` with its arguments picked from a node's saved values ``s`` and parameters ``p``."""
-        arguments = ", ".join(map(self._source, _wanted(self.derivatives[i])))
+        arguments = ", ".join(map(self._source, wanted_by(self.derivatives[i])))
         if self.conjugates:
             return f"conj(xp, rule{i}(xp, xp.conj(g), {arguments}))"
         return f"rule{i}(xp, g, {arguments})"
@@ -160,7 +160,7 @@ class Op:
         if len(saved) > n + 1:
             given["shapes"] = saved[n + 1]
             given.update((f"{name}_shape", shape) for name, shape in zip(INPUTS, saved[n + 1], strict=False))
-        return self.joint(xp, g, *(given[name] for name in _wanted(self.joint)))
+        return self.joint(xp, g, *(given[name] for name in wanted_by(self.joint)))
 
     def conjugated(self) -> Op:
         """This op on complex arrays: for a holomorphic function the vjp is conj(rule(conj(g)))."""
@@ -175,13 +175,13 @@ class Op:
                 joint = self.joint
                 assert joint is not None
                 form.joint = lambda xp, g, *a: [conj(xp, r) for r in joint(xp, xp.conj(g), *a)]
-                form.joint.names = ("xp", "g", *_wanted(joint))  # type: ignore[attr-defined]
+                form.joint.names = ("xp", "g", *wanted_by(joint))  # type: ignore[attr-defined]
             self.complex_form = form
         return self.complex_form
 
 
 @functools.cache
-def _wanted(rule: Rule) -> tuple[str, ...]:
+def wanted_by(rule: Rule) -> tuple[str, ...]:
     names = getattr(rule, "names", None)  # of a wrapper: those of what it wraps
     if names is None:  # `inspect.signature` says the same and would double the time that `import lucid` takes
         code = rule.__code__

@@ -192,7 +192,7 @@ def by_two_vjps(op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | N
 
     outs = out if isinstance(out, tuple) else (out,)
     exact = [o.dtype.category >= dtypes.FLOAT for o in outs]
-    probes = [_probe(o) if e else None for o, e in zip(outs, exact, strict=True)]
+    probes = [zero_probe(o) if e else None for o, e in zip(outs, exact, strict=True)]
     if any(o.dtype.is_complex for o in outs) and op.holomorphic:
         op = op.conjugated()
     with modes.enable_grad():
@@ -227,7 +227,7 @@ def by_two_vjps(op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | N
     return results if isinstance(out, tuple) else results[0]
 
 
-def _probe(out: Tensor) -> Tensor:
+def zero_probe(out: Tensor) -> Tensor:
     """A tensor like ``out`` that the linear map is differentiated by; its value does not matter."""
     probe = ops.zeros_like(out)
     probe.node = Leaf(probe)

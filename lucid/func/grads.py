@@ -85,7 +85,7 @@ def _detached(tree: Any, own: set[Node], keep: bool) -> Any:
     return structure.build(detach_own(v, own, keep) if isinstance(v, Tensor) else v for v in leaves)
 
 
-def _argnums(name: str, argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
+def argnums_arg(name: str, argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if not wanted:
         raise RuntimeError(f"{name}: argnums must not be empty")
@@ -113,7 +113,7 @@ def grad_and_value(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: 
 
     @functools.wraps(func)
     def call(*args: Any, **kwargs: Any) -> tuple:
-        chosen = _argnums("grad", argnums, len(args))
+        chosen = argnums_arg("grad", argnums, len(args))
         recorded = modes.is_grad_enabled()
         with modes.enable_grad():
             inputs, structure, leaves = _differentiable("grad", tuple(args[n] for n in chosen))

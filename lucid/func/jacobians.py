@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import ops
 from ..core.tensor import Tensor
-from .grads import _argnums, vjp
+from .grads import argnums_arg, vjp
 from .pytree import Structure, flatten
 from .tangents import jvp
 from .vmap import vmap
@@ -53,7 +53,7 @@ def jacrev(
 
     @functools.wraps(func)
     def call(*args: Any, **kwargs: Any) -> Any:
-        chosen = _argnums("jacrev", argnums, len(args))
+        chosen = argnums_arg("jacrev", argnums, len(args))
 
         def partial(*inputs: Any) -> Any:
             replaced = list(args)
@@ -102,7 +102,7 @@ def jacfwd(
 
     @functools.wraps(func)
     def call(*args: Any, **kwargs: Any) -> Any:
-        chosen = _argnums("jacfwd", argnums, len(args))
+        chosen = argnums_arg("jacfwd", argnums, len(args))
         given = tuple(args[n] for n in chosen)
         inputs, structure = flatten(given)
         _, in_structure = flatten(given[0] if isinstance(argnums, int) else given)

@@ -64,18 +64,6 @@ def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> 
     return LEAF
 
 
-def map_leaves(f: Callable, tree: Any, *more: Any) -> Any:
-    """``f`` on each leaf (and on the leaves of further trees of the same structure)."""
-    leaves, structure = flatten(tree)
-    rest = []
-    for other in more:
-        others, found = flatten(other)
-        if found != structure:
-            raise ValueError(f"the trees differ in structure: {tree!r} and {other!r}")
-        rest.append(others)
-    return structure.build(f(*group) for group in zip(leaves, *rest, strict=True))
-
-
 def broadcast_prefix(
     prefix: Any, structure: Structure, name: str, accepts: tuple[type, ...] = (int, type(None))
 ) -> list:

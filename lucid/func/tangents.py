@@ -100,11 +100,11 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
     tensor([1., 3.])
     """
     from ..core.backward import run_backward
-    from .dual import _probe
+    from .dual import zero_probe
     from .grads import detach_own, start_with, vjp_parts
 
     outs, structure, inputs, leaves = vjp_parts("linearize", func, primals)
-    probes = [_probe(o) for o in outs]
+    probes = [zero_probe(o) for o in outs]
     nodes, starts = start_with(outs, probes)
     with modes.enable_grad():
         rows = (

@@ -288,7 +288,7 @@ def index_arg(index: Any, name: str) -> Tensor:
     return index
 
 
-def _check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
+def check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
     if index.ndim != x.ndim:
         raise ShapeError(
             f"{name}(): Index tensor must have the same number of dimensions as input tensor: got {index.ndim} and {x.ndim}"
@@ -321,7 +321,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         return ops.reshape(ops.getitem(ops.reshape(input, (-1,)), (slice(0, 0),)), tuple(index.shape))
     if input.ndim != index.ndim and input.ndim <= 1 and index.ndim <= 1:  # a 0-d tensor counts as a vector of one
         return ops.reshape(gather(input.reshape(-1), 0, index.reshape(-1)), tuple(index.shape))  # type: ignore[attr-defined]
-    _check_along(input, index, d, "gather")
+    check_along(input, index, d, "gather")
     return ops.take_along_axis(input, index, d)
 
 
@@ -334,7 +334,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     tensor([1., 0., 2.])
     """
     d = dim_arg(dim, input.ndim, "scatter_add")
-    _check_along(input, index_arg(index, "scatter_add"), d, "scatter_add")
+    check_along(input, index_arg(index, "scatter_add"), d, "scatter_add")
     if src.dtype is not input.dtype:
         raise DTypeError(
             f"scatter_add(): Expected self.dtype to be equal to src.dtype; got {input.dtype} and {src.dtype}"

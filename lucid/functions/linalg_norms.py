@@ -14,7 +14,7 @@ from ..core.tensor import Tensor, as_tensor
 from ..ops import matrices as linalg_ops
 from ..ops import norms as norm_ops
 from .linalg_factor import eigvalsh, svdvals
-from .linalg_solve import _tolerance, eye_for, inv, matrices
+from .linalg_solve import eye_for, inv, matrices, tolerances
 from .registry import dim_arg, dims_arg, public, tensor_arg
 
 __all__ = [
@@ -155,7 +155,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     relative = s.amax(-1, keepdim=True) * (_limit(rtol, s))
     limit = ops.maximum(
         relative,
-        as_tensor(_tolerance(atol or 0.0), like=s).to(s.dtype).unsqueeze(-1)
+        as_tensor(tolerances(atol or 0.0), like=s).to(s.dtype).unsqueeze(-1)
         if isinstance(atol, Tensor) and atol.ndim
         else ops.zeros_like(relative) + (atol or 0.0),
     )

@@ -200,7 +200,7 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
 # ---- pseudo-inverse and least squares ----
 
 
-def _tolerance(t: Any) -> Any:
+def tolerances(t: Any) -> Any:
     return t.detach().value if isinstance(t, Tensor) else float(t)
 
 
@@ -209,7 +209,7 @@ def _tolerances(x: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
     if rtol is None:
         given = atol is not None and (isinstance(atol, Tensor) or atol > 0)
         rtol = 0.0 if given else dtypes.finfo(x.dtype).eps * max(x.shape[-2:])
-    return 0.0 if atol is None else _tolerance(atol), _tolerance(rtol)
+    return 0.0 if atol is None else tolerances(atol), tolerances(rtol)
 
 
 @public(method=False, function=False)

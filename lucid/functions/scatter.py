@@ -11,7 +11,7 @@ from ..core.errors import DTypeError, ShapeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import indexing as index_ops
 from ..ops import scatter as scatter_ops
-from .indexing import FULL, _check_along, corner, getitem, index_arg, index_arrays, parse
+from .indexing import FULL, check_along, corner, getitem, index_arg, index_arrays, parse
 from .registry import dim_arg, fitted, public, tensor_arg
 from .shaping import expand
 
@@ -52,7 +52,7 @@ def scatter(
     src = value if src is None else src
     if index.shape.numel() == 0:
         return input.clone()
-    _check_along(input, index_arg(index, "scatter"), d, "scatter")
+    check_along(input, index_arg(index, "scatter"), d, "scatter")
     if isinstance(src, Tensor) and not (src.ndim == 0 and index.ndim):
         _source(input, src, "scatter")
         _fits(index, src, "scatter")
@@ -84,7 +84,7 @@ def scatter_reduce(
     _source(input, src, "scatter_reduce")
     if index.shape.numel() == 0:
         return input.clone()
-    _check_along(input, index_arg(index, "scatter_reduce"), d, "scatter_reduce")
+    check_along(input, index_arg(index, "scatter_reduce"), d, "scatter_reduce")
     _fits(index, src, "scatter_reduce")
     return scatter_ops.scatter_reduce(input, index, corner(src, index), d, reduce, bool(include_self))
 
@@ -259,12 +259,12 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     index = expand(index, *shape[:d], index.shape[d], *shape[d:])
     if index.shape.numel() and (hasattr(index.value, "level") or bool((index < 0).any())):  # type: ignore[operator]
         index = ops.where(index < 0, index + x.shape[d], index)  # type: ignore[operator]
-    _check_along(x, index, d, "take_along_dim")
+    check_along(x, index, d, "take_along_dim")
     return ops.take_along_axis(x, index, d)
 
 
 def _checked_flat(x: Tensor, index: Tensor) -> Tensor:
-    _check_along(ops.reshape(x, (-1,)), index, 0, "take_along_dim")
+    check_along(ops.reshape(x, (-1,)), index, 0, "take_along_dim")
     return index
 
 

@@ -18,8 +18,7 @@ import numpy as np
 from ..backends import base, load, loaded
 from ..core import dtypes
 from ..core.device import device as Device
-from ..core.record import OPS, Op
-from ..core.record import _wanted as wanted_by
+from ..core.record import OPS, Op, wanted_by
 
 # Relative tolerance by dtype; the absolute one is this times the largest value of the result.
 TOLERANCES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from ..parameter import is_lazy
@@ -54,11 +53,3 @@ class LazyModuleMixin:
         del self._initialize_hook, self._load_hook
         if self.cls_to_become is not None:
             self.__class__ = self.cls_to_become
-
-
-def warn_lazy() -> None:
-    warnings.warn(
-        "Lazy modules are a new feature under heavy development so changes to the API or functionality can happen at any moment.",
-        UserWarning,
-        stacklevel=3,
-    )
