@@ -63,8 +63,8 @@ def _through_numpy(name: str) -> Callable:
 
     def run(g: Key, *args: Any) -> Any:
         TRIPS[name] += 1
-        high, low = mx.random.randint(0, 2**31 - 1, [2], key=g.next()).tolist()  # type: ignore[misc]
-        seed = high << 31 | low
+        halves: Any = mx.random.randint(0, 2**31 - 1, [2], key=g.next()).tolist()
+        seed = halves[0] << 31 | halves[1]
         return from_host(
             np.asarray(getattr(numpy_random, name)(numpy_random.generator(seed), *(down(a) for a in args)))
         )
