@@ -16,7 +16,7 @@ from lucid import distributions as D
 from lucid.distributions import constraints
 from lucid.distributions.implicit import gamma_slope
 from lucid.distributions.kl import _KL_REGISTRY
-from reference import needs_torch, torch
+from reference import needs_mlx, needs_torch, torch
 
 T = torch.distributions if torch else None
 
@@ -338,7 +338,7 @@ def test_gamma_slope_is_exact(a):
     x = x[x > 1e-290]
     exact = np.array([exact_slope(a, v) for v in x])
     got = gamma_slope(lucid.full((len(x),), a, dtype=lucid.float64), lucid.tensor(x)).numpy()
-    np.testing.assert_allclose(got, exact, rtol=2e-6)
+    np.testing.assert_allclose(got, exact, rtol=1e-6)
 
 
 @needs_torch
@@ -350,7 +350,7 @@ def test_gamma_slope_beside_torch():
     ours = gamma_slope(lucid.tensor(a), lucid.tensor(x)).numpy()
     theirs = torch._standard_gamma_grad(torch.tensor(a), torch.tensor(x)).numpy()
     error = np.abs(ours / theirs - 1)
-    assert np.median(error) < 1e-4 and error.max() < 2e-2  # torch's approximation is good to about 1e-3
+    assert np.median(error) < 3e-5 and error.max() < 2e-3  # torch's approximation is off by up to 1e-3
 
 
 def test_gamma_slope_has_higher_derivatives_and_float32():
@@ -918,6 +918,24 @@ def test_vmap_and_grad_of_log_prob():
     assert float(by_func) == pytest.approx(1.5)
     one = lucid.vmap(lambda loc, v: D.Normal(loc, 1.0, validate_args=False).log_prob(v))(lucid.zeros(2), x)
     np.testing.assert_allclose(one.numpy(), scipy.stats.norm.logpdf([0.5, 1.0]), rtol=1e-6)
+
+
+@needs_mlx
+@pytest.mark.parametrize(
+    "row", ["Categorical", "Normal", "Beta", "StudentT", "VonMises", "MultivariateNormal", "Poisson"]
+)
+def test_on_mlx(row):
+    """Samples, densities and gradients stay on the device, and are those of the CPU."""
+    arrays = {k: v.astype(np.float32) for k, v in values(row, (2,)).items()}
+    on = {k: lucid.tensor(v, device="mlx", requires_grad=True) for k, v in arrays.items()}
+    ours, cpu = getattr(D, ROWS[row][0])(**on), make(D, row, arrays)[0]
+    x = ours.rsample((3,)) if ours.has_rsample else ours.sample((3,))
+    density = ours.log_prob(x.detach())
+    (density.sum() + x.float().sum()).backward()
+    assert x.device.type == density.device.type == "mlx" and all(t.grad.device.type == "mlx" for t in on.values())
+    np.testing.assert_allclose(
+        density.detach().cpu().numpy(), cpu.log_prob(x.detach().cpu()).numpy(), rtol=2e-4, atol=2e-4
+    )
 
 
 def test_no_warnings_at_import_or_use():
