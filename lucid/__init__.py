@@ -67,6 +67,7 @@ _LAZY = {
         )
     },
     "GradScaler": "amp:GradScaler",
+    "_assert": "functions.settings:_assert",
     "OutOfMemoryError": "cuda:OutOfMemoryError",
     "autocast": "amp:autocast",
     "compile": "compiler:compile",

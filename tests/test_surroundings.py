@@ -238,3 +238,10 @@ def test_kinds_of_tensors_and_their_constructors():
             x.type(lucid.cuda.LongTensor)
     y = lucid.tensor([-1.0, 1.0])
     assert lucid.threshold_(y, 0.0, 5.0) is y and y.tolist() == [5.0, 1.0]
+
+
+def test_assert_and_library_switches():
+    lucid._assert(lucid.tensor(True), "not raised")
+    with pytest.raises(AssertionError, match="of two"):
+        lucid._assert(lucid.tensor(0), "of two")
+    assert not lucid.backends.mkl.is_available() and not lucid.backends.openmp.is_available()

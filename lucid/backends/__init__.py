@@ -35,7 +35,7 @@ def __getattr__(name: str) -> object:
         return available
     if name in ("cudnn", "mps"):
         return importlib.import_module(f".{name}", __name__)
-    if name in ("cuda", "mkldnn"):
+    if name in ("cuda", "mkl", "mkldnn", "openmp"):
         from . import switches
 
         return getattr(switches, name)

@@ -1,4 +1,4 @@
-"""``lucid.backends.cuda`` and ``mkldnn``: PyTorch's programs set these and ask them."""
+"""``lucid.backends.cuda``, ``mkl``, ``mkldnn`` and ``openmp``: PyTorch's programs set these and ask them."""
 
 from __future__ import annotations
 
@@ -29,3 +29,5 @@ class _Products:
 
 cuda = SimpleNamespace(is_built=lambda: cuda_fault() is None, matmul=_Products())
 mkldnn = SimpleNamespace(enabled=False, is_available=lambda: False)
+mkl = SimpleNamespace(is_available=lambda: False)
+openmp = SimpleNamespace(is_available=lambda: False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..backends.switches import algorithms, cuda
 from .registry import FUNCTIONS
 
@@ -96,3 +98,9 @@ for _f in (
     set_float32_matmul_precision, get_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, get_num_interop_threads,
 ):  # fmt: skip
     FUNCTIONS[_f.__name__] = _f
+
+
+def _assert(condition: Any, message: str) -> None:
+    """Raise AssertionError with the message unless the condition holds; ``python -O`` does not remove it."""
+    if not condition:
+        raise AssertionError(message)
