@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import Any
 
 from . import _cephes as c
-from . import numpy_bessel, numpy_special
+from . import _series, numpy_bessel, numpy_special
 from .cupy_fuse import Fused, elementwise, wide
 from .trace import Symbol, Trace
 
@@ -44,13 +44,14 @@ TRACED = """erfcx ndtr log_ndtr ndtri erfinv i0e i0 i1e i1 bessel_i bessel_j0 be
 
 
 def _bodies(trace: NumpyTrace) -> dict[str, Any]:
-    """The functions of both files, without their conversions, computing with ``trace``."""
+    """The functions of these files, without their conversions, computing with ``trace``."""
     scope: dict[str, Any] = {}
-    for module in (numpy_special, numpy_bessel):
+    modules = (_series, numpy_special, numpy_bessel)
+    for module in modules:
         for name, value in vars(module).items():
             if isinstance(value, FunctionType):
                 plain = getattr(value, "__wrapped__", value)
-                if plain.__module__ in (numpy_special.__name__, numpy_bessel.__name__):
+                if plain.__module__ in {m.__name__ for m in modules}:
                     value = FunctionType(plain.__code__, scope, name, plain.__defaults__, plain.__closure__)
             scope[name] = value
     scope["np"] = trace

@@ -8,37 +8,37 @@ from typing import Any
 import numpy as np
 
 from . import _cephes as c
+from ._series import chebyshev, in_double, monic, poly
 from .numpy_ import F64
-from .numpy_special import _chebyshev, _in_double, _monic, _poly
 
 
 def _i_scaled(x: Any, near: tuple, far: tuple) -> Any:
     """exp(-x) I(x) by Cephes' two Chebyshev series, x >= 0; the first without the factor x of odd orders."""
     return np.where(
         x <= 8.0,
-        _chebyshev(np.minimum(x, 8.0) / 2.0 - 2.0, near),
-        _chebyshev(32.0 / np.maximum(x, 8.0) - 2.0, far) / np.sqrt(np.maximum(x, 8.0)),
+        chebyshev(np.minimum(x, 8.0) / 2.0 - 2.0, near),
+        chebyshev(32.0 / np.maximum(x, 8.0) - 2.0, far) / np.sqrt(np.maximum(x, 8.0)),
     )
 
 
-@_in_double
+@in_double
 def i0e(x: Any) -> Any:
     return _i_scaled(np.abs(x), c.I0E_A, c.I0E_B)
 
 
-@_in_double
+@in_double
 def i0(x: Any) -> Any:
     return np.where(np.isinf(x), np.inf, np.exp(np.abs(x)) * i0e(x))
 
 
-@_in_double
+@in_double
 def i1e(x: Any) -> Any:
     a = np.abs(x)
     out = _i_scaled(a, c.I1E_A, c.I1E_B)
     return np.where(x < 0, -1.0, 1.0) * np.where(a <= 8.0, a * out, out)
 
 
-@_in_double
+@in_double
 def i1(x: Any) -> Any:
     return np.where(np.isinf(x), x, np.exp(np.abs(x)) * i1e(x))
 
@@ -54,7 +54,7 @@ def _series(x: Any, order: int, sign: float, terms: int) -> Any:
     return total
 
 
-@_in_double
+@in_double
 def bessel_i(x: Any, order: int, scaled: bool) -> Any:
     """I_n of integer order: the series, or upward recurrence where that is stable (x well above n)."""
     a = np.abs(x)
@@ -72,14 +72,14 @@ def _far(x: Any, scale: float, pp: tuple, pq: tuple, qp: tuple, qq: tuple) -> tu
     """Amplitudes of the asymptotic cosine and sine (Cephes ``j0``, ``j1``), x >= 5."""
     w = 5.0 / x
     z = w * w
-    return _poly(z, pp) / _poly(z, pq), w * _poly(z, qp) / _monic(z, qq), math.sqrt(2 / math.pi) / np.sqrt(x)
+    return poly(z, pp) / poly(z, pq), w * poly(z, qp) / monic(z, qq), math.sqrt(2 / math.pi) / np.sqrt(x)
 
 
-@_in_double
+@in_double
 def bessel_j0(x: Any) -> Any:
     a = np.abs(x)
     z = np.minimum(a, 5.0) ** 2
-    near = (z - 5.78318596294678452118) * (z - 30.4712623436620863991) * _poly(z, c.J0_RP) / _monic(z, c.J0_RQ)
+    near = (z - 5.78318596294678452118) * (z - 30.4712623436620863991) * poly(z, c.J0_RP) / monic(z, c.J0_RQ)
     far = np.maximum(a, 5.0)
     p, q, front = _far(far, 25.0, c.J0_PP, c.J0_PQ, c.J0_QP, c.J0_QQ)
     turned = far - math.pi / 4
@@ -87,12 +87,12 @@ def bessel_j0(x: Any) -> Any:
     return np.where(np.isinf(x), 0.0, out)
 
 
-@_in_double
+@in_double
 def bessel_j1(x: Any) -> Any:
     a = np.abs(x)
     small = np.minimum(a, 5.0)
     z = small * small
-    near = _poly(z, c.J1_RP) / _monic(z, c.J1_RQ) * small * (z - 14.6819706421238932572) * (z - 49.2184563216946036703)
+    near = poly(z, c.J1_RP) / monic(z, c.J1_RQ) * small * (z - 14.6819706421238932572) * (z - 49.2184563216946036703)
     far = np.maximum(a, 5.0)
     p, q, front = _far(far, 25.0, c.J1_PP, c.J1_PQ, c.J1_QP, c.J1_QQ)
     turned = far - 3 * math.pi / 4
@@ -100,7 +100,7 @@ def bessel_j1(x: Any) -> Any:
     return np.where(np.isinf(x), 0.0, np.where(x < 0, -out, out))
 
 
-@_in_double
+@in_double
 def bessel_j(x: Any, order: int) -> Any:
     """J_n of integer order: the series near 0, upward recurrence beyond n."""
     a = np.abs(x)
@@ -117,22 +117,22 @@ def _second_kind(x: Any, out: Any, at_zero: float) -> Any:
     return np.where(x == 0, at_zero, np.where(x < 0, np.nan, np.where(x == np.inf, 0.0, out)))
 
 
-@_in_double
+@in_double
 def bessel_y0(x: Any) -> Any:
     small = np.clip(x, 1e-320, 5.0)
     z = small * small
-    near = _poly(z, c.Y0_YP) / _monic(z, c.Y0_YQ) + 2 / math.pi * np.log(small) * bessel_j0(small)
+    near = poly(z, c.Y0_YP) / monic(z, c.Y0_YQ) + 2 / math.pi * np.log(small) * bessel_j0(small)
     far = np.maximum(x, 5.0)
     p, q, front = _far(far, 25.0, c.J0_PP, c.J0_PQ, c.J0_QP, c.J0_QQ)
     turned = far - math.pi / 4
     return _second_kind(x, np.where(x <= 5.0, near, (p * np.sin(turned) + q * np.cos(turned)) * front), -np.inf)
 
 
-@_in_double
+@in_double
 def bessel_y1(x: Any) -> Any:
     small = np.clip(x, 1e-320, 5.0)
     z = small * small
-    near = small * (_poly(z, c.Y1_YP) / _monic(z, c.Y1_YQ)) + 2 / math.pi * (
+    near = small * (poly(z, c.Y1_YP) / monic(z, c.Y1_YQ)) + 2 / math.pi * (
         bessel_j1(small) * np.log(small) - 1.0 / small
     )
     far = np.maximum(x, 5.0)
@@ -143,35 +143,35 @@ def bessel_y1(x: Any) -> Any:
 
 def _k_far(x: Any, coefficients: tuple) -> Any:
     far = np.maximum(x, 2.0)
-    return _chebyshev(8.0 / far - 2.0, coefficients) / np.sqrt(far)
+    return chebyshev(8.0 / far - 2.0, coefficients) / np.sqrt(far)
 
 
 def _k0_near(x: Any) -> Any:
     small = np.clip(x, 1e-320, 2.0)
-    return _chebyshev(small * small - 2.0, c.K0_A) - np.log(0.5 * small) * i0(small)
+    return chebyshev(small * small - 2.0, c.K0_A) - np.log(0.5 * small) * i0(small)
 
 
 def _k1_near(x: Any) -> Any:
     small = np.clip(x, 1e-320, 2.0)
-    return np.log(0.5 * small) * i1(small) + _chebyshev(small * small - 2.0, c.K1_A) / small
+    return np.log(0.5 * small) * i1(small) + chebyshev(small * small - 2.0, c.K1_A) / small
 
 
-@_in_double
+@in_double
 def bessel_k0(x: Any) -> Any:
     return _second_kind(x, np.where(x <= 2.0, _k0_near(x), np.exp(-x) * _k_far(x, c.K0_B)), np.inf)
 
 
-@_in_double
+@in_double
 def bessel_k1(x: Any) -> Any:
     return _second_kind(x, np.where(x <= 2.0, _k1_near(x), np.exp(-x) * _k_far(x, c.K1_B)), np.inf)
 
 
-@_in_double
+@in_double
 def bessel_k0e(x: Any) -> Any:
     return _second_kind(x, np.where(x <= 2.0, np.exp(np.minimum(x, 2.0)) * _k0_near(x), _k_far(x, c.K0_B)), np.inf)
 
 
-@_in_double
+@in_double
 def bessel_k1e(x: Any) -> Any:
     return _second_kind(x, np.where(x <= 2.0, np.exp(np.minimum(x, 2.0)) * _k1_near(x), _k_far(x, c.K1_B)), np.inf)
 
@@ -179,7 +179,7 @@ def bessel_k1e(x: Any) -> Any:
 # ---- sin(pi x) / (pi x) and its derivatives ----
 
 
-@_in_double
+@in_double
 def sinc_derivative(x: Any, order: int) -> Any:
     """From x f^(n) + n f^(n-1) = pi^(n-1) sin(pi x + n pi/2); near 0 the power series, where that would cancel."""
     u = math.pi * x

@@ -7,7 +7,6 @@ rounded once, except ``erf`` and ``erfc`` of float32, which networks call all th
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -15,47 +14,8 @@ from typing import Any
 import numpy as np
 
 from . import _cephes as c
+from ._series import in_double, poly
 from .numpy_ import F32, F64
-
-
-def _in_double(f: Callable) -> Callable:
-    """Compute in float64, return the dtype given; no floating-point warnings (torch has none)."""
-
-    @functools.wraps(f)
-    def kernel(x: Any, *args: Any) -> Any:
-        dtype = x.dtype
-        if dtype != F64:
-            x = x.astype(F64)
-            args = tuple(a.astype(F64) if isinstance(a, np.ndarray | np.generic) else a for a in args)
-        with np.errstate(all="ignore"):
-            out = f(x, *args)
-        return out if dtype == F64 else out.astype(dtype)
-
-    return kernel
-
-
-def _poly(x: Any, coefficients: tuple) -> Any:
-    """Horner's rule, highest power first."""
-    first, second, *rest = coefficients
-    total = x * first + second if first != 1.0 else x + second
-    for a in rest:
-        total *= x
-        total += a
-    return total
-
-
-def _monic(x: Any, coefficients: tuple) -> Any:
-    return _poly(x, (1.0, *coefficients))
-
-
-def _chebyshev(x: Any, coefficients: tuple) -> Any:
-    """Clenshaw's rule for a Chebyshev series on [-2, 2] (Cephes ``chbevl``)."""
-    b0, b1 = np.full_like(x, coefficients[0]), 0.0
-    b2: Any = 0.0
-    for a in coefficients[1:]:
-        b0, b1, b2 = x * b0 - b1 + a, b0, b1
-    return 0.5 * (b0 - b2)
-
 
 # ---- the error function and the normal distribution ----
 
@@ -72,15 +32,15 @@ def _erfcx_positive(x: Any) -> Any:
     near = np.minimum(x, 8.0)
     far = np.maximum(x, 8.0)
     tail = (
-        _poly(1 / far, c.ERFC_R[::-1]) / _poly(1 / far, c.ERFC_S[::-1]) / far
+        poly(1 / far, c.ERFC_R[::-1]) / poly(1 / far, c.ERFC_S[::-1]) / far
     )  # R(x) / S(x) read from the top: no overflow
-    return np.where(x < 8.0, _poly(near, c.ERFC_P) / _poly(near, c.ERFC_Q), tail)
+    return np.where(x < 8.0, poly(near, c.ERFC_P) / poly(near, c.ERFC_Q), tail)
 
 
 def _erf_small(x: Any) -> Any:
     """erf(x) for |x| <= 1."""
     square = x * x
-    return x * _poly(square, c.ERF_T) / _poly(square, c.ERF_U)
+    return x * poly(square, c.ERF_T) / poly(square, c.ERF_U)
 
 
 def erf(x: Any) -> Any:
@@ -122,12 +82,12 @@ def _erf32(x: Any, out: Any) -> None:
 
 def _erf64(x: Any, out: Any) -> None:
     size = np.clip(np.abs(x), 1.0, 6.5)  # erf(6) is 1 to the last bit
-    large = 1.0 - np.exp(-size * size) * (_poly(size, c.ERFC_P) / _poly(size, c.ERFC_Q))
+    large = 1.0 - np.exp(-size * size) * (poly(size, c.ERFC_P) / poly(size, c.ERFC_Q))
     np.copysign(large, x, out)
     np.copyto(out, _erf_small(x), where=np.abs(x) <= 1.0)
 
 
-@_in_double
+@in_double
 def erfc(x: Any) -> Any:
     above = np.maximum(np.abs(x), 1.0)
     large = _exp_minus_square(above) * _erfcx_positive(above)
@@ -137,7 +97,7 @@ def erfc(x: Any) -> Any:
     ) + np.where(np.isnan(x), x, 0)
 
 
-@_in_double
+@in_double
 def erfcx(x: Any) -> Any:
     above = np.maximum(np.abs(x), 1.0)
     large = _erfcx_positive(above)
@@ -147,12 +107,12 @@ def erfcx(x: Any) -> Any:
     )
 
 
-@_in_double
+@in_double
 def ndtr(x: Any) -> Any:
     return 0.5 * erfc(x * -math.sqrt(0.5))
 
 
-@_in_double
+@in_double
 def log_ndtr(x: Any) -> Any:
     z = x * -math.sqrt(0.5)
     left = np.log(0.5 * erfcx(np.maximum(z, 0.0))) - z * z
@@ -162,7 +122,7 @@ def log_ndtr(x: Any) -> Any:
 def _ndtri_central(t: Any) -> Any:
     """The normal quantile of 1/2 + t for |t| <= 1/2 - exp(-2)."""
     square = t * t
-    return math.sqrt(2 * math.pi) * (t + t * (square * _poly(square, c.NDTRI_P0) / _poly(square, c.NDTRI_Q0)))
+    return math.sqrt(2 * math.pi) * (t + t * (square * poly(square, c.NDTRI_P0) / poly(square, c.NDTRI_Q0)))
 
 
 def _ndtri_tail(p: Any) -> Any:
@@ -171,12 +131,12 @@ def _ndtri_tail(p: Any) -> Any:
     z = 1.0 / x
     near, far = np.maximum(z, 0.125), np.minimum(z, 0.125)
     ratio = np.where(
-        x < 8.0, _poly(near, c.NDTRI_P1) / _poly(near, c.NDTRI_Q1), _poly(far, c.NDTRI_P2) / _poly(far, c.NDTRI_Q2)
+        x < 8.0, poly(near, c.NDTRI_P1) / poly(near, c.NDTRI_Q1), poly(far, c.NDTRI_P2) / poly(far, c.NDTRI_Q2)
     )
     return np.where(p == 0.0, np.inf, x - np.log(x) / x - z * ratio)
 
 
-@_in_double
+@in_double
 def ndtri(p: Any) -> Any:
     edge = math.exp(-2)
     low = np.minimum(p, 1.0 - p)
@@ -184,7 +144,7 @@ def ndtri(p: Any) -> Any:
     return np.where(low > edge, _ndtri_central(np.clip(p - 0.5, -0.5, 0.5)), np.where(p < 0.5, -tail, tail))
 
 
-@_in_double
+@in_double
 def erfinv(y: Any) -> Any:
     """From the normal quantile of (1 + y) / 2, in a form that loses no digits near 0 and 1."""
     edge = math.exp(-2)
@@ -196,7 +156,7 @@ def erfinv(y: Any) -> Any:
 # ---- the gamma function and its derivatives ----
 
 
-@_in_double
+@in_double
 def lgamma(x: Any) -> Any:
     """log |gamma(x)|: shifted to [2, 3), or Stirling's series from 13 on; reflected for x < 0 (Cephes ``lgam``)."""
     below = x < 0
@@ -211,10 +171,10 @@ def lgamma(x: Any) -> Any:
         z = np.where(step, z / u, z)
         u = np.where(step, u + 1.0, u)
     u -= 2.0
-    small = np.log(np.abs(z)) + u * _poly(u, c.LGAMMA_B) / _poly(u, c.LGAMMA_C)
+    small = np.log(np.abs(z)) + u * poly(u, c.LGAMMA_B) / poly(u, c.LGAMMA_C)
     big = np.maximum(a, 13.0)
     inverse = 1.0 / (big * big)
-    large = (big - 0.5) * np.log(big) - big + 0.5 * math.log(2 * math.pi) + _poly(inverse, c.LGAMMA_A) / big
+    large = (big - 0.5) * np.log(big) - big + 0.5 * math.log(2 * math.pi) + poly(inverse, c.LGAMMA_A) / big
     out = np.where(a < 13.0, small, np.where(np.isinf(a), np.inf, large))
     if np.any(below):
         fraction = np.abs(x - np.rint(x))
@@ -223,7 +183,7 @@ def lgamma(x: Any) -> Any:
     return np.where(np.isinf(x), np.inf, out)
 
 
-@_in_double
+@in_double
 def digamma(x: Any) -> Any:
     """Pushed to x >= 10 by psi(x) = psi(x + 1) - 1/x, then the asymptotic series; reflected for x < 0."""
     below = x < 0
@@ -236,13 +196,13 @@ def digamma(x: Any) -> Any:
         total = np.where(step, total - 1.0 / a, total)
         a = np.where(step, a + 1.0, a)
     z = 1.0 / (a * a)
-    out = total + (np.log(a) - 0.5 / a - z * _poly(z, c.DIGAMMA_A))
+    out = total + (np.log(a) - 0.5 / a - z * poly(z, c.DIGAMMA_A))
     out = np.where(below, out - math.pi / np.tan(math.pi * (x - np.trunc(x))), out)
     out = np.where(below & (x == np.trunc(x)), np.nan, out)
     return np.where(x == 0, np.copysign(np.inf, -x), np.where(x == np.inf, np.inf, out))
 
 
-@_in_double
+@in_double
 def zeta(x: Any, q: Any) -> Any:
     """Hurwitz: sum over k >= 0 of (k + q)^-x, by Euler and Maclaurin (DLMF 25.11.28; Cephes ``zeta``)."""
     x, q = np.broadcast_arrays(x, q)
@@ -326,12 +286,12 @@ def _gamma_both(a: Any, x: Any) -> tuple[Any, Any]:
     return np.where(bad, np.nan, p), np.where(bad, np.nan, q)
 
 
-@_in_double
+@in_double
 def gammainc(a: Any, x: Any) -> Any:
     return _gamma_both(a, x)[0]
 
 
-@_in_double
+@in_double
 def gammaincc(a: Any, x: Any) -> Any:
     return _gamma_both(a, x)[1]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .memory import Memory, Pointer, Window
 from .record import before, check_dtype, counters, record
 from .signatures import REFUSED, UFUNCS
 
@@ -14,45 +15,6 @@ SCALARS = (bool, int, float, complex, np.generic)
 CONVERSION = (
     "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly."
 )
-
-
-class Memory:
-    """The block that an array owns; the pool counts it."""
-
-    __slots__ = ("size",)
-
-    def __init__(self, size: int):
-        self.size = size
-        counters.take(size)
-
-    def __del__(self) -> None:
-        if counters is not None:  # not while the interpreter shuts down
-            counters.used -= self.size
-
-
-class Pointer:
-    """``ndarray.data``: an address inside a block."""
-
-    __slots__ = ("keep", "mem", "ptr")
-
-    def __init__(self, ptr: int, mem: Memory, keep: Any):
-        self.ptr, self.mem, self.keep = ptr, mem, keep
-
-    def __add__(self, offset: int) -> Pointer:
-        return Pointer(self.ptr + int(offset), self.mem, self.keep)
-
-    def __int__(self) -> int:
-        return self.ptr
-
-
-class _Window:
-    """Lets NumPy look at memory that something else keeps alive."""
-
-    def __init__(self, pointer: Pointer, shape: tuple, dtype: np.dtype, strides: tuple | None):
-        self.keep = pointer
-        self.__array_interface__ = {
-            "data": (pointer.ptr, False), "shape": shape, "typestr": dtype.str, "strides": strides, "version": 3,
-        }  # fmt: skip
 
 
 def lift(result: Any, *sources: Any) -> Any:
@@ -220,7 +182,7 @@ class ndarray:
             return lift(garbage(np.empty(shape, dtype, order)))  # type: ignore[call-overload]
         check_dtype(dtype)
         out = object.__new__(cls)
-        window = _Window(memptr, shape, np.dtype(f"u{dtype.itemsize}") if dtype.kind == "V" else dtype, strides)
+        window = Window(memptr, shape, np.dtype(f"u{dtype.itemsize}") if dtype.kind == "V" else dtype, strides)
         out._a = np.asarray(window).view(dtype) if dtype.kind == "V" else np.asarray(window)
         out._memory, out.base = memptr.mem, memptr.keep
         return out

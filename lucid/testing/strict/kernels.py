@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .array import Pointer, ndarray
+from .array import ndarray
 from .functions import empty
+from .memory import Pointer
 from .record import before, counters, record
 from .toolchain import library
 

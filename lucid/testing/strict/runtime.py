@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .array import Memory, Pointer
+from .memory import Memory, Pointer
 from .record import counters
 
 DEVICES = 1

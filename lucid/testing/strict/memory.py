@@ -1,0 +1,48 @@
+"""The device's memory, imitated: blocks that the pool counts, and addresses inside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .record import counters
+
+
+class Memory:
+    """The block that an array owns; the pool counts it."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int):
+        self.size = size
+        counters.take(size)
+
+    def __del__(self) -> None:
+        if counters is not None:  # not while the interpreter shuts down
+            counters.used -= self.size
+
+
+class Pointer:
+    """``ndarray.data``: an address inside a block."""
+
+    __slots__ = ("keep", "mem", "ptr")
+
+    def __init__(self, ptr: int, mem: Memory, keep: Any):
+        self.ptr, self.mem, self.keep = ptr, mem, keep
+
+    def __add__(self, offset: int) -> Pointer:
+        return Pointer(self.ptr + int(offset), self.mem, self.keep)
+
+    def __int__(self) -> int:
+        return self.ptr
+
+
+class Window:
+    """Lets NumPy look at memory that something else keeps alive."""
+
+    def __init__(self, pointer: Pointer, shape: tuple, dtype: np.dtype, strides: tuple | None):
+        self.keep = pointer
+        self.__array_interface__ = {
+            "data": (pointer.ptr, False), "shape": shape, "typestr": dtype.str, "strides": strides, "version": 3,
+        }  # fmt: skip
