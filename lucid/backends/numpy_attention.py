@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -152,12 +153,22 @@ def _sigmoid(x: Any) -> None:
     x += 0.5
 
 
+@functools.lru_cache(64)
+def _lstm_scales(size: int, dtype: Any) -> tuple:
+    """``s, t`` with which ``tanh(x * s) * s + t`` is the sigmoid of gates i, f and o and the tanh of n, all in one sweep."""
+    scale = np.full(4 * size, 0.5, dtype)
+    shift = scale.copy()
+    scale[2 * size : 3 * size], shift[2 * size : 3 * size] = 1, 0
+    return scale, shift
+
+
 def lstm_cell(gates: Any, c: Any) -> tuple:
     size = c.shape[1]
-    active = gates.copy()
-    _sigmoid(active[:, : 2 * size])
-    np.tanh(active[:, 2 * size : 3 * size], active[:, 2 * size : 3 * size])
-    _sigmoid(active[:, 3 * size :])
+    scale, shift = _lstm_scales(size, gates.dtype)
+    active = gates * scale
+    np.tanh(active, active)
+    active *= scale
+    active += shift
     i, f, n, o = (active[:, k * size : (k + 1) * size] for k in range(4))
     new = f * c
     new += i * n

@@ -148,7 +148,8 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     d = dim_arg(dim, input.ndim, "unbind")
     if not input.ndim:
         raise IndexError("unbind: Dimension specified as 0 but tensor has no dimensions")
-    return tuple(select(input, d, i) for i in range(input.shape[d]))
+    lead = (slice(None),) * d
+    return tuple([ops.getitem(input, (*lead, i)) for i in range(input.shape[d])])
 
 
 @public()

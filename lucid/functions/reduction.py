@@ -9,6 +9,7 @@ from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor
 from ..ops import elementwise, reduce
+from ..ops import shape as shape_ops
 from .registry import dim_arg, dims_arg, public, return_type, tensor_arg
 
 Max, Min = (return_type(name, "values", "indices") for name in ("max", "min"))
@@ -174,7 +175,11 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
     indices = where(x, d, True)
     values = ops.take_along_axis(x, indices, d)
-    return result(values, indices) if keepdim else result(values.squeeze(d), indices.squeeze(d))
+    if keepdim:
+        return result(values, indices)
+    shape = tuple(x.value.shape)
+    shape = shape[:d] + shape[d + 1 :]
+    return result(shape_ops.reshape(values, shape), shape_ops.reshape(indices, shape))
 
 
 @public()
