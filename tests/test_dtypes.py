@@ -209,6 +209,10 @@ def test_python_and_numpy_protocols():
     with pytest.raises(TypeError, match="format"):
         f"{t:.2f}"
     assert f"{lucid.tensor(1.5, requires_grad=True)}" == "1.5"
+    with pytest.raises(IndexError, match="float"):
+        t[1.5]
+    with pytest.raises(TypeError, match="str"):
+        t["a"]
     n = lucid.tensor(2)
     assert [0] * n == [0, 0] and "=" * n == "==" and (1,) * (n + 1) == (1, 1, 1) and (2 * n).item() == 4
     size = t.shape

@@ -112,9 +112,8 @@ def _item(k: Any) -> Any:
         return _item(found)
     if hasattr(k, "__index__"):
         return k.__index__()
-    raise TypeError(
-        f"indices must be integers, slices, None, '...', tensors or lists of integers; got {type(k).__name__}"
-    )
+    kind = TypeError if isinstance(k, str) else IndexError  # as PyTorch
+    raise kind(f"indices must be integers, slices, None, '...', tensors or lists of integers; got {type(k).__name__}")
 
 
 def _check_bounds(k: Tensor, n: int, d: int) -> None:
