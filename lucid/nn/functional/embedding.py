@@ -54,20 +54,14 @@ def embedding(
     check_indices("embedding", input, count)
     if max_norm is not None:
         renorm_rows_(weight, input, max_norm, norm_type)
-    source = weight
+    out = weight[input]  # type: ignore[index]
     if padding_idx is not None and weight.node is not None:
-        source = _without_gradient_at(weight, padding_idx)
-    out = source[input]  # type: ignore[index]
+        out = ops.where((input == padding_idx).unsqueeze(-1), out.detach(), out)
     if scale_grad_by_freq and weight.node is not None:
         flat = input.reshape(-1).long()  # type: ignore[attr-defined]
         seen = (weight.detach()[:, 0] * 0).scatter_add(0, flat, (flat * 0 + 1).to(weight.dtype))  # type: ignore[attr-defined, index]
         out = _scaled_gradient(out, 1.0 / seen[input].unsqueeze(-1))
     return out
-
-
-def _without_gradient_at(weight: Tensor, row: int) -> Tensor:
-    rows = arange(weight.shape[0], device=weight.device).unsqueeze(1)
-    return ops.where(rows == row, weight.detach(), weight)  # type: ignore[attr-defined]
 
 
 def _scaled_gradient(x: Tensor, factor: Tensor) -> Tensor:
