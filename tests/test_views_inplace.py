@@ -366,3 +366,13 @@ def test_x_times_a_number_does_not_keep_x():
     del y
     gc.collect()
     assert array() is None and z.requires_grad
+
+
+def test_what_shows_memory_of_another_is_not_resized_silently():
+    x = lucid.zeros(8)
+    with pytest.raises(RuntimeError, match="resize_: .*shape \\(4,\\)"):
+        x[2:6].resize_(3, 3)
+    assert x[2:6].resize_(4).shape == (4,) and x.resize_(3, 3).shape == (3, 3)
+    with pytest.raises(RuntimeError, match="add: out= of shape \\(2,\\)"):
+        lucid.add(lucid.ones(3), 1, out=lucid.zeros(8)[2:4])
+    assert lucid.add(lucid.ones(3), 1, out=lucid.empty(0)).shape == (3,)

@@ -17,7 +17,7 @@ from ..core.fast import over_first
 from ..core.graph import Leaf, next_seq
 from ..core.op import OPS, Op
 from ..core.tensor import Tensor, as_tensor
-from ..core.view import write
+from ..core.view import View, write
 
 FUNCTIONS: dict[str, Callable] = {}
 CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, FloatTensor, strided
@@ -187,6 +187,11 @@ def write_out(target: Any, compute: Callable, name: str) -> Any:
         results = compute()
     for t, r in zip(targets, results if isinstance(results, tuple) else (results,), strict=True):
         if t.shape != r.shape:
+            if isinstance(t, View):
+                raise RuntimeError(
+                    f"{name}: out= of shape {tuple(t.shape)} shows memory of another tensor and cannot take the result's shape "
+                    f"{tuple(r.shape)}; give a tensor of its own, or of that shape"
+                )
             if r.dtype is not t.dtype:
                 r = fitted_dtype(t, r, name)
             t.value, t._version = r.value, t._version + 1  # as PyTorch, an `out` of another shape is resized

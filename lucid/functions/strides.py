@@ -135,6 +135,13 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     shape = shape_arg(sizes, "resize_")
+    if isinstance(self, View):
+        if tuple(self.shape) == shape:
+            return self
+        raise RuntimeError(
+            f"resize_: this tensor of shape {tuple(self.shape)} shows memory of another and cannot take the shape {shape}; "
+            "resize a clone(), or give out= a tensor of its own"
+        )
     have, want = self.shape.numel(), math.prod(shape)
     flat = ops.reshape(self.detach(), (have,))  # type: ignore[attr-defined]
     if want > have:
