@@ -56,7 +56,7 @@ def embedding(
         renorm_rows_(weight, input, max_norm, norm_type)
     out = weight[input]  # type: ignore[index]
     if padding_idx is not None and weight.node is not None:
-        out = ops.where((input == padding_idx).unsqueeze(-1), out.detach(), out)
+        out = ops.where((input == padding_idx).unsqueeze(-1), out.detach(), out)  # type: ignore[attr-defined]
     if scale_grad_by_freq and weight.node is not None:
         flat = input.reshape(-1).long()  # type: ignore[attr-defined]
         seen = (weight.detach()[:, 0] * 0).scatter_add(0, flat, (flat * 0 + 1).to(weight.dtype))  # type: ignore[attr-defined, index]
