@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
@@ -157,8 +157,12 @@ def load(name: str) -> Backend:
     """The backend of a device name; imports its library at the first call."""
     found = _by_name.get(name)
     if found is None:
-        if name in _MODULES and importlib.util.find_spec(f".{_MODULES[name]}", __package__) is None:
-            raise RuntimeError(f"device {name!r} is not available: this version of lucid has no backend for it yet")
+        if name == "cuda":
+            from .catalogue import cuda_fault
+
+            fault = cuda_fault()
+            if fault is not None:  # said before CuPy's own imports fail in many lines
+                raise RuntimeError(f"device 'cuda' is not available: {fault}")
         if name not in _MODULES:
             raise RuntimeError(f"no backend for device {name!r}; known: {', '.join(_MODULES)}")
         found = importlib.import_module(f".{_MODULES[name]}", __package__).backend()

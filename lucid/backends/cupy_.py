@@ -17,21 +17,15 @@ from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+import cupy as cp
 import numpy as np
 
 from . import alike
 from .alike import NATIVE, native
 from .base import Backend, load
-from .catalogue import cuda_fault
 from .composed import complete
 from .numpy_ import public_functions
 from .switches import algorithms
-
-_fault = cuda_fault()
-if _fault is not None:
-    raise RuntimeError(f"device 'cuda' is not available: {_fault}")
-
-import cupy as cp  # noqa: E402  (what is missing must be said first)
 
 ndarray = cp.ndarray
 
