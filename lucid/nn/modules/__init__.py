@@ -33,7 +33,4 @@ from .sparse import *  # noqa: F403
 from .transformer import *  # noqa: F403
 from .upsampling import *  # noqa: F403
 
-__all__ = [
-    "auto_repr",
-    *(name for name, value in globals().items() if isinstance(value, type)),
-]  # not the files, as `utils`
+__all__ = [name for name, value in globals().items() if isinstance(value, type) or name == "auto_repr"]  # no files
