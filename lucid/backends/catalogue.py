@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.metadata
 import importlib.util
 import platform
 from dataclasses import dataclass, field
@@ -36,6 +35,8 @@ class Catalogue(tuple):
 
 
 def _version(*names: str) -> str | None:
+    import importlib.metadata  # 20 ms, which a program that asks for no version need not spend
+
     for name in names:
         try:
             return importlib.metadata.version(name)
