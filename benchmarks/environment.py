@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIXES = ("OPENBLAS_", "OMP_", "MKL_", "GOTO_", "VECLIB_", "BLIS_", "GOMP_", "KMP_", "NUMEXPR_", "MALLOC_")
-# Some machines export these; no user has them, and `Haswell` halves OpenBLAS's matmul on a chip with AVX-512.
+# Some machines export these; no user has them, and `Haswell` halves OpenBLAS's matmul on some chips with AVX-512.
 UNWANTED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 REMOVED = "LUCID_BENCH_REMOVED"  # carries across the restart what was taken away, for the header
