@@ -255,3 +255,39 @@ def test_frozen_first_parameter_and_backward_through_an_old_graph(name):
     assert (params[0].detach().numpy() == before).all()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         old.backward()
+
+
+CLOSURES = {
+    "LBFGS": lambda o, p: o.LBFGS(p, lr=0.5, max_iter=4),
+    "LBFGS, strong Wolfe": lambda o, p: o.LBFGS(p, max_iter=4, line_search_fn="strong_wolfe"),
+    "LBFGS, short history": lambda o, p: o.LBFGS(p, lr=0.3, max_iter=3, history_size=2, max_eval=5),
+    "SAM": lambda o, p: o.SAM(p, o.SGD, lr=0.01, momentum=0.9),
+    "SAM, adaptive": lambda o, p: o.SAM(p, o.Adam, adaptive=True, lr=0.01),
+    "Lookahead": lambda o, p: o.Lookahead(o.Adam(p, lr=0.05), k=3),
+    "Lookahead of SGD": lambda o, p: o.Lookahead(o.SGD(p, lr=0.01, momentum=0.9), k=4),
+}
+
+
+@pytest.mark.parametrize("name", CLOSURES)
+def test_a_resumed_run_with_closures_is_the_same_to_the_bit(name):
+    def run(resume):
+        params = [lucid.tensor(v, dtype=lucid.float64, requires_grad=True) for v in ([1.0, -1.5, 0.5], [[2.0, 0.3]])]
+        opt = CLOSURES[name](lucid.optim, params)
+
+        def closure():
+            opt.zero_grad()
+            v = lucid.cat([p.reshape(-1) for p in params])
+            loss = (1 - v[:-1]).square().sum() + 5 * (v[1:] - v[:-1].square()).square().sum()
+            loss.backward()
+            return loss
+
+        for k in range(9):
+            if k == resume:
+                saved = copy.deepcopy(opt.state_dict())
+                opt = CLOSURES[name](lucid.optim, params)
+                opt.load_state_dict(saved)
+            opt.step(closure)
+        return [p.detach().numpy() for p in params]
+
+    for resume in (4, 5):
+        assert all((a == b).all() for a, b in zip(run(resume), run(None), strict=True))
