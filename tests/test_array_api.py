@@ -269,7 +269,7 @@ def test_the_exceptions_name_tests_and_reasons():
     lines = (Path(__file__).parent / "array_api_exceptions.txt").read_text().splitlines()
     groups = [g.splitlines() for g in "\n".join(lines).split("\n\n")]
     assert all(g[0].startswith("# ") and all(t.startswith(("#", "array_api_tests/")) for t in g) for g in groups)
-    assert sum(line.startswith("array_api_tests/") for line in lines) < 30
+    assert sum(line.startswith("array_api_tests/") for line in lines) < 32
 
 
 def test_einops_works_unadapted():
