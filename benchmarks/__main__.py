@@ -1,4 +1,4 @@
-"""`python -m benchmarks [core] [ops] [optim]`."""
+"""`python -m benchmarks [core] [footprint] [ops] [optim] [conv] [layers]`."""
 
 import sys
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import environment
 
-SECTIONS = ("core", "ops", "optim", "conv", "layers")
+SECTIONS = ("core", "footprint", "ops", "optim", "conv", "layers")
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -23,9 +23,6 @@ def register(bench: Bench) -> None:
     per_op(bench)
     graphs(bench)
     networks(bench)
-    from benchmarks import footprint
-
-    footprint.register(bench)
 
 
 def small_arrays() -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from benchmarks.core import mlp, small_graph, steps
 from benchmarks.harness import Bench
 from benchmarks.libraries import Library
 
@@ -94,8 +95,6 @@ def traced(work: Callable[[], Any], times: int = 10) -> tuple[int, int]:
 
 def graph_memory(L: Library, *, backward: bool) -> tuple[str, str]:
     """Peak of the small graph while it lives, and what stays of it when the loss goes."""
-    from benchmarks.core import small_graph
-
     forward = small_graph(L)
 
     def run() -> None:
@@ -126,8 +125,6 @@ def dropped_graphs(L: Library) -> str:
 def cycles(L: Library) -> str:
     """Objects that only the cyclic collector can free after a graph, its backward and a training step."""
     import numpy as np
-
-    from benchmarks.core import mlp, steps
 
     step = steps(L, mlp(L, 16, 16, 10), np.random.default_rng(0).random((4, 8, 16), dtype=np.float32))
     step()
