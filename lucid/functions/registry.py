@@ -18,6 +18,7 @@ from ..core.graph import Leaf, next_seq
 from ..core.op import OPS, Op
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, write
+from .checking import kinds_of, right
 
 FUNCTIONS: dict[str, Callable] = {}
 CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, FloatTensor, strided
@@ -76,9 +77,16 @@ def public(
         accepted, first_name, second_name = set(named), *(*named[: code.co_argcount], "", "")[:2]
         takes_any = bool(code.co_flags & inspect.CO_VARARGS)
         spread = SPREAD.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ()) if takes_any else ()
+        kinds = kinds_of(f, named)
+        checks = [(kinds[n].exact, i) for i, n in enumerate(named[: code.co_argcount]) if n in kinds]
 
         @functools.wraps(f)
         def call(*args: Any, **kwargs: Any) -> Any:
+            for exact, i in checks:
+                if i >= len(args):
+                    break
+                if type(args[i]) not in exact:
+                    args = (*args[:i], right(args[i], kinds[named[i]], f.__name__, named[i]), *args[i + 1 :])
             if not kwargs:
                 try:
                     return f(*args)
@@ -101,6 +109,10 @@ def public(
                         name in SECOND and len(args) < 2 and second_name and second_name not in kwargs and not takes_any
                     ):
                         kwargs[second_name] = kwargs.pop(name)
+            for name in kwargs:
+                kind = kinds.get(name)
+                if kind is not None and type(kwargs[name]) not in kind.exact:
+                    kwargs[name] = right(kwargs[name], kind, f.__name__, name)
             if out and "out" in kwargs and "out" not in accepted:
                 target = kwargs.pop("out")
                 return (
@@ -256,7 +268,7 @@ def number_for(value: Any, dtype: Any, name: str) -> Any:
 def dim_arg(dim: Any, ndim: int, name: str) -> int:
     """One dimension as a non-negative int; IndexError outside ``[-ndim, ndim-1]``."""
     try:
-        dim = dim.__index__()
+        dim = dim.__index__() if dim.__class__ is not bool else dim.refused
     except AttributeError:
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}") from None
     bound = max(ndim, 1)

@@ -1,0 +1,95 @@
+"""What arguments may be, read from the annotations of the public functions: PyTorch's TypeError before any work is done.
+
+``keepdim: bool`` refuses 1, ``dim: int`` refuses True and 1.0, ``index: Tensor`` refuses lists. An annotation that is not
+in ``KINDS`` (``Any`` above all) is not checked here. The usual class of an argument is looked up in a set; only others
+are asked what they are. NumPy's integers become ints, its booleans bools, arrays stay: as everywhere, they may stand for tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..core.tensor import Tensor
+from ..core.view import View
+
+Scalar = Any  # an annotation: a Python number, or something 0-d that is one
+
+
+class Kind(NamedTuple):
+    """Classes that are right as they are, a function that makes others right or raises TypeError, and how to say it."""
+
+    exact: set[type]
+    convert: Callable[[Any], Any]
+    word: str
+
+
+def _tensor(value: Any) -> Any:
+    if isinstance(value, Tensor) or hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
+        return value
+    raise TypeError
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError
+    return int(value.__index__())
+
+
+def _bool(value: Any) -> bool:
+    if type(value).__name__ not in ("bool", "bool_"):  # NumPy's
+        raise TypeError
+    return bool(value)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, int | float | complex) or (getattr(value, "ndim", 1) == 0 and hasattr(value, "item")):
+        return value
+    raise TypeError
+
+
+def _float(value: Any) -> Any:
+    if isinstance(value, complex):
+        raise TypeError
+    return _scalar(value)
+
+
+def _str(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError
+
+
+KINDS = {
+    "Tensor": Kind({Tensor, View}, _tensor, "Tensor"),
+    "int": Kind({int}, _int, "int"),
+    "bool": Kind({bool}, _bool, "bool"),
+    "float": Kind({float, int}, _float, "float"),
+    "Scalar": Kind({float, int, bool, complex}, _scalar, "Number"),
+    "str": Kind({str}, _str, "str"),
+}
+for _name, _kind in list(KINDS.items()):
+    KINDS[f"{_name} | None"] = _kind._replace(exact=_kind.exact | {type(None)})
+
+
+def kinds_of(f: Callable, names: tuple[str, ...]) -> dict[str, Kind]:
+    """The parameters of a function that are checked."""
+    found = {name: KINDS.get(f.__annotations__.get(name, "")) for name in names}
+    return {name: kind for name, kind in found.items() if kind is not None}
+
+
+def right(value: Any, kind: Kind, function: str, name: str) -> Any:
+    """The argument, or what it stands for; TypeError if it is of another kind."""
+    try:
+        value = kind.convert(value)
+    except TypeError:
+        what = f"{function}(): argument '{name}' must be {kind.word}, not {_named(value)}"
+        raise TypeError(what) from None
+    if isinstance(value, Tensor):
+        kind.exact.add(type(value)) if kind.word == "Tensor" else None  # Parameter and the like, found at once from now on
+    return value
+
+
+def _named(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")
