@@ -88,7 +88,7 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
     tensors: list[Any] = [x if isinstance(x, Tensor) else None for x in inputs]
     for i, x in enumerate(inputs):
         if tensors[i] is None and not _is_number(x):
-            if x is None or isinstance(x, str | bytes | dict | set):
+            if not hasattr(x, "__array__") and not hasattr(x, "__dlpack__"):
                 raise TypeError(f"{op.name}: argument {i + 1} must be a Tensor or a number, not {type(x).__name__}")
             tensors[i] = as_tensor(x)
     present = [t for t in tensors if t is not None]
@@ -111,6 +111,8 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
     if op.promote == "float" and target.category < dtypes.FLOAT:
         target = dtypes.get_default_dtype()
     result = [as_tensor(x, like=like) if t is None else t for x, t in pairs[:first]]
+    if like.dtype is not target:  # the condition of `where`: numbers are remembered beside a tensor of their dtype
+        like = next((t for _, t in pairs[first:] if t is not None and t.dtype is target), like)
     for x, t in pairs[first:]:
         if t is None:
             t = _number(x, target, like)
