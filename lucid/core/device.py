@@ -56,7 +56,7 @@ class device:
         return isinstance(other, device) and self.key == other.key
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return hash((self.type, self.index or 0))
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"

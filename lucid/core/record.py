@@ -6,11 +6,12 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends import backend_of_type, load, loaded
+from ..backends import backend_of_type, loaded
 from . import dtypes
 from .errors import DeviceError
 from .graph import Node
 from .step import conj
+from .tensor import HOST as HOST
 
 INPUTS = ("x", "y", "z", "w", "v", "u")
 OPS: dict[str, Op] = {}
@@ -22,7 +23,6 @@ def _native(*wanted: dtypes.dtype) -> frozenset:
     return frozenset(b.native[d.name] for b in loaded() for d in wanted if d.name in b.native)
 
 
-HOST: Any = load("cpu").array_types[0]  # the type of arrays on the CPU, for which the fast paths are written
 FLOATS = _native(dtypes.float32, dtypes.float64)
 REAL = _native(*(d for d in dtypes.ALL if d.category != dtypes.COMPLEX))
 REAL_AND_COMPLEX = _native(*dtypes.ALL)

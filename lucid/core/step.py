@@ -23,8 +23,8 @@ import linecache
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..backends import load
 from .errors import ShapeError
+from .tensor import HOST
 
 if TYPE_CHECKING:
     from .record import Op
@@ -58,7 +58,6 @@ def write_step(op: Op) -> Callable:
     return space["step"]
 
 
-HOST: Any = load("cpu").array_types[0]
 MADE: Any = "gradients that slices are being added to"  # a key of ``grads`` beside the nodes
 
 

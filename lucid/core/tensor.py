@@ -290,9 +290,9 @@ class Size(tuple):
     def __repr__(self) -> str:
         return f"lucid.Size([{', '.join(map(str, self))}])"
 
-    def __getitem__(self, key: Any) -> Any:
-        part = tuple.__getitem__(self, key)
-        return Size(part) if isinstance(key, slice) else part
+    def __getitem__(self, key: Any, item: Any = tuple.__getitem__) -> Any:
+        part = item(self, key)
+        return Size(part) if type(part) is tuple else part
 
     def __add__(self, other: Any) -> Size:
         return Size(tuple.__add__(self, tuple(other)))
@@ -307,6 +307,8 @@ class Size(tuple):
 
 
 new_tensor = object.__new__
+HOST: Any = backends.load("cpu").array_types[0]  # the type of arrays on the CPU
+CPU = Device("cpu")
 
 
 def wrap(value: Any, node: Node | None = None) -> Tensor:
@@ -314,7 +316,7 @@ def wrap(value: Any, node: Node | None = None) -> Tensor:
     t = new_tensor(Tensor)
     t.value = (
         value
-        if hasattr(value, "ndim") and not isinstance(value, backends.SCALAR_TYPES)
+        if type(value) is HOST or (hasattr(value, "ndim") and not isinstance(value, backends.SCALAR_TYPES))
         else backend_of(value).array(value)
     )
     t.node = node
@@ -327,10 +329,12 @@ def unwrap(value: Any) -> Any:
     return value.value if isinstance(value, Tensor) else value
 
 
-_devices: dict[tuple[str, int], Device] = {("cpu", 0): Device("cpu")}
+_devices: dict[tuple[str, int], Device] = {("cpu", 0): CPU}
 
 
 def device_of(array: Any) -> Device:
+    if type(array) is HOST:
+        return CPU
     name, index = backend_of(array).device_of(array)
     found = _devices.get((name, index))
     if found is None:

@@ -104,8 +104,7 @@ def _filled(name: str, doc: str) -> None:
         backend, index = backend_for(device)
         value = getattr(backend.table, name)(_checked(shape_arg(size, name), name), _dtype(dtype), index)
         if out is not None:
-            out.value, out._version = value, out._version + 1
-            return out
+            return write_out(out, lambda: wrap(value), name)
         return _finish(value, requires_grad)
 
     def like(
@@ -143,7 +142,7 @@ def _filled(name: str, doc: str) -> None:
 
 
 def _checked(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-    if any(n < 0 for n in shape):
+    if shape and min(shape) < 0:
         raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     return shape
 

@@ -10,15 +10,18 @@ from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
 from ..core.modes import NO_GRAD, current
 from ..core.op import OPS
-from ..core.record import FLOATS, HOST
+from ..core.record import FLOATS, HOST, REAL
 from ..core.tensor import Tensor, as_tensor, wrap
 from ..core.transform import lifted_to_indices
 from ..core.view import View, overwritten, write
+from ..ops import elementwise
 from ..ops import indexing as index_ops
-from .registry import check_leaf, dim_arg, fitted, number_for, public
+from .outputs import check_leaf, fitted
+from .registry import dim_arg, number_for, public
 
 FULL = slice(None)
 _PLAIN = (int, type(None))
+_PLAIN_TYPES = {int, type(None), slice}
 
 
 class OutOfRange(IndexError, RuntimeError):
@@ -117,7 +120,7 @@ def _item(k: Any) -> Any:
 
 
 def _check_bounds(k: Tensor, n: int, d: int) -> None:
-    if hasattr(k.value, "level") or not k.shape.numel():
+    if hasattr(k.value, "level") or 0 in k.value.shape:
         return
     bounds = backend_of(k.value).known_bounds(k.value, -n, n - 1)
     if bounds is None:
@@ -135,9 +138,9 @@ def index_arrays(arrays: tuple) -> tuple:
 
 def getitem(x: Tensor, key: Any) -> Tensor:
     """``x[key]``: a view for ints and slices, a copy for arrays of indices and masks."""
-    plain = key if type(key) is tuple else (key,)
-    if _needs_no_parsing(plain, x.value.shape):
-        return ops.getitem(x, plain)
+    plain = _plain_key(key, x.value.shape)
+    if plain is not None:
+        return index_ops.getitem(x, plain)
     one = _one_index(x, key)
     if one is not None:
         try:
@@ -152,18 +155,26 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     return index_ops.index(lifted_to_indices(part, placed), placed)
 
 
-def _needs_no_parsing(key: tuple, shape: tuple[int, ...]) -> bool:
-    """Whether a key is nothing but ints in range and slices of ints: the common case, five times as fast."""
-    if len(key) > len(shape):
-        return False
-    for k, n in zip(key, shape):  # noqa: B905  (the key may be shorter)
+def _plain_key(key: Any, shape: tuple[int, ...]) -> tuple | None:
+    """The key as a tuple of nothing but ints in range, slices of ints and None: the common case, five times as fast."""
+    if type(key) is not tuple:
+        key = (key,)
+    d = 0
+    for i, k in enumerate(key):
         kind = type(k)
         if kind is int:
-            if not -n <= k < n:
-                return False
+            if d >= len(shape) or not -shape[d] <= k < shape[d]:
+                return None
+        elif k is None:
+            continue
+        elif k is Ellipsis:
+            rest = key[i + 1 :]
+            missing = len(shape) - d - len(rest) + rest.count(None) if _PLAIN_TYPES.issuperset(map(type, rest)) else -1
+            return None if missing < 0 else _plain_key((*key[:i], *(FULL,) * missing, *rest), shape)
         elif kind is not slice or not (type(k.start) in _PLAIN and type(k.stop) in _PLAIN and type(k.step) in _PLAIN):
-            return False
-    return True
+            return None
+        d += 1
+    return key if d <= len(shape) else None
 
 
 def _one_index(x: Tensor, key: Any) -> Any:
@@ -177,26 +188,27 @@ def _one_index(x: Tensor, key: Any) -> Any:
     return None
 
 
-def _set_at_once(x: Tensor, key: Any, value: Any) -> bool:
+def overwrite_at_once(x: Tensor, key: Any, value: Any) -> bool:
     """``x[key] = value`` where that is a matter of memory alone: a plain tensor of floats on the CPU, nothing recorded."""
     if type(x) is View or x.node is not None or current() not in (None, NO_GRAD) or "_inference" in x.__dict__:
         return False
     array = x.value
-    if type(array) is not HOST or array.dtype not in FLOATS:
+    if type(array) is not HOST or array.dtype not in REAL:
         return False
     if type(value) is Tensor:
         if value.node is not None or type(value.value) is not HOST or value.value.dtype is not array.dtype:
             return False
         value = value.value
-    elif type(value) is not float and not (type(value) is int and abs(value) < 2**63):
+    elif type(value) is not int and not (type(value) is float and array.dtype in FLOATS):
         return False
-    plain = key if type(key) is tuple else (key,)
     if type(key) is Tensor and type(key.value) is HOST and key.dtype is dtypes.bool_ and key.value.shape == array.shape:
         if hasattr(value, "shape") and value.shape:
             return False
         plain = key.value
-    elif not _needs_no_parsing(plain, array.shape):
-        return False
+    else:
+        plain = _plain_key(key, array.shape)
+        if plain is None:
+            return False
     try:
         array[plain] = value
     except (ValueError, OverflowError):  # shapes that do not fit, memory that is read-only: the general way says so
@@ -212,7 +224,7 @@ def _is_whole(basic: tuple) -> bool:
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """``x[key] = value``: writes into the memory of ``x`` and is differentiated."""
-    if _set_at_once(x, key, value):
+    if overwrite_at_once(x, key, value):
         return
     check_leaf(x, "__setitem__")
     if not isinstance(value, Tensor):
@@ -288,17 +300,18 @@ def index_arg(index: Any, name: str) -> Tensor:
 
 
 def check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
-    if index.ndim != x.ndim:
+    sizes, shape = index.value.shape, x.value.shape
+    if len(sizes) != len(shape):
         raise ShapeError(
             f"{name}(): Index tensor must have the same number of dimensions as input tensor: got {index.ndim} and {x.ndim}"
         )
-    for i, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)):
-        if i != d and n > m:
+    for i, (n, m) in enumerate(zip(sizes, shape, strict=True)):
+        if n > m and i != d:
             raise ShapeError(
                 f"{name}(): Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {d}"
             )
-    if not hasattr(index.value, "level") and index.shape.numel():
-        n = x.shape[d] if x.ndim else 1
+    if not hasattr(index.value, "level") and 0 not in sizes:
+        n = shape[d] if shape else 1
         low, high = backend_of(index.value).known_bounds(index.value, 0, n - 1) or (0, n - 1)
         if low < 0 or high >= n:
             raise OutOfRange(
@@ -316,12 +329,12 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
             [4]])
     """
     d = dim_arg(dim, input.ndim, "gather")
-    if not index_arg(index, "gather").shape.numel():  # PyTorch lets an empty index of any shape through
+    if 0 in index_arg(index, "gather").value.shape:  # PyTorch lets an empty index of any shape through
         return ops.reshape(ops.getitem(ops.reshape(input, (-1,)), (slice(0, 0),)), tuple(index.shape))
     if input.ndim != index.ndim and input.ndim <= 1 and index.ndim <= 1:  # a 0-d tensor counts as a vector of one
         return ops.reshape(gather(input.reshape(-1), 0, index.reshape(-1)), tuple(index.shape))  # type: ignore[attr-defined]
     check_along(input, index, d, "gather")
-    return ops.take_along_axis(input, index, d)
+    return index_ops.take_along_axis(input, index, d)
 
 
 @public(inplace=True)
@@ -343,7 +356,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 def corner(src: Tensor, index: Tensor) -> Tensor:
     """The part of ``src`` that belongs to ``index``, which may be smaller."""
-    if tuple(src.shape) == tuple(index.shape):
+    if src.value.shape == index.value.shape:
         return src
     return ops.getitem(src, tuple(slice(n) for n in index.shape))
 
@@ -356,6 +369,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     >>> lucid.zeros(2).masked_fill(lucid.tensor([True, False]), 5.0)
     tensor([5., 0.])
     """
+    if type(value) is float and mask.dtype is dtypes.bool_ and input.value.dtype in FLOATS:
+        return elementwise.where(mask, value, input)
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
@@ -394,7 +409,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         raise IndexError("index_select(): Index is supposed to be a vector")
     if not input.ndim:
         return input.clone()
-    return getitem(input, (FULL,) * d + (index.reshape(-1) if index.ndim == 1 else index.reshape(1),))
+    return getitem(input, (FULL,) * d + (index if index.ndim else index.reshape(1),))
 
 
 @public()

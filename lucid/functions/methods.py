@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 from .. import ops
@@ -16,7 +18,9 @@ from ..core.record import FLOATS, HOST, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, detached, layout, write
 from ..ops import shape
-from .registry import FUNCTIONS, check_leaf, fitted, number_for, public
+from .indexing import overwrite_at_once
+from .outputs import check_leaf, fitted
+from .registry import FUNCTIONS, number_for, public
 
 
 def method(f: Any) -> Any:
@@ -46,6 +50,8 @@ def to(
     """
     for a in args:
         if isinstance(a, Tensor):
+            if type(a.value) is HOST is type(self.value) and a.value.dtype is self.value.dtype and len(args) == 1:
+                return ops.copy(self) if copy else self
             dtype, device = a.dtype, a.device
         elif isinstance(a, dtypes.dtype):
             dtype = a
@@ -277,12 +283,12 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @method
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite every element with one value; returns itself."""
+    if overwrite_at_once(self, (), value):
+        return self
     check_leaf(self, "fill_")
     v = value
     if not isinstance(value, Tensor):
         v = as_tensor(number_for(value, self.dtype, "fill_"), dtype=self.dtype, like=self)
-        if type(self) is not View and self.node is None and type(self.value) is HOST:
-            return write(self, v, "fill_")  # NumPy spreads the number itself
     if v.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {v.ndim} dimensions.")
     v = v if v.dtype is self.dtype else OPS["cast"].call(v, self.dtype, v.dtype)
@@ -310,17 +316,19 @@ def size(self: Tensor, dim: int | None = None) -> Any:
     """The shape, or one of its sizes."""
     if dim is None:
         return self.shape
-    if not -self.ndim <= dim < self.ndim:
+    try:
+        return self.value.shape[index(dim)]
+    except IndexError:
+        bound = max(self.ndim, 1)
         raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-max(self.ndim, 1)}, {max(self.ndim, 1) - 1}], but got {dim})"
-        )
-    return self.shape[dim]
+            f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
+        ) from None
 
 
 @public(out=False)
 def numel(input: Tensor) -> int:
     """The number of elements."""
-    return input.shape.numel()
+    return math.prod(input.value.shape)
 
 
 Tensor.dim = Tensor.ndimension = lambda self: self.ndim  # type: ignore[attr-defined]

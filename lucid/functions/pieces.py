@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import ops
 from ..core import dtypes
 from ..core.errors import ShapeError
 from ..core.record import HOST
 from ..core.tensor import Tensor, wrap
+from ..ops import indexing as index_ops
 from ..ops import shape as shape_ops
 from .registry import dim_arg, public, tensor_arg
 
@@ -90,7 +90,7 @@ def _one_longer(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def piece(x: Tensor, d: int, start: int, stop: int) -> Tensor:
-    return ops.getitem(x, (slice(None),) * d + (slice(start, stop),))
+    return index_ops.getitem(x, (slice(None),) * d + (slice(start, stop),))
 
 
 @public()
@@ -102,7 +102,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     [2, 2, 1]
     """
     d = dim_arg(dim, tensor.ndim, "split")
-    n = tensor.shape[d]
+    n = tensor.value.shape[d]
     if isinstance(split_size_or_sections, int):
         size = split_size_or_sections
         if size < 0 or (size == 0 and n):
@@ -114,10 +114,11 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={sizes}"
             )
-    starts = [0]
+    pieces, lead, at = [], (slice(None),) * d, 0
     for s in sizes:
-        starts.append(starts[-1] + s)
-    return tuple(piece(tensor, d, a, a + s) for a, s in zip(starts, sizes, strict=False))
+        pieces.append(index_ops.getitem(tensor, (*lead, slice(at, at + s))))
+        at += s
+    return tuple(pieces)
 
 
 @public()
@@ -130,7 +131,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """
     if chunks < 1:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    n = input.shape[dim_arg(dim, input.ndim, "chunk")]
+    n = input.value.shape[dim_arg(dim, input.ndim, "chunk")]
     if not n:
         return tuple(split(input, 0, dim) * chunks)
     return split(input, -(-n // chunks), dim)
@@ -149,7 +150,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not input.ndim:
         raise IndexError("unbind: Dimension specified as 0 but tensor has no dimensions")
     lead = (slice(None),) * d
-    return tuple([ops.getitem(input, (*lead, i)) for i in range(input.shape[d])])
+    return tuple([index_ops.getitem(input, (*lead, i)) for i in range(input.value.shape[d])])
 
 
 @public()
@@ -161,12 +162,12 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     tensor([1, 3])
     """
     d = dim_arg(dim, input.ndim, "select")
-    n = input.shape[d] if input.ndim else 0
+    n = input.value.shape[d] if input.ndim else 0
     if not -n <= index < n:
         raise IndexError(
             f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {d}"
         )
-    return ops.getitem(input, (slice(None),) * d + (int(index),))
+    return index_ops.getitem(input, (slice(None),) * d + (int(index),))
 
 
 @public()
@@ -184,7 +185,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
         raise RuntimeError(
             f"narrow: start must be an 0-dim integral Tensor, got {start.dtype}, {start.ndim} dimensions"
         )
-    n, start = input.shape[d], int(start)
+    n, start = input.value.shape[d], int(start)
     if not -n <= start <= n:
         raise IndexError(f"narrow(): start {start} out of range for dimension of size {n}")
     start = start + n if start < 0 else start

@@ -14,7 +14,8 @@ from ..core import dtypes
 from ..core.device import device as Device
 from ..core.tensor import Tensor, as_tensor, backend_for, wrap
 from ..core.transform import frames
-from .registry import FUNCTIONS, public, shape_arg, write_out
+from .outputs import write_out
+from .registry import FUNCTIONS, public, shape_arg
 
 
 class Generator:
@@ -76,6 +77,7 @@ def _restored(device: str, seed: int, state: Any) -> Generator:
 
 _counter = itertools.count()
 _defaults: dict[Device, Generator] = {}
+_CPU = Device("cpu")
 
 
 def default_generator(device: Any) -> Generator:
@@ -179,7 +181,8 @@ def draw(name: str, shape: Any, dtype: Any, device: Any, generator: Generator | 
         device = generator.device
     backend, index = backend_for(device)
     if generator is None:
-        generator = default_generator(Device(backend.name, index if backend.name == "cuda" else None))
+        where = _CPU if backend.name == "cpu" else Device(backend.name, index if backend.name == "cuda" else None)
+        generator = default_generator(where)
     elif generator.device.type != backend.name:
         raise RuntimeError(f"Expected a {backend.name!r} device type for generator but found {generator.device.type!r}")
     if frames():
@@ -210,7 +213,7 @@ def _draw_in_transform(backend: Any, name: str, generator: Generator, shape: Any
 def sizes_arg(size: tuple, name: str) -> tuple[int, ...]:
     """Sizes as ``f(2, 3)`` or ``f((2, 3))``; RuntimeError for a negative one."""
     shape = shape_arg(size, name)
-    if any(n < 0 for n in shape):
+    if shape and min(shape) < 0:
         raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     return shape
 

@@ -9,6 +9,7 @@ from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor
 from ..ops import elementwise, reduce
+from ..ops import indexing as index_ops
 from ..ops import shape as shape_ops
 from .registry import dim_arg, dims_arg, public, return_type, tensor_arg
 
@@ -159,22 +160,22 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
     if isinstance(dim, Tensor):
         return (elementwise.maximum if name == "max" else elementwise.minimum)(x, dim)
     if dim is None:
-        if not x.shape.numel():
+        if 0 in x.value.shape:
             raise RuntimeError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
             )
         out = whole(x, None, False)
-        if x.requires_grad and x.dtype.is_floating_point and bool(ops.isnan(out)):  # as PyTorch: shared by the NaNs
+        if x.node is not None and x.dtype.is_floating_point and bool(ops.isnan(out)):  # as PyTorch: shared by the NaNs
             nans = ops.isnan(x)
             return reduce.sum(elementwise.where(nans, x, 0.0), None, False) / reduce.sum(nans, None, False)
         return out
     d = dim_arg(dim, x.ndim, name)
     if not x.ndim:
         return result(x.clone(), where(x, None, False))
-    if not x.shape[d]:
+    if not x.value.shape[d]:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
     indices = where(x, d, True)
-    values = ops.take_along_axis(x, indices, d)
+    values = index_ops.take_along_axis(x, indices, d)
     if keepdim:
         return result(values, indices)
     shape = tuple(x.value.shape)
@@ -205,7 +206,9 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
 
 
 def _check_nonempty(x: Tensor, dims: Any, name: str) -> None:
-    if dims is None and not x.shape.numel():
+    if 0 not in x.value.shape:
+        return
+    if dims is None:
         raise RuntimeError(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
         )
@@ -247,7 +250,7 @@ def _arg_extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Tensor:
     x = tensor_arg(input, name)
     op = reduce.argmax if name == "argmax" else reduce.argmin
     if dim is None:
-        if not x.shape.numel():
+        if 0 in x.value.shape:
             raise IndexError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
             )
@@ -255,7 +258,7 @@ def _arg_extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Tensor:
     d = dim_arg(dim, x.ndim, name)
     if not x.ndim:
         return op(x, None, False)
-    if not x.shape[d]:
+    if not x.value.shape[d]:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
     return op(x, d, keepdim)
 

@@ -167,14 +167,15 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     """
     x = tensor_arg(input, "permute")
     axes = shape_arg(dims, "permute")
-    if len(axes) != x.ndim:
+    ndim = x.ndim
+    if len(axes) != ndim:
         raise RuntimeError(
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions i.e. input.dim() = {x.ndim} is not equal to len(dims) = {len(axes)}"
         )
-    axes = tuple(dim_arg(a, x.ndim, "permute") for a in axes)
+    axes = tuple([dim_arg(a, ndim, "permute") for a in axes])
     if len(set(axes)) != len(axes):
         raise RuntimeError(f"permute(): duplicate dims are not allowed: {axes}")
-    return ops.permute_dims(x, axes)
+    return shape_ops.permute_dims(x, axes)
 
 
 @public("swapdims")
@@ -216,15 +217,17 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     >>> lucid.movedim(lucid.zeros(2, 3, 4), 0, -1).shape
     lucid.Size([3, 4, 2])
     """
-    src = [dim_arg(d, input.ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
-    dst = [dim_arg(d, input.ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
+    ndim = input.ndim
+    src = [dim_arg(d, ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
+    dst = [dim_arg(d, ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
         raise RuntimeError(
             f"movedim: repeated dim or different lengths in source {source} and destination {destination}"
         )
-    rest = iter(d for d in range(input.ndim) if d not in src)
-    axes = [src[dst.index(i)] if i in dst else next(rest) for i in range(input.ndim)]
-    return ops.permute_dims(input, tuple(axes))
+    axes = [d for d in range(ndim) if d not in src]
+    for to, d in sorted(zip(dst, src, strict=True)):
+        axes.insert(to, d)
+    return shape_ops.permute_dims(input, tuple(axes))
 
 
 @public()
@@ -236,12 +239,12 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     lucid.Size([2])
     """
     x = tensor_arg(input, "squeeze")
+    sizes = x.value.shape
+    ndim = len(sizes)
     dims = (
-        range(x.ndim)
-        if dim is None
-        else [dim_arg(d, x.ndim, "squeeze") for d in ((dim,) if isinstance(dim, int) else dim)]
+        range(ndim) if dim is None else [dim_arg(d, ndim, "squeeze") for d in ((dim,) if isinstance(dim, int) else dim)]
     )
-    return ops.reshape(x, tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in dims))
+    return shape_ops.reshape(x, tuple([n for i, n in enumerate(sizes) if n != 1 or i not in dims]))
 
 
 @public()
@@ -271,27 +274,28 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     """
     x = tensor_arg(input, "expand")
     wanted = shape_arg(sizes, "expand")
-    lead = len(wanted) - x.ndim
+    shape = tuple(x.value.shape)
+    lead = len(wanted) - len(shape)
     if lead < 0:
         raise RuntimeError(
             f"expand(): the number of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor ({x.ndim})"
         )
     full = []
     for i, n in enumerate(wanted):
-        have = x.shape[i - lead] if i >= lead else None
+        have = shape[i - lead] if i >= lead else None
         if n == -1:
             if have is None:
                 raise RuntimeError(
                     f"expand(): The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
                 )
             n = have
-        if have not in (None, 1, n):
+        if have != n and have is not None and have != 1:
             raise RuntimeError(
                 f"expand(): The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton "
                 f"dimension {i}. Target sizes: {list(wanted)}. Tensor sizes: {list(x.shape)}"
             )
         full.append(n)
-    return x if tuple(full) == tuple(x.shape) else ops.broadcast_to(x, tuple(full))
+    return x if (target := tuple(full)) == shape else shape_ops.broadcast_to(x, target)
 
 
 @public(function=False)
