@@ -62,6 +62,15 @@ LINEAR = [
     case("det", np.linalg.det, (3, 3), prepare=square),
     case("cholesky", np.linalg.cholesky, (3, 3), prepare=definite),
     case("qr", lambda a: tuple(np.linalg.qr(a)), (4, 3), params=("reduced",)),
+
+def turned(x, interleaved):
+    """Pairs as complex numbers, times exp(i angle)."""
+    half = x.shape[-1] // 2
+    angle = np.exp(1j * np.arange(x.shape[-2])[:, None] * 100.0 ** (-np.arange(half) / half))
+    z = (x[..., ::2] + 1j * x[..., 1::2] if interleaved else x[..., :half] + 1j * x[..., half:]) * angle
+    return np.stack([z.real, z.imag], -1).reshape(x.shape) if interleaved else np.concatenate([z.real, z.imag], -1)
+
+
     case("eigh", None, (3, 3), params=("L",), prepare=symmetric),
     case("matrix_exp", scipy.linalg.expm, (3, 3)),
     case("vector_norm", lambda x: np.linalg.norm(x, 3, 1), (3, 4), params=(3, (1,), False), low=0.2),
@@ -92,3 +101,6 @@ LINEAR = [
     case("masked_scatter", lambda x, m, v: put_masked(x, m, v), (3, 4), (3, 4), (6,), fixed={1: MASK}),
     case("fft_r2c", lambda x: np.fft.rfft(x, axis=1), (2, 5), params=((1,), 1.0)),
 ]  # fmt: skip
+    case("rms_normalize", lambda x, w: x / np.sqrt((x * x).mean((1, 2), keepdims=True) + 0.1) * w, (4, 3, 2), (3, 2), params=((1, 2), 0.1)),
+    case("rope", lambda x: turned(x, True), (2, 3, 4), params=(True, 100.0, 1.0)),
+    case("rope", lambda x: turned(x, False), (3, 6), params=(False, 100.0, 1.0)),

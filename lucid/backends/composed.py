@@ -193,6 +193,10 @@ def gelu_grad(xp: Any, g: Any, x: Any, approximate: str) -> Any:
 
 def cumulative_sum_grad(xp: Any, g: Any, axis: int) -> Any:
     """Running sums from the end."""
+def rms_normalize(xp: Any, x: Any, w: Any, axis: Any, eps: float) -> Any:
+    return x * xp.rsqrt(xp.mean(x * x, axis, True) + eps) * w
+
+
     return xp.flip(xp.cumulative_sum(xp.flip(g, (axis,)), axis), (axis,)) if g.shape else xp.copy(g)
 
 
@@ -214,6 +218,14 @@ def hardtanh_grad(xp: Any, g: Any, x: Any, low: float, high: float) -> Any:
     return xp.where(xp.logical_or(x <= low, x >= high), 0.0, g)
 
 
+def rms_normalize_grad(xp: Any, g: Any, x: Any, w: Any, axis: Any, eps: float) -> tuple:
+    """Of ``x / sqrt(mean(x^2) + eps) * w``: the gradients of x and w."""
+    scale = xp.rsqrt(xp.mean(x * x, axis=axis, keepdims=True) + eps)
+    hat, to_hat = x * scale, g * w
+    to_x = scale * (to_hat - hat * xp.mean(to_hat * hat, axis=axis, keepdims=True))
+    return to_x, _summed(xp, g * hat, tuple(w.shape))
+
+
 def hardswish(xp: Any, x: Any) -> Any:
     return x * xp.minimum(xp.maximum(x + 3, 0.0), 6.0) * (1 / 6)
 
@@ -229,7 +241,8 @@ COMPOSED = {
 }
 
 DERIVATIVES = (
-    "attention_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad", "softplus_grad",
+    "attention_grad", "attention_dropout_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad", "softplus_grad",
+    "rms_normalize_grad",
 )  # fmt: skip
 
 

@@ -111,3 +111,19 @@ def _block_grad(g: Any, q: Any, k: Any, v: Any, mask: Any, scale: float, needs: 
     to_q = (cp.matmul(scores, k) * scale).astype(q.dtype, copy=False) if needs[0] else None
     to_k = (cp.matmul(_mT(scores), q) * scale).astype(q.dtype, copy=False) if needs[1] else None
     return to_q, to_k, to_v, scores if needs[3] else None
+
+
+def rope(x: Any, interleaved: bool, base: float, turn: float) -> Any:
+    """Pairs of the last dimension turned by their position in the one before it; a thread computes the angle of its pair."""
+    x, out = cp.ascontiguousarray(x), cp.empty(x.shape, x.dtype)
+    body = """
+    const long long row = i / half, pair = i % half, first = row * half * 2 + (apart ? pair : pair * 2), second = first + (apart ? half : 1);
+    const W angle = (W)(row % len) * pow((W)base, -(W)pair / (W)half) * (W)turn;
+    const W c = cos(angle), s = sin(angle), a = (W)x[first], b = (W)x[second];
+    y[first] = (T)(a * c - b * s);
+    y[second] = (T)(b * c + a * s)"""
+    inputs = "raw T x, int64 len, int64 half, bool apart, float64 base, float64 turn"
+    elementwise("rope", inputs, "raw T y", body, wide(x.dtype))(
+        x, x.shape[-2], x.shape[-1] // 2, not interleaved, float(base), float(turn), out, size=x.size // 2
+    )
+    return out

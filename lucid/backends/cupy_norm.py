@@ -72,6 +72,37 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
     return to_x, to_w.reshape(w.shape).astype(x.dtype, copy=False), to_b.reshape(w.shape).astype(x.dtype, copy=False)
 
 
+def rms_normalize(x: Any, w: Any, axis: Any, eps: float) -> Any:
+    """``x / sqrt(mean(x^2) + eps) * w``, ``w`` having the last axes' shape."""
+    square = _mean_square(x, axis)
+    body = "y = (T)((W)x / sqrt((W)m + (W)eps) * (W)w)"
+    return elementwise("rms_normalize", "T x, T w, M m, float64 eps", "T y", body, wide(x.dtype))(
+        x, w, square, float(eps)
+    )
+
+
+def rms_normalize_grad(g: Any, x: Any, w: Any, axis: Any, eps: float) -> tuple:
+    """The gradients of x and w: ``r (g w - h mean(g w h))`` with h = x r, and the sum of ``g h`` over the other axes."""
+    axis, n = tuple(axis), float(math.prod(x.shape[a] for a in axis))
+    square, e = _mean_square(x, axis), float(eps)
+    each = "(W)g * (W)w * (W)x"
+    along = wide_sum("rms_along", "T x, T g, T w", each, axis, x, g, w) / n
+    body = "const W r = 1 / sqrt((W)m + (W)eps); y = (T)(r * ((W)g * (W)w - (W)x * r * r * (W)a))"
+    to_x = elementwise("rms_normalize_grad", "T x, T g, T w, M m, M a, float64 eps", "T y", body, wide(x.dtype))(
+        x, g, w, square, along, e
+    )
+    over = tuple(range(x.ndim - w.ndim))
+    if not over:
+        return to_x, rms_normalize(x, g, axis, eps)
+    each = "(W)g * (W)x / sqrt((W)m + (W)eps)"
+    to_w = wide_sum("rms_to_w", "T x, T g, M m, float64 eps", each, over, x, g, square, e)
+    return to_x, to_w.reshape(w.shape).astype(x.dtype, copy=False)
+
+
+def _mean_square(x: Any, axis: Any) -> Any:
+    return wide_sum("square", "T x", "(W)x * (W)x", axis, x) / float(math.prod(x.shape[a] for a in axis))
+
+
 # ---- cross entropy of rows of logits and class numbers ----
 
 

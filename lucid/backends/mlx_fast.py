@@ -44,3 +44,42 @@ def normalize(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     mean = TABLE.mean(x, -1, True)
     centred = x - mean
     return mx.fast.layer_norm(x, w, b, eps), mean, TABLE.mean(centred * centred, -1, True)
+
+
+def _on_fast(x: Any, w: Any) -> bool:
+    return x.dtype != mx.float64 and x.dtype == w.dtype and x.size > 0
+
+
+def _rows(x: Any, axis: Any) -> Any:
+    """The axes to normalise are the last ones; MLX's kernel takes one."""
+    return x if len(axis) == 1 else x.reshape(*x.shape[: x.ndim - len(axis)], -1)
+
+
+def rms_normalize(x: Any, w: Any, axis: Any, eps: float) -> Any:
+    """RMS norm over the last axes."""
+    if not _on_fast(x, w):
+        return composed.rms_normalize(TABLE, x, w, axis, eps)
+    return mx.fast.rms_norm(_rows(x, axis), w.reshape(-1), eps).reshape(x.shape)
+
+
+def rms_normalize_grad(g: Any, x: Any, w: Any, axis: Any, eps: float) -> tuple:
+    """Apple's kernel for the derivative, too."""
+    if not _on_fast(x, w):
+        return composed.rms_normalize_grad(TABLE, g, x, w, axis, eps)
+    rows, factor = _rows(x, axis), w.reshape(-1)
+    to_x, to_w = mx.vjp(lambda a, b: mx.fast.rms_norm(a, b, eps), [rows, factor], [g.reshape(rows.shape)])[1]
+    return to_x.reshape(x.shape), to_w.reshape(w.shape)
+
+
+def _rope_fits(x: Any, *rest: Any) -> bool:
+    return x.dtype in (mx.float32, mx.float16, mx.bfloat16) and x.size > 0
+
+
+def rope(x: Any, interleaved: bool, base: float, turn: float) -> Any:
+    """Pairs turned by their positions; backwards by negative positions."""
+    lead = x if x.ndim > 2 else x[None]
+    out = mx.fast.rope(lead, x.shape[-1], traditional=interleaved, base=base, scale=float(turn), offset=0)
+    return out.reshape(x.shape)
+
+
+FITS = {"rope": _rope_fits}

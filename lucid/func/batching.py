@@ -128,9 +128,24 @@ def _normalize(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], p
 
 @rule("attention")
 def _attention(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
-    *heads, mask = xs
-    heads = [full(x, f, size) for x, f in zip(heads, flags, strict=False)]
-    return apply(op, aligned(size, [*heads, mask], [*(True for _ in heads), flags[-1]]), params)
+    heads = [full(x, f, size) for x, f in zip(xs[:3], flags, strict=False)]
+    return apply(op, aligned(size, [*heads, *xs[3:]], [True, True, True, *flags[3:]]), params)
+
+
+@rule("pack_bits", "unpack_bits")
+def _last_axis(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    return apply(op, xs, params) if xs[0].ndim > 1 else NotImplemented
+
+
+@rule("rms_normalize")
+def _rms_normalize(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    axis, eps = params
+    x, w = full(xs[0], flags[0], size), xs[1]
+    axis = _shifted(axis, x.ndim - 1)
+    if not flags[1]:
+        return apply(op, [x, w], (axis, eps))
+    plain = apply(op, [x, ops.ones_like(w[0])], (axis, eps))
+    return plain * aligned(size, [x, w], [True, True])[1]
 
 
 @rule("lstm_cell", "gru_cell")
@@ -162,8 +177,8 @@ def _concat(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], para
     return apply(op, [full(x, f, size) for x, f in zip(xs, flags, strict=True)], (params[0] % n + 1,))
 
 
-@rule("tril", "triu", "matrix_transpose", "inv", "pinv", "det", "cofactor", "slogdet", "cholesky", "qr", "svd", "eigh",
-      "eig", "svdvals", "eigvalsh", "matrix_exp")  # fmt: skip
+@rule("rope", "tril", "triu", "matrix_transpose", "inv", "pinv", "det", "cofactor", "slogdet", "cholesky", "qr", "svd", "eigh",
+      "eig", "svdvals", "eigvalsh", "matrix_exp", "lu_factor", "pivot_order", "geqrf", "ldl_factor", "cholesky_ex", "inv_ex")  # fmt: skip
 def _matrices(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     """Ops on the last two dimensions take any number of dimensions before them."""
     if op.name == "pinv" and any(getattr(p, "shape", ()) or isinstance(p, Batched) for p in params):

@@ -1,4 +1,4 @@
-"""Normalisation over batches, layers, groups and channels; all on one fused op, ``standardize``."""
+"""Normalisation over batches, layers, groups and channels; all on fused ops."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...functions.creation import ones
 from ...ops import shape as shape_ops
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
@@ -182,12 +183,9 @@ def rms_norm(
     """``x / sqrt(mean(x^2) + eps) * weight`` over the last dimensions; eps None is the dtype's own. Zhang and Sennrich, 2019."""
     axes = _normalized_axes("rms_norm", input, normalized_shape, weight=weight)
     eps = dtypes.finfo(input.dtype).eps if eps is None else eps
-    if input.dtype in (dtypes.float16, dtypes.bfloat16):  # squares overflow in half precision: as PyTorch, in float32
-        wide = input.to(dtypes.float32)  # type: ignore[attr-defined]
-        out = (wide * ops.rsqrt(ops.mean(ops.square(wide), axes, True) + eps)).to(input.dtype)
-    else:
-        out = input * ops.rsqrt(ops.mean(ops.square(input), axes, True) + eps)  # type: ignore[operator]
-    return out if weight is None else out * weight
+    if weight is None:
+        weight = ones(input.shape[axes[0] :], dtype=input.dtype, device=input.device)
+    return ops.rms_normalize(input, weight, axes, float(eps))
 
 
 def group_norm(

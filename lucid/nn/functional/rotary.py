@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ... import ops
+from ...core.dtypes import float32, float64
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
 from ...functions.creation import arange
@@ -55,14 +56,16 @@ def rotary_pos_embedding(input: Tensor, position_ids: Tensor | None = None, inte
     """``apply_rotary_emb`` of one tensor (..., L, d) with base 10,000."""
     if input.shape[-1] % 2:
         raise ShapeError(f"rotary_pos_embedding: the last dimension must be even, got shape {tuple(input.shape)}")
-    size, length = input.shape[-1], input.shape[-2]
-    positions = arange(length, device=input.device) if position_ids is None else position_ids
-    rates = ops.exp(arange(0, size, 2, dtype=input.dtype, device=input.device) * (-9.210340371976184 / size))  # type: ignore[operator]
-    angles = positions.to(input.dtype).unsqueeze(-1) * rates  # type: ignore[attr-defined]
+    if position_ids is None:
+        return ops.rope(input, interleaved, 10000.0, 1.0)
+    size = input.shape[-1]
+    wide = float64 if input.dtype is float64 else float32  # angles: half precision does not count to 1,000
+    rates = ops.exp(arange(0, size, 2, dtype=wide, device=input.device) * (-9.210340371976184 / size))  # type: ignore[operator]
+    angles = position_ids.to(wide).unsqueeze(-1) * rates  # type: ignore[attr-defined]
     angles = angles.repeat_interleave(2, -1) if interleaved else cat([angles, angles], -1)
-    if positions.ndim > 1 and input.ndim > 3:
+    if position_ids.ndim > 1 and input.ndim > 3:
         angles = angles.unsqueeze(-3)  # type: ignore[attr-defined]
-    return input * ops.cos(angles) + _rotated(input, interleaved) * ops.sin(angles)  # type: ignore[operator]
+    return input * ops.cos(angles).to(input.dtype) + _rotated(input, interleaved) * ops.sin(angles).to(input.dtype)  # type: ignore[operator]
 
 
 def repeat_kv(hidden_states: Tensor, n_rep: int) -> Tensor:
