@@ -20,6 +20,10 @@ def _product(shapes: list, out: tuple) -> int:
     return math.prod(out) * shapes[0][-1]
 
 
+def _attention(shapes: list, out: tuple) -> int:
+    return math.prod(shapes[0][:-1]) * shapes[1][-2] * (shapes[0][-1] + shapes[2][-1])
+
+
 # Multiply-adds of the ops that are products, from the shapes of their inputs and their output.
 MULTIPLY_ADDS: dict[str, Callable[[list, tuple], int]] = {
     "linear": _product,
@@ -27,7 +31,8 @@ MULTIPLY_ADDS: dict[str, Callable[[list, tuple], int]] = {
     "conv": lambda shapes, out: math.prod(out) * math.prod(shapes[1][1:]),
     "conv_bias": lambda shapes, out: math.prod(out) * math.prod(shapes[1][1:]),
     "conv_input_grad": lambda shapes, out: math.prod(shapes[0]) * math.prod(shapes[1][1:]),  # transposed convolution
-    "attention": lambda shapes, out: math.prod(shapes[0][:-1]) * shapes[1][-2] * (shapes[0][-1] + shapes[2][-1]),
+    "attention": _attention,
+    "attention_dropout": _attention,
 }
 
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from types import SimpleNamespace
 from typing import Any
+
+BYTE = SimpleNamespace(name="uint8")
 
 
 def cross_entropy(xp: Any, x: Any, target: Any) -> tuple:
@@ -123,6 +126,49 @@ def attention_grad(xp: Any, g: Any, q: Any, k: Any, v: Any, mask: Any, scale: fl
     return to_q, to_k, to_v, to_scores if needs[3] else None
 
 
+def pack_bits(xp: Any, x: Any) -> Any:
+    """Eight booleans of the last axis in a byte, the first in its lowest bit."""
+    last = len(x.shape) - 1
+    missing = -x.shape[last] % 8
+    x = xp.cast(x, BYTE)
+    if missing:
+        x = xp.concat(x, xp.zeros_of((*x.shape[:last], missing), x), last)
+    x = xp.reshape(x, (*x.shape[:last], x.shape[last] // 8, 8))
+    bits = [xp.take_slice(x, last + 1, k, k + 1) << k for k in range(8)]
+    return xp.reshape(functools.reduce(operator.or_, bits), x.shape[:-1])
+
+
+def unpack_bits(xp: Any, x: Any, count: int) -> Any:
+    """The first ``count`` booleans of what ``pack_bits`` made."""
+    last = len(x.shape) - 1
+    x = xp.reshape(x, (*x.shape, 1))
+    bits = xp.concat(*((x >> k) & 1 for k in range(8)), last + 1)
+    return xp.take_slice(xp.reshape(bits, (*x.shape[:last], x.shape[last] * 8)), last, 0, count) == 1
+
+
+def attention_dropout(xp: Any, q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: float) -> Any:
+    keep = xp.unpack_bits(bits, k.shape[-2])
+    return xp.matmul(xp.where(keep, _attention_weights(xp, q, k, mask, scale), 0.0), v) * (1 / (1 - p))
+
+
+def attention_dropout_grad(
+    xp: Any, g: Any, q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: float, needs: Any
+) -> tuple:
+    """The gradients of q, k, v and the mask where some weights were dropped and the others scaled by 1 / (1 - p)."""
+    keep = xp.unpack_bits(bits, k.shape[-2])
+    weights = _attention_weights(xp, q, k, mask, scale)
+    g = g * (1 / (1 - p))
+    to_v = xp.matmul(xp.matrix_transpose(xp.where(keep, weights, 0.0)), g) if needs[2] else None
+    if not (needs[0] or needs[1] or needs[3]):
+        return None, None, to_v, None
+    to_weights = xp.where(keep, xp.matmul(g, xp.matrix_transpose(v)), 0.0)
+    dot = xp.sum(to_weights * weights, axis=(len(weights.shape) - 1,), keepdims=True)
+    to_scores = weights * (to_weights - dot)
+    to_q = xp.matmul(to_scores, k) * scale if needs[0] else None
+    to_k = xp.matmul(xp.matrix_transpose(to_scores), q) * scale if needs[1] else None
+    return to_q, to_k, to_v, to_scores if needs[3] else None
+
+
 def _parts(xp: Any, x: Any, count: int) -> list:
     size = x.shape[1] // count
     return [xp.take_slice(x, 1, i * size, (i + 1) * size) for i in range(count)]
@@ -147,6 +193,10 @@ def normalize(xp: Any, x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     return hat * w + b, mean, var
 
 
+def rms_normalize(xp: Any, x: Any, w: Any, axis: Any, eps: float) -> Any:
+    return x * xp.rsqrt(xp.mean(x * x, axis, True) + eps) * w
+
+
 def module_boundary(xp: Any, *arrays: Any) -> tuple:
     return arrays
 
@@ -166,6 +216,14 @@ def _summed(xp: Any, g: Any, shape: tuple) -> Any:
     lead = len(g.shape) - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and g.shape[i + lead] != 1)
     return xp.reshape(xp.sum(g, axis=axes, keepdims=True), shape) if axes else g
+
+
+def rms_normalize_grad(xp: Any, g: Any, x: Any, w: Any, axis: Any, eps: float) -> tuple:
+    """Of ``x / sqrt(mean(x^2) + eps) * w``: the gradients of x and w."""
+    scale = xp.rsqrt(xp.mean(x * x, axis=axis, keepdims=True) + eps)
+    hat, to_hat = x * scale, g * w
+    to_x = scale * (to_hat - hat * xp.mean(to_hat * hat, axis=axis, keepdims=True))
+    return to_x, _summed(xp, g * hat, tuple(w.shape))
 
 
 def leaky_relu_grad(xp: Any, g: Any, x: Any, slope: float) -> Any:
@@ -193,10 +251,6 @@ def gelu_grad(xp: Any, g: Any, x: Any, approximate: str) -> Any:
 
 def cumulative_sum_grad(xp: Any, g: Any, axis: int) -> Any:
     """Running sums from the end."""
-def rms_normalize(xp: Any, x: Any, w: Any, axis: Any, eps: float) -> Any:
-    return x * xp.rsqrt(xp.mean(x * x, axis, True) + eps) * w
-
-
     return xp.flip(xp.cumulative_sum(xp.flip(g, (axis,)), axis), (axis,)) if g.shape else xp.copy(g)
 
 
@@ -216,14 +270,6 @@ def hardtanh(xp: Any, x: Any, low: float, high: float) -> Any:
 
 def hardtanh_grad(xp: Any, g: Any, x: Any, low: float, high: float) -> Any:
     return xp.where(xp.logical_or(x <= low, x >= high), 0.0, g)
-
-
-def rms_normalize_grad(xp: Any, g: Any, x: Any, w: Any, axis: Any, eps: float) -> tuple:
-    """Of ``x / sqrt(mean(x^2) + eps) * w``: the gradients of x and w."""
-    scale = xp.rsqrt(xp.mean(x * x, axis=axis, keepdims=True) + eps)
-    hat, to_hat = x * scale, g * w
-    to_x = scale * (to_hat - hat * xp.mean(to_hat * hat, axis=axis, keepdims=True))
-    return to_x, _summed(xp, g * hat, tuple(w.shape))
 
 
 def hardswish(xp: Any, x: Any) -> Any:

@@ -14,41 +14,58 @@ LARGEST = 1 << 19  # elements of a block of scores: what stays in the cache, and
 
 def attention(q: Any, k: Any, v: Any, mask: Any, scale: float) -> Any:
     """Softmax(q k^T scale + mask) v, a block of heads and rows at a time."""
+    return _attention(q, k, v, mask, None, scale, 0.0)
+
+
+def attention_dropout(q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: float) -> Any:
+    """The same, of the weights whose bit is set, divided by ``1 - p``."""
+    return _attention(q, k, v, mask, bits, scale, p)
+
+
+def _attention(q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: float) -> Any:
     if q.dtype.itemsize == 2:
         q32, k32, v32, mask32 = (a.astype(np.float32) for a in (q, k, v, mask))
-        return attention(q32, k32, v32, mask32, scale).astype(q.dtype)
-    lead = _lead(q, k, v, mask)
+        return _attention(q32, k32, v32, mask32, bits, scale, p).astype(q.dtype)
+    lead = _lead(q, k, v, mask) if bits is None else _lead(q, k, v, mask, bits)
     if math.prod(lead) * q.shape[-2] * k.shape[-2] <= LARGEST:
-        e, total = _exponentials(q, k, mask, scale)
-        out = np.matmul(e, v)
-        out /= total
-        return out
+        return _block(q, k, v, mask, bits, scale, p)
     out = np.empty((*lead, q.shape[-2], v.shape[-1]), q.dtype)
-    for i, rows, _, part in _blocks(lead, (q, k, v), mask):
-        (q_, k_, v_), m = part
-        e, total = _exponentials(q_, k_, m, scale)
-        np.matmul(e, v_, out[i][rows])
-        out[i][rows] /= total
+    for i, rows, _, (parts, m) in _blocks(lead, (q, k, v) if bits is None else (q, k, v, bits), mask):
+        _block(*parts[:3], m, None if bits is None else parts[3], scale, p, out[i][rows])
     return out
 
 
 def attention_grad(g: Any, q: Any, k: Any, v: Any, mask: Any, scale: float, needs: Any) -> tuple:
     """The gradients of q, k, v and the mask; the scores are computed again, a block at a time."""
+    return _attention_grad(g, q, k, v, mask, None, scale, 0.0, needs)
+
+
+def attention_dropout_grad(
+    g: Any, q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: float, needs: Any
+) -> tuple:
+    """The same where the weights without a bit were dropped."""
+    return _attention_grad(g, q, k, v, mask, bits, scale, p, needs)
+
+
+def _attention_grad(
+    g: Any, q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: float, needs: Any
+) -> tuple:
     if q.dtype.itemsize == 2:
         g32, q32, k32, v32, mask32 = (a.astype(np.float32) for a in (g, q, k, v, mask))
-        found = attention_grad(g32, q32, k32, v32, mask32, scale, needs)
+        found = _attention_grad(g32, q32, k32, v32, mask32, bits, scale, p, needs)
         return tuple(None if a is None else a.astype(q.dtype) for a in found)
-    lead = _lead(q, k, v, mask, g)
+    given = (q, k, v, g) if bits is None else (q, k, v, g, bits)
+    lead = _lead(mask, *given)
     if math.prod(lead) * q.shape[-2] * k.shape[-2] <= LARGEST:
-        return _block_grad(g, q, k, v, mask, scale, needs)
+        return _block_grad(g, q, k, v, mask, bits, scale, p, needs)
     made = [
         np.zeros((*lead, *a.shape[-2:]), q.dtype) if need else None for a, need in zip((q, k, v), needs, strict=False)
     ]
     to_q, to_k, to_v = made
     to_mask = np.zeros(mask.shape, q.dtype) if needs[3] else None
-    for i, rows, columns, part in _blocks(lead, (q, k, v, g), mask):
-        (q_, k_, v_, g_), m = part
-        dq, dk, dv, scores = _block_grad(g_, q_, k_, v_, m, scale, needs)
+    for i, rows, columns, (parts, m) in _blocks(lead, given, mask):
+        q_, k_, v_, g_, *bits_ = parts
+        dq, dk, dv, scores = _block_grad(g_, q_, k_, v_, m, bits_[0] if bits_ else None, scale, p, needs)
         if to_q is not None:
             to_q[i][rows] = dq
         if to_k is not None:
@@ -58,6 +75,16 @@ def attention_grad(g: Any, q: Any, k: Any, v: Any, mask: Any, scale: float, need
         if to_mask is not None:
             _add_to_mask(to_mask, i, rows, columns, scores)
     return to_q, to_k, to_v, to_mask
+
+
+def pack_bits(x: Any) -> Any:
+    """Eight booleans of the last axis in a byte, the first in its lowest bit."""
+    return np.packbits(x, -1, "little")
+
+
+def unpack_bits(x: Any, count: int) -> Any:
+    """The first ``count`` booleans of what ``pack_bits`` made."""
+    return np.unpackbits(x, -1, count, "little").view(np.bool_)
 
 
 def _lead(*arrays: Any) -> tuple:
@@ -112,15 +139,43 @@ def _exponentials(q: Any, k: Any, mask: Any, scale: float) -> tuple:
     return scores, total
 
 
-def _block_grad(g: Any, q: Any, k: Any, v: Any, mask: Any, scale: float, needs: Any) -> tuple:
-    p, total = _exponentials(q, k, mask, scale)
-    p /= total
-    to_v = np.matmul(p.swapaxes(-1, -2), g) if needs[2] else None
+def _block(q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: float, out: Any = None) -> Any:
+    e, total = _exponentials(q, k, mask, scale)
+    if bits is not None:
+        e = _dropped(e, bits)
+        total *= 1 - p
+    out = np.matmul(e, v, out)
+    out /= total
+    return out
+
+
+def _dropped(weights: Any, bits: Any) -> Any:
+    """Zeros where a bit is missing, written into ``weights`` unless the bits have more dimensions."""
+    keep = unpack_bits(bits, weights.shape[-1])
+    if np.broadcast_shapes(keep.shape, weights.shape) != weights.shape:
+        return np.where(keep, weights, weights.dtype.type(0))
+    np.copyto(weights, 0, where=~keep)
+    return weights
+
+
+def _block_grad(
+    g: Any, q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: float, needs: Any
+) -> tuple:
+    weights, total = _exponentials(q, k, mask, scale)
+    weights /= total
+    if bits is not None:
+        g = g * (1 / (1 - p))
+    to_v = None
+    if needs[2]:
+        kept = weights if bits is None else _dropped(weights.copy(), bits)
+        to_v = np.matmul(kept.swapaxes(-1, -2), g)
     if not (needs[0] or needs[1] or needs[3]):
         return None, None, to_v, None
     scores = np.matmul(g, v.swapaxes(-1, -2))
-    scores -= np.einsum("...i,...i->...", scores, p)[..., None]
-    scores = np.multiply(scores, p, scores) if scores.shape == p.shape else scores * p
+    if bits is not None:
+        scores = _dropped(scores, bits)
+    scores -= np.einsum("...i,...i->...", scores, weights)[..., None]
+    scores = np.multiply(scores, weights, scores) if scores.shape == weights.shape else scores * weights
     to_q = to_k = None
     if needs[0]:
         to_q = np.matmul(scores, k)

@@ -10,7 +10,7 @@ from . import dtypes, modes
 from .tensor import Tensor
 
 # Products: computed in the lower precision. Their results have it.
-LOWER = frozenset({"matmul", "linear", "conv", "conv_bias", "conv_input_grad", "attention", "lstm_cell", "gru_cell"})
+LOWER = frozenset({"matmul", "linear", "conv", "conv_bias", "conv_input_grad", "attention", "attention_dropout", "lstm_cell", "gru_cell"})
 # What overflows, cancels or adds up many numbers: computed in float32.
 SINGLE_EVERYWHERE = frozenset(
     """prod cross_entropy binary_cross_entropy det slogdet inv inv_ex cholesky cholesky_ex qr svd svdvals eig eigh eigvalsh

@@ -126,7 +126,7 @@ def _normalize(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], p
     return apply(op, [x, scale, shift], (_shifted(axis, x.ndim - 1), eps))
 
 
-@rule("attention")
+@rule("attention", "attention_dropout")
 def _attention(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     heads = [full(x, f, size) for x, f in zip(xs[:3], flags, strict=False)]
     return apply(op, aligned(size, [*heads, *xs[3:]], [True, True, True, *flags[3:]]), params)

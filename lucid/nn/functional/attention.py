@@ -12,9 +12,12 @@ from ...core.tensor import Tensor, as_tensor
 from ...functions.creation import ones, zeros
 from ...functions.pieces import cat
 from ...functions.reduction import softmax
+from ...functions.shaping import broadcast_shapes
 from ..attention import kept
-from .dropout import dropout
+from .dropout import dropout, keep_mask
 from .linear import linear
+
+DRAWN = 1 << 20  # random numbers that the dropout of attention draws at once
 
 __all__ = ["multi_head_attention_forward", "scaled_dot_product_attention"]
 
@@ -39,7 +42,7 @@ def scaled_dot_product_attention(
     """``softmax(q k^T scale + mask) v`` with ``scale = 1 / sqrt(d)``: (*, L, d), (*, S, d), (*, S, e) to (*, L, e).
 
     ``attn_mask`` is boolean (True takes part) or is added to the scores. Backward computes the scores again, so memory
-    grows with L, not L^2 (unless ``dropout_p`` is positive). Raises RuntimeError for a mask together with
+    grows with L, not L^2; with ``dropout_p`` a bit for each weight is kept. Raises RuntimeError for a mask together with
     ``is_causal`` and for shapes that do not fit. Vaswani et al., 2017 (arXiv 1706.03762).
 
     >>> import lucid
@@ -86,7 +89,7 @@ def scaled_dot_product_attention(
         if attn_mask is None
         else additive(attn_mask, query.dtype)
     )
-    if dropout_p > 0.0 or kept():
+    if kept() or dropout_p == 1.0:
         scores = query @ key.mT * factor + mask  # type: ignore[attr-defined]
         if attn_mask is None:
             weights = softmax(scores, -1)
@@ -94,7 +97,20 @@ def scaled_dot_product_attention(
             void = (scores == -math.inf).all(-1, keepdim=True)  # type: ignore[attr-defined]
             weights = ops.where(void, 0.0, softmax(ops.where(void, 0.0, scores), -1))
         return dropout(weights, dropout_p, True) @ value  # type: ignore[operator]
-    return ops.attention(query, key, value, mask, factor)
+    lead = broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2], mask.shape[:-2])
+    shape = (*lead, length, source)
+    if dropout_p == 0.0 or not math.prod(shape):
+        return ops.attention(query, key, value, mask, factor)
+    return ops.attention_dropout(query, key, value, mask, _kept_bits(query, shape, dropout_p), factor, dropout_p)
+
+
+def _kept_bits(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+    """A bit for each weight, 1 with probability ``1 - p``; drawn a part at a time, to hold no number for each."""
+    *lead, source = shape
+    rows, most = math.prod(lead), max(1, DRAWN // max(source, 1))
+    parts = [ops.pack_bits(keep_mask(like, (min(most, rows - i), source), p)) for i in range(0, rows, most)]
+    found = cat(parts) if len(parts) != 1 else parts[0]
+    return ops.reshape(found, (*lead, -(-source // 8)))
 
 
 def multi_head_attention_forward(
