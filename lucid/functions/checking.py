@@ -86,7 +86,9 @@ def right(value: Any, kind: Kind, function: str, name: str) -> Any:
         what = f"{function}(): argument '{name}' must be {kind.word}, not {_named(value)}"
         raise TypeError(what) from None
     if isinstance(value, Tensor):
-        kind.exact.add(type(value)) if kind.word == "Tensor" else None  # Parameter and the like, found at once from now on
+        kind.exact.add(
+            type(value)
+        ) if kind.word == "Tensor" else None  # Parameter and the like, found at once from now on
     return value
 
 

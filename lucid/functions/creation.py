@@ -8,11 +8,15 @@ from typing import Any
 from ..backends import known_array_types
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor, backend_for, wrap
+from ..core.transform import each_example, frames, made_inside
+from .outputs import write_out
 from .registry import FUNCTIONS, number_for, public, shape_arg, tensor_arg
 
 
 def _finish(value: Any, requires_grad: bool) -> Tensor:
     t = wrap(value)
+    if frames():
+        t = made_inside(t)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -101,6 +105,8 @@ def _filled(name: str, doc: str) -> None:
         **named: Any,
     ) -> Tensor:
         size = size or (named.get("size", named.get("shape", ())),)
+        if isinstance(out, Tensor):
+            dtype, device = out.dtype if dtype is None else dtype, out.device
         backend, index = backend_for(device)
         value = getattr(backend.table, name)(_checked(shape_arg(size, name), name), _dtype(dtype), index)
         if out is not None:
@@ -300,10 +306,19 @@ def linspace(
     >>> lucid.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
     steps = steps_arg(steps, "linspace")
+    if isinstance(start, Tensor) or isinstance(end, Tensor):
+        return _between(start, end, steps, dtype, device, requires_grad)
     backend, index = backend_for(device)
     return _finish(backend.table.linspace(start, end, steps, _dtype(dtype), index), requires_grad)
+
+
+@each_example("linspace")
+def _between(start: Any, end: Any, *rest: Any) -> Tensor:
+    """``linspace`` between tensors of one element."""
+    steps, dtype, device, requires_grad = rest
+    numbers = [v.item() if isinstance(v, Tensor) else v for v in (start, end)]
+    return linspace(*numbers, steps, dtype=dtype, device=device, requires_grad=requires_grad)  # type: ignore[no-any-return]
 
 
 @public(method=False)

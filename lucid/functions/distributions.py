@@ -8,11 +8,13 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, wrap
+from ..core.transform import everything
 from ..core.view import write
 from ..ops import order
 from . import sorting
+from .outputs import check_leaf
 from .random import draw, draw_dtype, sizes_arg
-from .registry import FUNCTIONS, check_leaf, public, tensor_arg
+from .registry import FUNCTIONS, public, tensor_arg
 
 
 def _sample(kernel: str, like: Tensor, generator: Any, *args: Any) -> Tensor:
@@ -50,7 +52,7 @@ def normal(
     if isinstance(std, Tensor):
         if std.is_complex():  # type: ignore[attr-defined]
             raise RuntimeError("normal expects standard deviation to be non-complex")
-        if std.shape.numel() and bool((std < 0).any()):
+        if std.shape.numel() and bool((everything(std) < 0).any()):
             raise RuntimeError("normal expects all elements of std >= 0.0")
     elif std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
@@ -77,11 +79,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
     if isinstance(chance, Tensor):
         if p is None and not x.dtype.is_floating_point:
             raise RuntimeError(f"bernoulli: expected floating probabilities; got {x.dtype}")
-        if (
-            not hasattr(chance.value, "level")
-            and chance.shape.numel()
-            and not bool(((chance >= 0) & (chance <= 1)).all())
-        ):
+        given = everything(chance)
+        if given.shape.numel() and not bool(((given >= 0) & (given <= 1)).all()):
             raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
     elif not 0 <= chance <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={chance}")
@@ -99,7 +98,7 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     tensor([0., 0.])
     """
     x = tensor_arg(input, "poisson").detach()
-    if x.shape.numel() and bool((x < 0).any()):
+    if x.shape.numel() and bool((everything(x) < 0).any()):
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     return wrap(draw("poisson", tuple(x.shape), x.dtype, x.device, generator, x.value))
 
@@ -138,9 +137,10 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > n:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
-    if not bool((ops.isfinite(x) & (x >= 0)).all()):
+    given = everything(x)
+    if not bool((ops.isfinite(given) & (given >= 0)).all()):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-    if not bool((x.sum(-1) > 0).all()):
+    if not bool((given.sum(-1) > 0).all()):
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     if replacement:
         u = wrap(draw("uniform", (*x.shape[:-1], int(num_samples)), dtypes.float64, x.device, generator))

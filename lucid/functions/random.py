@@ -192,7 +192,7 @@ def draw(name: str, shape: Any, dtype: Any, device: Any, generator: Generator | 
 
 def _draw_in_transform(backend: Any, name: str, generator: Generator, shape: Any, dtype: Any, args: tuple) -> Any:
     """Inside vmap: one draw for all examples, or one for each, as ``randomness`` says."""
-    mapped: list[Any] = [f for f in frames() if hasattr(f, "randomness")]
+    mapped: list[Any] = [f for f in frames() if f.maps]
     if any(f.randomness == "error" for f in mapped):
         raise RuntimeError(
             "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
@@ -200,6 +200,7 @@ def _draw_in_transform(backend: Any, name: str, generator: Generator, shape: Any
         )
     mapped = [f for f in mapped if f.randomness == "different"]
     sizes = tuple(f.size for f in mapped)
+    args = tuple(_lowered(a, mapped) if hasattr(a, "level") else a for a in args)
     if name == "permutation" and sizes:
         keys = backend.random.uniform(generator.native, (*sizes, shape), dtypes.float64)
         value = backend.table.cast(backend.table.argsort(keys, len(sizes), False, True), dtype)
@@ -208,6 +209,23 @@ def _draw_in_transform(backend: Any, name: str, generator: Generator, shape: Any
     for frame in mapped:  # the outermost first: its batch is dimension 0
         value = frame.example(wrap(value))
     return value
+
+
+def _lowered(array: Any, mapped: list) -> Any:
+    """An array that a kernel draws by (rates, concentrations) with the batches of ``mapped`` in front."""
+    t = wrap(array)
+    for frame in reversed(frames()):
+        own = hasattr(t.value, "level") and t.value.frame is frame
+        if frame.maps and frame not in mapped and own and t.value.batched:
+            raise RuntimeError(
+                "vmap: cannot draw the same random numbers for all examples by parameters that differ along the batch; "
+                "use randomness='different'"
+            )
+        shared = not own or not frame.maps or not t.value.batched
+        t = t.value.inner if own else t
+        if frame in mapped and shared:
+            t = ops.broadcast_to(t, (frame.size, *t.shape))
+    return t.value
 
 
 def sizes_arg(size: tuple, name: str) -> tuple[int, ...]:

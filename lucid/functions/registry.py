@@ -10,15 +10,14 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core import modes
-from ..core.dtypes import COMPLEX, INTEGER, can_cast, iinfo
-from ..core.errors import DTypeError, ShapeError
+from ..core.dtypes import COMPLEX, INTEGER, iinfo
 from ..core.fast import over_first
 from ..core.graph import Leaf, next_seq
-from ..core.op import OPS, Op
+from ..core.op import Op
 from ..core.tensor import Tensor, as_tensor
-from ..core.view import View, write
+from ..core.view import write
 from .checking import kinds_of, right
+from .outputs import check_leaf, fitted, write_out
 
 FUNCTIONS: dict[str, Callable] = {}
 CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, FloatTensor, strided
@@ -116,7 +115,9 @@ def public(
             if out and "out" in kwargs and "out" not in accepted:
                 target = kwargs.pop("out")
                 return (
-                    f(*args, **kwargs) if target is None else write_out(target, lambda: f(*args, **kwargs), f.__name__)
+                    f(*args, **kwargs)
+                    if target is None
+                    else write_out(target, lambda **own: f(*args, **(own | kwargs)), f.__name__, accepted)
                 )
             return f(*args, **kwargs)
 
@@ -152,70 +153,6 @@ def make_inplace(name: str, f: Callable, *, function: bool = False, op: Op | Non
     setattr(Tensor, name + "_", inplace)
     if function:
         FUNCTIONS[name + "_"] = inplace
-
-
-def check_leaf(target: Tensor, name: str) -> None:
-    """Refuse before computing, so that nothing is half done."""
-    if type(target.node) is Leaf and modes.is_grad_enabled():
-        raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation.")
-
-
-def fitted(target: Tensor, result: Any, name: str) -> Tensor:
-    """``result`` with the shape and dtype of ``target``; RuntimeError where that would lose something."""
-    if result is NotImplemented:
-        raise TypeError(f"{name}: unsupported operand")
-    old, new = target.value, result.value
-    if old.dtype is new.dtype and old.shape == new.shape:
-        return result
-    if result.shape != target.shape:
-        try:
-            result = OPS["broadcast_to"].call(result, tuple(target.shape))
-        except RuntimeError:
-            raise ShapeError(
-                f"{name}: output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)}"
-            ) from None
-    if result.dtype is not target.dtype:
-        if not can_cast(result.dtype, target.dtype) and result.dtype.category > target.dtype.category:
-            raise DTypeError(
-                f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}"
-            )
-        result = OPS["cast"].call(result, target.dtype, result.dtype)
-    return result
-
-
-def write_out(target: Any, compute: Callable, name: str) -> Any:
-    """``out=``: write the result into the tensors given, whose shape follows the result."""
-    targets = target if isinstance(target, tuple | list) else (target,)
-    for t in targets:
-        if not isinstance(t, Tensor):
-            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(t).__name__}")
-    recording = modes.is_grad_enabled()
-    if recording and any(t.requires_grad for t in targets):
-        raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
-    with modes.no_grad():
-        results = compute()
-    for t, r in zip(targets, results if isinstance(results, tuple) else (results,), strict=True):
-        if t.shape != r.shape:
-            if isinstance(t, View):
-                raise RuntimeError(
-                    f"{name}: out= of shape {tuple(t.shape)} shows memory of another tensor and cannot take the result's shape "
-                    f"{tuple(r.shape)}; give a tensor of its own, or of that shape"
-                )
-            if r.dtype is not t.dtype:
-                r = fitted_dtype(t, r, name)
-            t.value, t._version = r.value, t._version + 1  # as PyTorch, an `out` of another shape is resized
-        else:
-            write(t, fitted(t, r, name), name)
-    return target
-
-
-def fitted_dtype(target: Tensor, result: Tensor, name: str) -> Tensor:
-    if result.dtype.category > target.dtype.category:
-        raise DTypeError(f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}")
-    return OPS["cast"].call(result, target.dtype, result.dtype)
 
 
 def refuse_foreign(args: tuple, name: str, position: str) -> None:

@@ -9,10 +9,12 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
 from ..core.tensor import Tensor, as_tensor
+from ..core.transform import lifted_to_indices
 from ..ops import indexing as index_ops
 from ..ops import scatter as scatter_ops
 from .indexing import FULL, check_along, corner, getitem, index_arg, index_arrays, parse
-from .registry import dim_arg, fitted, public, tensor_arg
+from .outputs import fitted
+from .registry import dim_arg, public, tensor_arg
 from .shaping import expand
 
 REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
@@ -127,7 +129,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     d, index = _vector(input, dim, index, "index_add")
     x, source, at = _slices(input, d, index, source, "index_add")
     source = source if alpha == 1 else source * alpha
-    total = index_ops.index_put_add(x, source, at)
+    total = index_ops.index_put_add(lifted_to_indices(x, at), source, at)
     return ops.reshape(total, tuple(input.shape))
 
 
@@ -136,7 +138,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     """A copy of ``input`` with the slices of ``source`` written at ``index``."""
     d, index = _vector(input, dim, index, "index_copy")
     x, source, at = _slices(input, d, index, source, "index_copy")
-    return ops.reshape(index_ops.index_put(x, source, at), tuple(input.shape))
+    return ops.reshape(index_ops.index_put(lifted_to_indices(x, at), source, at), tuple(input.shape))
 
 
 @public(inplace=True)
@@ -149,8 +151,13 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         )
     x = input if input.ndim else ops.reshape(input, (1,))
     value = number_like(value, x)
-    if not hasattr(index.value, "level"):
-        index = ops.where(index < 0, index + x.shape[d], index).unique()  # a slice named twice takes the value once
+    index = ops.where(index < 0, index + x.shape[d], index)
+    if hasattr(index.value, "level") or hasattr(value.value, "level"):  # indices that may differ along a batch: by a mask
+        check_along(ops.zeros_of((x.shape[d],), index), index, 0, "index_fill")
+        chosen = index_ops.scatter_add(ops.zeros_of((x.shape[d],), index), index, ops.ones_like(index), 0)
+        mask = ops.reshape(chosen > 0, tuple(n if i == d else 1 for i, n in enumerate(x.shape)))
+        return ops.reshape(ops.where(mask, value, x), tuple(input.shape))
+    index = index.unique()  # a slice named twice takes the value once
     _, arrays = parse(x, (FULL,) * d + (index,))
     assert arrays is not None
     return ops.reshape(index_ops.index_put(x, value, index_arrays(arrays)), tuple(input.shape))

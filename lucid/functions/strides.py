@@ -12,7 +12,8 @@ from ..core import dtypes
 from ..core.tensor import Tensor
 from ..core.view import View, reshaped_in_place
 from ..ops import shape as shape_ops
-from .registry import FUNCTIONS, check_leaf, dim_arg, public, tensor_arg
+from .outputs import check_leaf
+from .registry import FUNCTIONS, dim_arg, public, tensor_arg
 from .shaping import squeeze, swapaxes, t, transpose, unsqueeze
 
 
@@ -192,6 +193,61 @@ class UntypedStorage:
         return id(self._owner)
 
 
+class TypedStorage:
+    """All elements in the memory under a tensor, in a row: what views of one tensor share. Writing to it writes to them.
+
+    >>> import lucid
+    >>> x = lucid.tensor([[1, 2], [3, 4]])
+    >>> x.T[1].storage().tolist()
+    [1, 2, 3, 4]
+    """
+
+    def __init__(self, tensor: Tensor):
+        x = tensor.detach()  # type: ignore[attr-defined]
+        self._row = as_strided(x, (geometry(x)[0],), (1,), 0)
+        self.dtype, self.device = x.dtype, x.device
+
+    def __len__(self) -> int:
+        return self._row.shape[0]
+
+    size = __len__
+
+    def __getitem__(self, i: int) -> Any:
+        return self._row[i].item()
+
+    def __setitem__(self, i: Any, value: Any) -> None:
+        self._row[i] = value  # type: ignore[index]
+
+    def __iter__(self) -> Any:
+        return iter(self.tolist())
+
+    def tolist(self) -> list:
+        return self._row.tolist()  # type: ignore[attr-defined]
+
+    def fill_(self, value: Any) -> TypedStorage:
+        self._row.fill_(value)  # type: ignore[attr-defined]
+        return self
+
+    def element_size(self) -> int:
+        return self.dtype.itemsize
+
+    def nbytes(self) -> int:
+        return len(self) * self.dtype.itemsize
+
+    def data_ptr(self) -> int:
+        return _address(self._row)
+
+    def untyped(self) -> UntypedStorage:
+        return UntypedStorage(self._row)
+
+    def is_shared(self) -> bool:
+        return self._row.is_shared()  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        lines = "".join(f" {value}\n" for value in self)
+        return f"{lines}[lucid.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
+
+
 def _address_of(array: Any) -> int:
     interface = getattr(array, "__array_interface__", None) or getattr(array, "__cuda_array_interface__", None)
     return interface["data"][0] if interface is not None else id(array)
@@ -201,8 +257,7 @@ Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]
 Tensor.data_ptr = _address  # type: ignore[attr-defined]
 Tensor.untyped_storage = lambda self: UntypedStorage(self)  # type: ignore[attr-defined]
 Tensor._is_view = lambda self: isinstance(self, View) and self.tracks  # type: ignore[attr-defined]
-Tensor.share_memory_ = lambda self: self  # type: ignore[attr-defined]
-Tensor.is_shared = lambda self: False  # type: ignore[attr-defined]
+Tensor.storage = lambda self: TypedStorage(self)  # type: ignore[attr-defined]
 Tensor.storage_offset = lambda self: geometry(self)[2]  # type: ignore[attr-defined]
 
 

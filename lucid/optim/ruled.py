@@ -16,7 +16,7 @@ from ..core import dtypes, modes, mutation
 from ..core.errors import DeviceError, DTypeError, ShapeError
 from ..core.tensor import Tensor, wrap
 from ..core.view import View, write
-from ..functions.registry import check_leaf
+from ..functions.outputs import check_leaf
 from .optimizer import Optimizer
 from .tracking import Entry, State
 

@@ -33,7 +33,7 @@ def _finish(input: Tensor, out: Tensor, inplace: bool) -> Tensor:
 def _overwritten(input: Tensor, out: Tensor) -> Tensor:
     from ...core.graph import next_seq
     from ...core.view import write
-    from ...functions.registry import check_leaf
+    from ...functions.outputs import check_leaf
 
     check_leaf(input, "inplace activation")
     return write(input, out, "inplace activation", next_seq())

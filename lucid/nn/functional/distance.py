@@ -67,9 +67,9 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
     result = input / _at_least(_norm(input, p, dim, True), eps)  # type: ignore[operator]
     if out is None:
         return result
-    from ...functions.registry import write_out
+    from ...functions.outputs import write_out
 
-    return write_out(out, lambda: result.detach(), "normalize")
+    return write_out(out, lambda: result, "normalize")
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:

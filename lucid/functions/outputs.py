@@ -1,0 +1,112 @@
+"""Writing results where they are wanted: ``out=`` and in-place forms, with PyTorch's rules for what fits where."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from ..core import modes
+from ..core.dtypes import can_cast, uint8
+from ..core.errors import DTypeError, ShapeError
+from ..core.graph import Leaf
+from ..core.op import OPS
+from ..core.tensor import Tensor
+from ..core.view import View, write
+
+# PyTorch computes these straight into `out`, which must have the dtype of the result; the others are cast into it.
+EXACT = frozenset(
+    """tril triu all any isin isneginf isposinf signbit argmax argmin bitwise_not bucketize nonzero searchsorted complex polar
+    abs amax amin ceil floor clamp clamp_min clamp_max frac histc index_select log_softmax softmax logcumsumexp msort nan_to_num
+    neg round sgn sign take trunc addmm addmv baddbmm bmm mm mv matmul dot vdot inner cross diag float_power gather heaviside
+    index_add index_copy inverse inv cholesky det eigvalsh matrix_norm multi_dot solve solve_triangular svdvals vecdot
+    vector_norm masked_select norm quantile nanquantile renorm scatter scatter_add
+    scatter_reduce take_along_dim tensordot""".split()
+)
+IN_ITS_DTYPE = frozenset({"sum", "nansum", "prod", "cumsum", "cumprod"})  # these compute in the dtype of `out`
+
+
+def check_leaf(target: Tensor, name: str) -> None:
+    """Refuse before computing, so that nothing is half done."""
+    if type(target.node) is Leaf and modes.is_grad_enabled():
+        raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+def fitted(target: Tensor, result: Any, name: str) -> Tensor:
+    """``result`` with the shape and dtype of ``target``; RuntimeError where that would lose something."""
+    if result is NotImplemented:
+        raise TypeError(f"{name}: unsupported operand")
+    old, new = target.value, result.value
+    if old.dtype is new.dtype and old.shape == new.shape:
+        return result
+    if result.shape != target.shape:
+        try:
+            result = OPS["broadcast_to"].call(result, tuple(target.shape))
+        except RuntimeError:
+            raise ShapeError(
+                f"{name}: output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)}"
+            ) from None
+    return _in_dtype(target, result, name)
+
+
+def _in_dtype(target: Tensor, result: Tensor, name: str) -> Tensor:
+    if result.dtype is target.dtype:
+        return result
+    if not can_cast(result.dtype, target.dtype) and result.dtype.category > target.dtype.category:
+        raise DTypeError(f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}")
+    return OPS["cast"].call(result, target.dtype, result.dtype)
+
+
+def write_out(target: Any, compute: Callable, name: str, accepted: Any = ()) -> Any:
+    """``out=``: write the result into the tensors given, whose shape follows the result; all is checked before anything is written.
+
+    ``accepted`` holds the names of the arguments that ``compute`` takes: with ``dtype`` among them a sum is computed in the
+    dtype of ``out``.
+    """
+    targets = target if isinstance(target, tuple | list) else (target,)
+    for t in targets:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(t).__name__}")
+    own = {"dtype": target.dtype} if name in IN_ITS_DTYPE and "dtype" in accepted and target is targets[0] else {}
+    results = compute(**own)
+    several = isinstance(results, tuple | list)
+    if several != (target is not targets[0] if targets else True) or (several and len(results) != len(targets)):
+        wanted = f"tuple of {len(results)} Tensors" if several else "Tensor"
+        came = f"{type(target).__name__} of {len(targets)}" if isinstance(target, tuple | list) else "Tensor"
+        raise TypeError(f"{name}(): argument 'out' must be {wanted}, not {came}")
+    results = results if several else (results,)
+    if modes.is_grad_enabled() and any(r.requires_grad for r in (*results, *targets)):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    fitting = [_for_out(t, r.detach(), name) for t, r in zip(targets, results, strict=True)]
+    for t, r in zip(targets, fitting, strict=True):
+        if t.shape == r.shape:
+            write(t, r, name)
+        else:
+            t.value, t._version = r.value, t._version + 1  # as PyTorch, an `out` of another shape is resized
+    return target
+
+
+def _for_out(target: Tensor, result: Tensor, name: str) -> Tensor:
+    """The result in the dtype of ``out``, which may have another shape only if it is a tensor of its own."""
+    if target.device != result.device:
+        raise RuntimeError(f"{name}(): expected out tensor to be on device {result.device}, but got {target.device}")
+    truth = name in ("all", "any") and target.dtype is uint8
+    if name in EXACT and result.dtype is not target.dtype and not truth:
+        raise DTypeError(f"{name}(): Expected out tensor to have dtype {result.dtype}, but got {target.dtype} instead")
+    if target.shape != result.shape:
+        if isinstance(target, View):
+            raise RuntimeError(
+                f"{name}: out= of shape {tuple(target.shape)} shows memory of another tensor and cannot take the result's shape "
+                f"{tuple(result.shape)}; give a tensor of its own, or of that shape"
+            )
+        if target.shape.numel():
+            warnings.warn(
+                f"{name}(): An output with one or more elements was resized since it had shape {list(target.shape)}, which does "
+                f"not match the required output shape {list(result.shape)}. This behavior is deprecated: resize_(0) it first.",
+                UserWarning,
+                stacklevel=4,
+            )
+    return _in_dtype(target, result, name)
