@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._machine import one_pass
 from .numpy_ import F32, is_half
 
 ndarray = np.ndarray
@@ -17,11 +18,14 @@ SIGNED = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 _BLOCK = 65_536  # elements: 256 kB of float32, so that the next pass over a block finds it in the cache
 
 
-def _in_blocks(f: Callable, *arrays: Any) -> Any:
-    """``f(out, *parts)`` of several passes, block by block where the arrays are contiguous; half types in float32."""
+def _in_blocks(name: str, f: Callable, *arrays: Any) -> Any:
+    """``f(out, *parts)`` of several passes, block by block where the arrays are contiguous; half types in float32. Where numba
+    is installed, large arrays go to the compiled kernel ``name``."""
     first = arrays[0]
     if is_half(first):
-        return _in_blocks(f, *(a.astype(F32) for a in arrays)).astype(first.dtype)
+        return _in_blocks(name, f, *(a.astype(F32) for a in arrays)).astype(first.dtype)
+    if first.size >= 4096 and (found := one_pass(name, *arrays)) is not None:
+        return found
     if any(a.shape != first.shape for a in arrays[1:]):
         arrays = np.broadcast_arrays(*arrays)
     out = np.empty_like(arrays[-1])
@@ -38,6 +42,8 @@ def _in_blocks(f: Callable, *arrays: Any) -> Any:
 def relu(x: Any) -> Any:
     if x.size < 4096 or x.dtype.kind not in "f":
         return np.maximum(x, 0)
+    if (found := one_pass("relu", x)) is not None:
+        return found
     return x.clip(0, math.inf)  # the clip loop is three times as fast as maximum's; both keep NaN
 
 
@@ -48,6 +54,8 @@ def relu_grad(g: Any, x: Any) -> Any:
     """
     if g.size < 1024 or g.dtype.kind != "f" or g.shape != x.shape:
         return np.where(x <= 0, np.zeros((), g.dtype), g)
+    if (found := one_pass("relu_grad", g, x)) is not None:
+        return found
     whole = SIGNED[g.dtype.itemsize]
     if g.size <= 4 * _BLOCK or not (g.flags.c_contiguous and x.flags.c_contiguous):
         bits = np.subtract((x <= 0).view(np.int8), 1).astype(whole)  # 0 where off, else all ones
@@ -64,7 +72,7 @@ def relu_grad(g: Any, x: Any) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)): accurate to the last bits on both sides, which (1 + tanh(x / 2)) / 2 is not for negative x."""
-    return _in_blocks(_sigmoid, x) if x.dtype.kind != "c" else 1 / (1 + np.exp(-x))
+    return _in_blocks("sigmoid", _sigmoid, x) if x.dtype.kind != "c" else 1 / (1 + np.exp(-x))
 
 
 def _sigmoid(out: Any, x: Any) -> None:
@@ -77,7 +85,7 @@ def _sigmoid(out: Any, x: Any) -> None:
 
 def sigmoid_grad(g: Any, y: Any) -> Any:
     """``g * y * (1 - y)``."""
-    return _in_blocks(_sigmoid_grad, g, y)
+    return _in_blocks("sigmoid_grad", _sigmoid_grad, g, y)
 
 
 def _sigmoid_grad(out: Any, g: Any, y: Any) -> None:
@@ -88,7 +96,7 @@ def _sigmoid_grad(out: Any, g: Any, y: Any) -> None:
 
 def tanh_grad(g: Any, y: Any) -> Any:
     """``g * (1 - y * y)``."""
-    return _in_blocks(_tanh_grad, g, y)
+    return _in_blocks("tanh_grad", _tanh_grad, g, y)
 
 
 def _tanh_grad(out: Any, g: Any, y: Any) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ._machine import one_pass
 from ._workspace import room
-from .numpy_ import F32, is_half
+from .numpy_ import F32, F64, is_half
 from .numpy_elementwise import SIGNED
 from .numpy_reduce import log_sum_rows, mean
 from .numpy_special import ERF32, erf
@@ -49,13 +50,16 @@ def binary_cross_entropy(x: Any, y: Any) -> Any:
 BLOCK = 65_536  # elements
 
 
-def _blocked(f: Callable, *arrays: Any) -> Any:
-    """``f(*parts, out)`` on blocks of arrays of one shape; small or scattered ones in one piece."""
+def _blocked(f: Callable, *arrays: Any, name: str, numbers: tuple = ()) -> Any:
+    """``f(*parts, out)`` on blocks of arrays of one shape; small or scattered ones in one piece. Where numba is installed,
+    large ones go to the compiled kernel ``name``, with these numbers."""
     first = arrays[0]
     if is_half(first):
-        return _blocked(f, *(a.astype(F32) for a in arrays)).astype(first.dtype)
+        return _blocked(f, *(a.astype(F32) for a in arrays), name=name, numbers=numbers).astype(first.dtype)
     if not first.ndim:  # NumPy's 0-d results are scalars, which cannot be written to
-        return _blocked(f, *(a.reshape(1) for a in arrays)).reshape(())
+        return _blocked(f, *(a.reshape(1) for a in arrays), name=name).reshape(())
+    if first.size >= 4096 and (found := one_pass(name, *arrays, numbers=numbers)) is not None:
+        return found
     out = np.empty_like(first) if first.dtype.kind == "f" else np.empty_like(first, F32)
     if first.size <= 4096 or not all(a.flags.c_contiguous and a.shape == first.shape for a in arrays):
         f(*arrays, out)
@@ -69,6 +73,8 @@ def _blocked(f: Callable, *arrays: Any) -> Any:
 def leaky_relu(x: Any, slope: float) -> Any:
     if is_half(x):
         return leaky_relu(x.astype(F32), slope).astype(x.dtype)
+    if x.size >= 4096 and (found := one_pass("leaky_relu", x, numbers=(slope,))) is not None:
+        return found
     below = np.multiply(x, slope)
     if not 0 <= slope <= 1:
         return np.where(x > 0, x, below)
@@ -86,7 +92,7 @@ def leaky_relu_grad(g: Any, x: Any, slope: float) -> Any:
         bits ^= low
         np.multiply(g, bits.view(x.dtype), out)
 
-    return _blocked(part, g, x)
+    return _blocked(part, g, x, name="leaky_relu_grad", numbers=(slope,))
 
 
 def elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
@@ -100,7 +106,7 @@ def elu(x: Any, alpha: float, scale: float, input_scale: float) -> Any:
         above *= scale
         out += above
 
-    return _blocked(part, x)
+    return _blocked(part, x, name="elu", numbers=(alpha, scale, input_scale))
 
 
 def elu_grad(g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
@@ -112,7 +118,7 @@ def elu_grad(g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> 
         out += (x > 0) * x.dtype.type(scale - alpha * scale * input_scale)  # the exponential is 1 there
         out *= g
 
-    return _blocked(part, g, x)
+    return _blocked(part, g, x, name="elu_grad", numbers=(alpha, scale, input_scale))
 
 
 def silu(x: Any) -> Any:
@@ -122,7 +128,7 @@ def silu(x: Any) -> Any:
         out += 1
         np.divide(x, out, out)
 
-    return _blocked(part, x)
+    return _blocked(part, x, name="silu")
 
 
 def silu_grad(g: Any, x: Any) -> Any:
@@ -137,7 +143,7 @@ def silu_grad(g: Any, x: Any) -> Any:
         out *= s
         out *= g
 
-    return _blocked(part, g, x)
+    return _blocked(part, g, x, name="silu_grad")
 
 
 def _tanh_of_gelu(x: Any) -> Any:
@@ -173,7 +179,7 @@ def gelu(x: Any, approximate: str) -> Any:
         np.multiply(t, x, t)
         np.multiply(t, 0.5, out)
 
-    return _blocked(part, x)
+    return _blocked(part, x, name="gelu_tanh" if approximate == "tanh" else "gelu64" if x.dtype == F64 else "gelu32")
 
 
 def gelu_grad_by_out(g: Any, x: Any, y: Any, approximate: str) -> Any:
@@ -196,10 +202,13 @@ def gelu_grad_by_out(g: Any, x: Any, y: Any, approximate: str) -> Any:
         np.add(out, cdf, out)
         np.multiply(out, g, out)
 
-    return _blocked(part, g, x, y)
+    return _blocked(part, g, x, y, name="gelu_grad_by_out")
 
 
 def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
+    if approximate != "tanh":
+        return gelu_grad_by_out(g, x, gelu(x, approximate), approximate)
+
     def tanh_form(g: Any, x: Any, out: Any) -> None:
         t = _tanh_of_gelu(x)
         slope = np.multiply(x, x, room(x, 0))
@@ -215,19 +224,7 @@ def gelu_grad(g: Any, x: Any, approximate: str) -> Any:
         out += t
         out *= g
 
-    def exact(g: Any, x: Any, out: Any) -> None:
-        cdf = _erf_of_gelu(x)
-        cdf += 1
-        cdf *= 0.5
-        np.multiply(x, x, out)
-        out *= -0.5
-        np.exp(out, out)
-        out *= x
-        out *= 1 / math.sqrt(2 * math.pi)
-        out += cdf
-        out *= g
-
-    return _blocked(tanh_form if approximate == "tanh" else exact, g, x)
+    return _blocked(tanh_form, g, x, name="gelu_tanh_grad")
 
 
 def hardtanh(x: Any, low: float, high: float) -> Any:
@@ -235,6 +232,8 @@ def hardtanh(x: Any, low: float, high: float) -> Any:
 
 
 def hardtanh_grad(g: Any, x: Any, low: float, high: float) -> Any:
+    if x.size >= 4096 and (found := one_pass("hardtanh_grad", g, x, numbers=(low, high))) is not None:
+        return found
     return g * ((x > low) & (x < high))
 
 
@@ -245,7 +244,7 @@ def hardswish(x: Any) -> Any:
         out *= x
         out *= 1 / 6
 
-    return _blocked(part, x)
+    return _blocked(part, x, name="hardswish")
 
 
 def hardswish_grad(g: Any, x: Any) -> Any:
@@ -258,7 +257,7 @@ def hardswish_grad(g: Any, x: Any) -> Any:
         out *= x > -3
         out *= g
 
-    return _blocked(part, g, x)
+    return _blocked(part, g, x, name="hardswish_grad")
 
 
 def log_sigmoid(x: Any) -> Any:
@@ -283,7 +282,7 @@ def softplus(x: Any, beta: float, threshold: float) -> Any:
             np.copyto(out, x, where=scaled > threshold)
 
     with np.errstate(all="ignore"):
-        return _blocked(part, x)
+        return _blocked(part, x, name="softplus", numbers=(beta, threshold))
 
 
 def softplus_grad(g: Any, x: Any, beta: float, threshold: float) -> Any:
@@ -296,7 +295,7 @@ def softplus_grad(g: Any, x: Any, beta: float, threshold: float) -> Any:
             np.copyto(out, g, where=scaled < -threshold)
 
     with np.errstate(all="ignore"):
-        return _blocked(part, g, x)
+        return _blocked(part, g, x, name="softplus_grad", numbers=(beta, threshold))
 
 
 def huber(x: Any, delta: float) -> Any:
@@ -306,7 +305,7 @@ def huber(x: Any, delta: float) -> Any:
         out += x
         out *= near
 
-    return _blocked(part, x)
+    return _blocked(part, x, name="huber", numbers=(delta,))
 
 
 def mean_square(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

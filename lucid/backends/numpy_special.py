@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _cephes as c
+from ._machine import one_pass
 from ._series import in_double, poly
 from .numpy_ import F32, F64
 
@@ -44,10 +45,12 @@ def _erf_small(x: Any) -> Any:
 
 
 def erf(x: Any) -> Any:
+    if x.dtype not in (F32, F64):
+        return erf(x.astype(F32)).astype(x.dtype)
+    if x.size >= 4096 and (found := one_pass("erf32" if x.dtype == F32 else "erf64", x)) is not None:
+        return found
     if x.dtype == F32:
         return _blocked(_erf32, x, 32768)
-    if x.dtype != F64:
-        return erf(x.astype(F32)).astype(x.dtype)
     return _blocked(_erf64, x, 16384)
 
 

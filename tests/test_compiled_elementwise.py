@@ -1,0 +1,91 @@
+"""Activations as machine code against the same kernels in NumPy, which other tests compare with torch."""
+
+import numpy as np
+import pytest
+
+from lucid.backends import _machine, load
+
+pytest.importorskip("numba")
+
+NUMBERS = {  # kernels of the table: their static arguments
+    "sigmoid": [()],
+    "sigmoid_grad": [()],
+    "tanh_grad": [()],
+    "relu": [()],
+    "relu_grad": [()],
+    "leaky_relu": [(0.01,), (-0.5,), (1.5,)],
+    "leaky_relu_grad": [(0.01,), (-0.5,)],
+    "elu": [(1.0, 1.0, 1.0), (1.6732632423543772, 1.0507009873554805, 1.0), (2.0, 1.0, 0.5)],
+    "elu_grad": [(1.0, 1.0, 1.0), (2.0, 1.0, 0.5)],
+    "silu": [()],
+    "silu_grad": [()],
+    "gelu": [("none",), ("tanh",)],
+    "gelu_grad": [("none",), ("tanh",)],
+    "erf": [()],
+    "hardtanh_grad": [(-1.0, 1.0)],
+    "hardswish": [()],
+    "hardswish_grad": [()],
+    "softplus": [(1.0, 20.0), (2.0, 3.0)],
+    "softplus_grad": [(1.0, 20.0), (2.0, 3.0)],
+    "huber": [(1.0,), (0.25,)],
+}
+CASES = [(name, numbers) for name, every in NUMBERS.items() for numbers in every]
+
+
+def both(call):
+    """What the call gives compiled and in NumPy; that the first was compiled."""
+    answers = []
+    for least in (1, 1 << 62):
+        with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+            patch.setattr(_machine, "COMPILES", least)
+            patch.setattr(_machine, "available", lambda: True)
+            answers.append(call())
+    return answers
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "numbers"), CASES, ids=[f"{n}-{'-'.join(map(str, v))}" for n, v in CASES])
+def test_values(name, numbers, dtype):
+    kernel = getattr(load("cpu").table, name)
+    rng = np.random.default_rng(5)
+    special = [0.0, -0.0, 1.0, -1.0, 3.0, -3.0, 1e-30, -1e-30, 40.0, -40.0, 95.0, -95.0, np.inf, -np.inf, np.nan]
+    x = np.concatenate([special, 4 * rng.standard_normal(2000), 1e-3 * rng.standard_normal(2081)]).astype(dtype)
+    arrays = [x]
+    if name in ("sigmoid_grad", "tanh_grad"):  # of the result
+        arrays = [rng.standard_normal(x.size).astype(dtype), rng.uniform(-1, 1, x.size).astype(dtype)]
+    elif name.endswith("_grad"):
+        arrays = [rng.standard_normal(x.size).astype(dtype), x]
+    ours, expected = both(lambda: kernel(*arrays, *numbers))
+    assert ours.dtype == expected.dtype
+    exact = 1e-13 if dtype == "float64" else 2e-6
+    np.testing.assert_allclose(ours, expected, exact, 2 * exact if name.startswith("gelu") else exact / 10)
+
+
+def test_memory_order_and_broadcast_gradients():
+    table = load("cpu").table
+    rng = np.random.default_rng(6)
+    images = rng.standard_normal((2, 16, 16, 12)).transpose(0, 3, 1, 2)  # channels-last
+    for x in (images, np.ascontiguousarray(images), images[:, ::2]):
+        for g in (rng.standard_normal(x.shape), np.broadcast_to(np.float64(2.0), x.shape)):
+            ours, expected = both(lambda g=g, x=x: table.silu_grad(g, x))
+            np.testing.assert_allclose(ours, expected, 1e-12)
+
+
+def test_exponential_to_a_unit_of_the_last_place():
+    from lucid.backends import machine_elementwise as machine
+
+    @machine.numba.njit(error_model="numpy")
+    def run(x, out):
+        for i in range(x.size):
+            out[i] = machine.exp(x[i])
+
+    for dtype, low, high in ((np.float32, -110, 95), (np.float64, -750, 715)):
+        x = np.linspace(low, high, 20001).astype(dtype)
+        out = np.empty_like(x)
+        run(x, out)
+        with np.errstate(all="ignore"):
+            expected = np.exp(x.astype(np.longdouble))
+            rounded = expected.astype(dtype)
+            error = np.abs(out - expected) / np.spacing(np.minimum(rounded, np.finfo(dtype).max))
+        finite = np.isfinite(rounded)
+        assert (np.isfinite(out) == finite).all() and error[finite].max() < 1.01
