@@ -119,11 +119,17 @@ def concat(*xs: Any) -> Any:
 
 def flip(x: Any, axis: Any) -> Any:
     axes = {a % x.ndim for a in axis}
-    return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))].copy()
+    return x[tuple([slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim)])].copy()
 
 
 def roll(x: Any, shift: Any, axis: Any) -> Any:
-    return np.roll(x, shift, axis)
+    pairs = zip(shift, axis, strict=True) if isinstance(shift, tuple) else ((shift, axis),)
+    out = x
+    for s, a in pairs:
+        lead = (slice(None),) * (a % x.ndim)
+        cut = -s % max(out.shape[a], 1)
+        out = np.concatenate((out[(*lead, slice(cut, None))], out[(*lead, slice(0, cut))]), a)
+    return out
 
 
 # ---- index ----
@@ -240,6 +246,11 @@ class NumpyBackend(Backend):
 
     def copy(self, array: Any) -> ndarray:
         return np.array(array, order="C")
+
+    def known_bounds(self, indices: Any, low: int, high: int) -> tuple[int, int] | None:
+        if low == 0 and indices.dtype == np.int64 and np.maximum.reduce(indices.view(np.uint64), None) <= high:
+            return low, high  # seen as unsigned, a negative one is too large as well: one pass
+        return super().known_bounds(indices, low, high)
 
     def own(self, array: Any) -> ndarray:
         """A fresh contiguous result of a rule is taken as it is; a view (a transpose, a broadcast) is copied."""

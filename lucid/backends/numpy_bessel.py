@@ -183,15 +183,17 @@ def bessel_k1e(x: Any) -> Any:
 def sinc_derivative(x: Any, order: int) -> Any:
     """From x f^(n) + n f^(n-1) = pi^(n-1) sin(pi x + n pi/2); near 0 the power series, where that would cancel."""
     u = math.pi * x
+    if not order:
+        zero = u == 0
+        u = np.where(zero, x.dtype.type(1), u)
+        return np.where(zero, x.dtype.type(1), np.sin(u) / u)
     limit = 1.0 + order
     near_u = np.where(np.abs(u) < limit, u, 0.0)
-    near = np.zeros_like(x)
-    for k in range(24 + order):  # sum (-1)^k u^(2k) / (2k+1)!, differentiated term by term
-        power = 2 * k - order
-        if power >= 0:
-            factor = (-1.0) ** k * math.perm(2 * k, order) / math.factorial(2 * k + 1)
-            near = near + factor * np.power(near_u, power)
-    near = near * math.pi**order
+    squared, near = near_u * near_u, np.zeros_like(x)
+    first = (order + 1) // 2
+    for k in range(first + 12 + order, first - 1, -1):  # sum (-1)^k u^(2k) / (2k+1)!, differentiated term by term
+        near = near * squared + (-1.0) ** k * math.perm(2 * k, order) / math.factorial(2 * k + 1)
+    near = near * (near_u if order % 2 else 1.0) * math.pi**order
     far_u = np.where(np.abs(u) < limit, limit, u)
     far = np.sin(far_u) / far_u
     for n in range(1, order + 1):

@@ -1,4 +1,4 @@
-"""Reductions, running reductions and the softmax family. Half types accumulate in float32."""
+"""Reductions and running reductions. Half types accumulate in float32."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from .numpy_ import F32, F64, is_half
 
 _DIRECT = 1024  # elements that einsum may add up one after the other (in 16 lanes) ...
 _BLOCK = 512  # ... and above, the length of the blocks whose sums are then added pairwise
-
-
-_SAFE = 30  # exponentials of numbers this size need no shift: neither they nor their sums overflow or vanish in float32
 
 
 def _flat_sum(x: Any, axis: Any, keepdims: bool) -> Any:
@@ -144,12 +141,44 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 # ---- running reductions ----
 
 
+def _side_by_side(ufunc: Any, x: Any, axis: int) -> Any:
+    """``ufunc.accumulate``, which waits for each element before the next (4 ns); many lines go side by side instead."""
+    n = x.shape[axis]
+    if x.size < 400 * n or n < 2:
+        return ufunc.accumulate(x, axis)
+    lines = np.ascontiguousarray(np.moveaxis(x, axis, 0))
+    out = np.empty_like(lines)
+    out[0] = lines[0]
+    for i in range(1, n):
+        ufunc(out[i - 1], lines[i], out[i])
+    return np.ascontiguousarray(np.moveaxis(out, 0, axis))
+
+
+def _running_extreme(ufunc: Any, x: Any, axis: int) -> Any:
+    """``accumulate`` of maximum or minimum by doubling: of 2, 4, 8 ... elements, since extremes may overlap."""
+    n, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
+    if x.size < 16_384 or n < 2:
+        return ufunc.accumulate(x, axis)
+    out = np.empty(x.shape, x.dtype)
+    x, whole = np.ascontiguousarray(x).reshape(-1, n * inner), out.reshape(-1, n * inner)
+    step = max(1, 65_536 // (n * inner))  # lines that stay in the cache
+    for i in range(0, len(x), step):
+        now, to = x[i : i + step], whole[i : i + step]
+        spare = (np.empty_like(now), to) if (n - 1).bit_length() % 2 == 0 else (to, np.empty_like(now))
+        for j in range((n - 1).bit_length()):
+            k, to = inner << j, spare[j % 2]
+            ufunc(now.reshape(-1)[k:], now.reshape(-1)[:-k], to.reshape(-1)[k:])
+            to[:, :k] = now[:, :k]  # there the element before was another line's
+            now = to
+    return out
+
+
 def cumulative_prod(x: Any, axis: int) -> Any:
     if x.ndim == 0:
         return x.astype(np.int64) if x.dtype.kind in "bui" else x.copy()
     if is_half(x):
-        return np.multiply.accumulate(x.astype(F32), axis).astype(x.dtype)
-    return np.multiply.accumulate(x, axis, np.int64 if x.dtype.kind in "bui" else None)
+        return cumulative_prod(x.astype(F32), axis).astype(x.dtype)
+    return _side_by_side(np.multiply, x.astype(np.int64) if x.dtype.kind in "bui" else x, axis % x.ndim)
 
 
 def logcumsumexp(x: Any, axis: int) -> Any:
@@ -162,19 +191,31 @@ def logcumsumexp(x: Any, axis: int) -> Any:
 
 
 def _last_best(x: Any, best: Any, axis: int) -> Any:
-    """Where the running extreme was last reached; a NaN counts as reached."""
-    hit = (x == best) | (x != x)
-    shape = [1] * x.ndim
-    shape[axis] = x.shape[axis]
-    return np.maximum.accumulate(np.where(hit, np.arange(x.shape[axis]).reshape(shape), 0), axis)
+    """Where the running extreme was last reached (a NaN counts as reached): each such place, repeated up to the next.
+
+    The first element of a line is one, so that lines need no care.
+    """
+    hit = x == best
+    if x.dtype.kind in "fV":
+        hit |= x != x
+    hit = hit.swapaxes(axis, -1)
+    at = hit.reshape(-1).nonzero()[0]
+    until = np.empty_like(at)
+    until[:-1], until[-1:] = at[1:], hit.size
+    found = (at % max(hit.shape[-1], 1)).repeat(until - at).reshape(hit.shape)
+    return found if axis % x.ndim == x.ndim - 1 else np.ascontiguousarray(found.swapaxes(axis, -1))
 
 
 def cumulative_argmax(x: Any, axis: int) -> Any:
-    return np.zeros((), np.int64) if x.ndim == 0 else _last_best(x, np.maximum.accumulate(x, axis), axis)
+    return (
+        np.zeros((), np.int64) if x.ndim == 0 else _last_best(x, _running_extreme(np.maximum, x, axis % x.ndim), axis)
+    )
 
 
 def cumulative_argmin(x: Any, axis: int) -> Any:
-    return np.zeros((), np.int64) if x.ndim == 0 else _last_best(x, np.minimum.accumulate(x, axis), axis)
+    return (
+        np.zeros((), np.int64) if x.ndim == 0 else _last_best(x, _running_extreme(np.minimum, x, axis % x.ndim), axis)
+    )
 
 
 def linear_scan(x: Any, y: Any, axis: int) -> Any:
@@ -188,84 +229,6 @@ def linear_scan(x: Any, y: Any, axis: int) -> Any:
 
 
 # ---- softmax family ----
-
-
-def _is_safe(x: Any) -> bool:
-    """Whether exponentials may be taken as they are: two fast passes save two slow ones. Not for NaN."""
-    return x.size >= 4096 and -_SAFE < x.min() and x.max() < _SAFE
-
-
-def softmax(x: Any, axis: int) -> Any:
-    if is_half(x):
-        return softmax(x.astype(F32), axis).astype(x.dtype)
-    if not x.size:
-        return x.copy()
-    if x.size < 4096:
-        out = x - np.maximum.reduce(x, axis, None, None, True)
-        np.exp(out, out)
-        out /= np.add.reduce(out, axis, None, None, True)
-        return out
-    with np.errstate(all="ignore"):
-        if _is_safe(x):
-            out = np.exp(x)
-        else:
-            out = x - np.maximum.reduce(x, axis, None, None, True)
-            np.exp(out, out)
-        out *= np.reciprocal(sum(out, axis % x.ndim, True))
-        return out
-
-
-def softmax_grad(g: Any, out: Any, axis: int) -> Any:
-    """``out * (g - sum(g * out))``."""
-    if is_half(out):
-        return softmax_grad(g.astype(F32), out.astype(F32), axis).astype(out.dtype)
-    if axis % out.ndim == out.ndim - 1 and out.dtype.kind == "f":
-        result = np.subtract(g, np.vecdot(g, out)[..., None])  # BLAS: no array of products
-    else:
-        result = np.multiply(g, out)
-        np.subtract(g, sum(result, axis % out.ndim, True), result)
-    result *= out
-    return result
-
-
-def log_softmax(x: Any, axis: int) -> Any:
-    if is_half(x):
-        return log_softmax(x.astype(F32), axis).astype(x.dtype)
-    if not x.size:
-        return x.copy()
-    if x.size < 4096:
-        out = x - np.maximum.reduce(x, axis, None, None, True)
-        out -= np.log(np.add.reduce(np.exp(out), axis, None, None, True))
-        return out
-    with np.errstate(all="ignore"):
-        if _is_safe(x):
-            out = np.exp(x)
-            return np.subtract(x, np.log(sum(out, axis % x.ndim, True)), out)
-        out = x - np.maximum.reduce(x, axis, None, None, True)
-        out -= np.log(sum(np.exp(out), axis % x.ndim, True))
-        return out
-
-
-def log_softmax_grad(g: Any, out: Any, axis: int) -> Any:
-    """``g - exp(out) * sum(g)``."""
-    if is_half(out):
-        return log_softmax_grad(g.astype(F32), out.astype(F32), axis).astype(out.dtype)
-    result = np.exp(out)
-    result *= sum(g, axis % out.ndim, True)
-    return np.subtract(g, result, result)
-
-
-def log_sum_rows(x: Any) -> Any:
-    """``log(sum(exp(row)))`` of each row of logits (not all -inf)."""
-    if _is_safe(x):
-        return np.log(np.dot(np.exp(x), np.ones(x.shape[1], x.dtype)))
-    with np.errstate(all="ignore"):
-        top = np.maximum.reduce(x, 1, None, None, True)
-        e = np.subtract(x, top)
-        np.exp(e, e)
-        out = np.log(np.dot(e, np.ones(x.shape[1], x.dtype)))
-        out += top[:, 0]
-    return out
 
 
 def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -49,12 +50,24 @@ def diagonal_put(x: Any, new: Any, offset: int = 0, axis1: int = 0, axis2: int =
 # ---- triangles ----
 
 
+@functools.lru_cache(64)
+def _small_tri(n: int, m: int, k: int) -> ndarray:
+    mask = np.tri(n, m, k, bool)
+    mask.flags.writeable = False
+    return mask
+
+
+def _tri(n: int, m: int, k: int) -> ndarray:
+    """The mask of a lower triangle; those of attention and the like are asked for again and again."""
+    return _small_tri(n, m, k) if n * m <= 65_536 else np.tri(n, m, k, bool)
+
+
 def tril(x: Any, k: int = 0) -> Any:
-    return np.where(np.tri(*x.shape[-2:], k=k, dtype=bool), x, x.dtype.type(0))
+    return np.where(_tri(*x.shape[-2:], k), x, x.dtype.type(0))
 
 
 def triu(x: Any, k: int = 0) -> Any:
-    return np.where(np.tri(*x.shape[-2:], k=k - 1, dtype=bool), x.dtype.type(0), x)
+    return np.where(_tri(*x.shape[-2:], k - 1), x.dtype.type(0), x)
 
 
 def tril_mask_like(x: Any, n: int, m: int, k: int = 0) -> Any:

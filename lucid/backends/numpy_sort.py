@@ -23,9 +23,10 @@ def argsort(x: Any, axis: int, descending: bool = False, stable: bool = True) ->
         return np.zeros((), np.int64)
     x = _plain(x)
     if not descending:
-        return np.argsort(x, axis, kind="stable")
-    back = np.argsort(np.flip(x, axis), axis, kind="stable")  # flipping twice keeps equal elements in order
-    return np.flip(x.shape[axis] - 1 - back, axis)
+        return x.argsort(axis, kind="stable")
+    turned = (slice(None),) * (axis % x.ndim) + (slice(None, None, -1),)
+    back = x[turned].argsort(axis, kind="stable")  # turning twice keeps equal elements in order
+    return np.subtract(x.shape[axis] - 1, back[turned])
 
 
 def topk_indices(x: Any, k: int, axis: int, largest: bool) -> Any:
@@ -34,7 +35,7 @@ def topk_indices(x: Any, k: int, axis: int, largest: bool) -> Any:
     x = _plain(x)
     if 4 * k > n or n < 64:
         order = argsort(x, axis, largest)
-        return np.take(order, np.arange(k), axis)
+        return order[(slice(None),) * (axis % x.ndim) + (slice(0, k),)].copy()
     if k <= 64 and x.dtype.kind in "f":
         found = _best_one_by_one(x, k, axis, largest)
         if found is not None:
