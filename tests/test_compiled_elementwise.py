@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lucid.backends import _machine, load
+from lucid.backends import _machine, composed, load
 
 pytest.importorskip("numba")
 
@@ -89,3 +89,51 @@ def test_exponential_to_a_unit_of_the_last_place():
             error = np.abs(out - expected) / np.spacing(np.minimum(rounded, np.finfo(dtype).max))
         finite = np.isfinite(rounded)
         assert (np.isfinite(out) == finite).all() and error[finite].max() < 1.01
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (3, 7), (40, 64), (2, 3, 1000)])
+@pytest.mark.parametrize("kind", ["usual", "large", "holes"])
+def test_softmax(shape, kind):
+    table, rng = load("cpu").table, np.random.default_rng(7)
+    x, g = rng.standard_normal((2, *shape)) * (1 if kind == "usual" else 300)
+    if kind == "holes":
+        x[0, ..., 0] = np.nan
+        x[..., -1] = -np.inf
+        x[-1, ..., 0] = np.inf
+    for name in ("softmax", "log_softmax"):
+        ours, expected = both(lambda name=name: getattr(table, name)(x, -1))
+        np.testing.assert_allclose(ours, expected, 1e-13, 1e-300)
+        y = expected
+        ours, expected = both(lambda name=name, y=y: getattr(table, f"{name}_grad")(g, y, -1))
+        np.testing.assert_allclose(ours, expected, 1e-11, 1e-11)
+    rows = x.reshape(-1, shape[-1])
+    target = rng.integers(0, shape[-1], len(rows))
+    (loss, log_sum), expected = both(lambda: table.cross_entropy(rows, target))
+    for a, b in zip((loss, log_sum), expected, strict=True):
+        np.testing.assert_allclose(a, b, 1e-12, 1e-12)
+    ours, expected = both(lambda: table.cross_entropy_grad(rows[:, 0], rows, log_sum, target))
+    np.testing.assert_allclose(ours, expected, 1e-11, 1e-11)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize(("shape", "axis", "w_shape"), [
+    ((170, 33), (1,), (33,)), ((40, 5, 6, 7), (2, 3), (6, 7)), ((2, 3, 1), (2,), (1,)),
+    ((3, 4, 5, 90), (2, 3), (1, 4, 5, 1)), ((7, 3, 1, 400), (2, 3), (1, 3, 1, 1)), ((40, 4, 30, 1), (2, 3), (1, 4, 30, 1)),
+])  # fmt: skip
+def test_norms_of_rows(shape, axis, w_shape, offset):
+    table, rng = load("cpu").table, np.random.default_rng(8)
+    x, g = rng.standard_normal((2, *shape)) * 3
+    x += offset
+    w, b = rng.standard_normal((2, *w_shape))
+    exact = 1e-11 if not offset else 1e-7
+    ours, expected = both(lambda: table.normalize(x, w, b, axis, 1e-5))
+    for a, e in zip(ours, expected, strict=True):
+        assert a.shape == e.shape
+        np.testing.assert_allclose(a, e, exact, exact)
+    mean, scale = expected[1], 1 / np.sqrt(expected[2] + 1e-5)
+    ours, expected = both(lambda: table.normalize_grad(g, x, w, mean, scale, axis))
+    plain = composed.normalize_grad(table, g, x, w, mean, scale, axis)
+    for a, e, p in zip(ours, expected, plain, strict=True):
+        assert a.shape == e.shape == p.shape
+        np.testing.assert_allclose(a, e, exact, 10 * exact)
+        np.testing.assert_allclose(e, p, exact, 10 * exact)

@@ -1,4 +1,4 @@
-"""Which elementwise kernels run as machine code (``machine_elementwise``), and on what arrays."""
+"""Which kernels run as machine code (``machine_elementwise``, ``machine_rows``), and on what arrays."""
 
 from __future__ import annotations
 
@@ -21,6 +21,25 @@ def in_memory_order(x: Any) -> Any:
         if last.flags.c_contiguous:
             return last.reshape(-1)
     return None
+
+
+def compiles(x: Any) -> bool:
+    """Whether a kernel of rows takes this array."""
+    return x.size >= COMPILES and x.dtype in DTYPES and x.flags.c_contiguous and available()
+
+
+def by_rows(name: str, axis: int, *arrays: Any) -> Any:
+    """The result of the kernel ``name`` of ``machine_rows`` along the last axis, or None where NumPy's way is to be taken."""
+    like = arrays[-1]
+    if not compiles(like) or axis % like.ndim != like.ndim - 1:
+        return None
+    from . import machine_rows
+
+    out = np.empty(like.shape, like.dtype)
+    rows = (-1, like.shape[-1])
+    parts = [np.ascontiguousarray(a, like.dtype).reshape(rows) for a in arrays]
+    getattr(machine_rows, name)(*parts, out.reshape(rows))
+    return out
 
 
 def one_pass(name: str, *arrays: Any, numbers: tuple = ()) -> Any:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ._machine import one_pass
+from ._machine import compiles, one_pass
 from ._workspace import room
 from .numpy_ import F32, F64, is_half
 from .numpy_elementwise import SIGNED
-from .numpy_reduce import log_sum_rows, mean
+from .numpy_reduce import mean
+from .numpy_softmax import log_sum_rows
 from .numpy_special import ERF32, erf
 
 
@@ -31,6 +32,12 @@ def cross_entropy_grad(g: Any, x: Any, log_sum: Any, target: Any) -> Any:
     to 6e-5, and so would be all probabilities."""
     if is_half(x):
         return cross_entropy_grad(g.astype(F32), x.astype(F32), log_sum.astype(F32), target).astype(x.dtype)
+    if compiles(x):
+        from . import machine_rows
+
+        out = np.empty_like(x)
+        machine_rows.cross_entropy_grad(np.ascontiguousarray(g), x, log_sum, target, out)
+        return out
     out = np.subtract(x, log_sum[:, None], order="C")  # rows of one image come column by column; `flat` must be a view
     np.exp(out, out)
     out *= (g / np.dot(out, np.ones(x.shape[1], x.dtype)))[:, None]

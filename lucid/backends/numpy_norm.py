@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ._machine import compiles
 from ._workspace import room
 from .compiled import available
 from .numpy_ import F32, is_half
@@ -70,10 +71,13 @@ def _normalized(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     layout = "plain" if x.size <= SMALL else _layout(x, axis)
     if layout == "planes" and x.size <= 4 * SMALL:  # a loop over samples and channels: four calls for each
         layout = "plain"
-    if layout == "plain" or (layout == "rows" and w is not None and w.size != math.prod(x.shape[a] for a in axis)):
+    grouped = layout == "rows" and w is not None and w.size != math.prod(x.shape[a] for a in axis)
+    if layout == "plain" or (grouped and not _is_grouped(x, w, axis)):
         return _plain(x, w, b, axis, eps)
     small = tuple(1 if i in axis else n for i, n in enumerate(x.shape))
-    if layout == "rows":
+    if grouped:
+        out, mean, var = _groups(x, w.reshape(-1), b.reshape(-1), eps)
+    elif layout == "rows":
         out, mean, var = _rows(x.reshape(-1, math.prod(x.shape[a] for a in axis)), w, b, eps)
         out = out.reshape(x.shape)
     elif layout == "columns":
@@ -107,8 +111,47 @@ def _plain(x: Any, w: Any, b: Any, axis: tuple, eps: float) -> tuple:
     return out, mean, var
 
 
+def _is_grouped(x: ndarray, w: Any, axis: tuple) -> bool:
+    """Whether this is a group norm: x (N, groups, channels of each, positions), one weight for each channel."""
+    return x.ndim == 4 and axis == (2, 3) and w.shape == (1, *x.shape[1:3], 1)
+
+
+def _groups(x: ndarray, w: ndarray, b: ndarray, eps: float) -> tuple:
+    n, groups, each, size = x.shape
+    out, mean, var = np.empty_like(x), *np.empty((2, n * groups), x.dtype)
+    rows = x.reshape(n * groups, each * size)
+    if compiles(x):
+        from . import machine_rows
+
+        eps, to = x.dtype.type(eps), out.reshape(rows.shape)
+        machine_rows.normalize_groups(rows, w, b, groups, eps, to, mean, var)
+        return out, mean, var
+    rest, over = np.empty_like(mean), np.full(each * size, 1 / (each * size), x.dtype)
+    for at in _blocks(n * groups, each * size):
+        y = out.reshape(rows.shape)[at]
+        np.dot(rows[at], over, mean[at])
+        np.subtract(rows[at], mean[at, None], y)
+        np.dot(y, over, rest[at])  # by what rounding has missed the mean
+        np.vecdot(y, y, var[at])
+    var /= each * size
+    var -= rest * rest
+    mean += rest
+    a = w.reshape(groups, each) / np.sqrt(var + eps).reshape(n, groups, 1)
+    shift = b.reshape(groups, each) - a * rest.reshape(n, groups, 1)
+    for at in _blocks(n, groups * each * size):
+        out[at] *= a[at, ..., None]
+        out[at] += shift[at, ..., None]
+    return out, mean, var
+
+
 def _rows(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
     count, n = x.shape
+    if w is not None and compiles(x):
+        from . import machine_rows
+
+        out, mean, var = np.empty_like(x), *np.empty((2, count), x.dtype)
+        machine_rows.normalize(x, w.reshape(n), b.reshape(n), x.dtype.type(eps), out, mean, var)
+        return out, mean, var
     if w is not None and x.size >= 16384:
         found = _affine_rows(x, w.reshape(n), b.reshape(n), eps, np.ones(n, x.dtype))
         if found is not None:
@@ -261,6 +304,10 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
             g.reshape(rows), x.reshape(rows), w.reshape(n), mean.reshape(-1, 1), scale.reshape(-1, 1), out.reshape(rows)
         )
         return out, found[0].reshape(w.shape), found[1].reshape(w.shape)
+    if layout == "rows" and _is_grouped(x, w, axis):
+        out = np.empty_like(x)
+        to_w, to_b = _groups_grad(np.ascontiguousarray(g), x, w.reshape(-1), mean.reshape(-1), scale.reshape(-1), out)
+        return out, to_w.reshape(w.shape), to_b.reshape(w.shape)
     if layout == "columns":
         found = _columns_grad(_as_rows(g), _as_rows(x), w.reshape(-1), mean.reshape(-1), scale.reshape(-1))
         return _from_rows(found[0], x), found[1].reshape(w.shape), found[2].reshape(w.shape)
@@ -281,6 +328,12 @@ def _rows_grad(g: ndarray, x: ndarray, w: Any, mean: Any, scale: ndarray, out: n
     """The gradient of x into ``out``; returns those of w and b. Without ``mean``, ``x`` is standardized already (and there
     is no w)."""
     count, n = x.shape
+    if mean is not None and compiles(x):
+        from . import machine_rows
+
+        to_w, to_b = np.empty((2, n), x.dtype)
+        machine_rows.normalize_grad(np.ascontiguousarray(g), x, w, mean[:, 0], scale[:, 0], out, to_w, to_b)
+        return to_w, to_b
     if mean is not None and x.size >= 4096 and bool((mean * mean * (scale * scale) <= 4).all()):
         return _affine_rows_grad(np.ascontiguousarray(g), x, w, mean, scale, out)
     to_w, to_b = np.zeros((2, n), x.dtype)
@@ -333,6 +386,32 @@ def _affine_rows_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: 
         product -= along[:, None]
         np.subtract(o, product, o)
     return sums[1], sums[0]
+
+
+def _groups_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray, out: ndarray) -> tuple:
+    """The gradient of x into ``out``; returns those of w and b."""
+    n, groups, each, size = x.shape
+    if compiles(x):
+        from . import machine_rows
+
+        to_w, to_b = np.empty((2, groups * each), x.dtype)
+        flat, o = (a.reshape(n * groups, each * size) for a in (x, out))
+        machine_rows.normalize_groups_grad(g.reshape(flat.shape), flat, w, groups, mean, scale, o, to_w, to_b)
+        return to_w, to_b
+    mean, scale, w = mean.reshape(n, groups, 1), scale.reshape(n, groups, 1), w.reshape(groups, each)
+    to_b, to_w = np.empty((2, n, groups, each), x.dtype)  # by sample, to be added up
+    for at in _blocks(n, groups * each * size):
+        hat = np.subtract(x[at], mean[at, ..., None], room(x[at], 0))
+        np.dot(g[at], np.ones(size, x.dtype), to_b[at])
+        np.vecdot(g[at], hat, to_w[at])
+        to_w[at] *= scale[at]
+        along = np.add.reduce(to_b[at] * w, -1, None, None, True) * scale[at] / (each * size)
+        a = np.add.reduce(to_w[at] * w, -1, None, None, True) * scale[at] * scale[at] / (each * size)
+        hat *= a[..., None]
+        hat += along[..., None]
+        o = np.multiply(g[at], (scale[at] * w)[..., None], out[at])
+        o -= hat
+    return np.add.reduce(to_w, 0), np.add.reduce(to_b, 0)
 
 
 def _columns_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray) -> tuple:

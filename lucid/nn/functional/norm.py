@@ -127,12 +127,25 @@ def instance_norm(
     count = math.prod(shape[2:])
     if count <= 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {shape}")
-    out, mean, var = ops.standardize(input, tuple(range(2, len(shape))), eps)
+    if weight is not None and bias is not None and shape[0] and channels:
+        out, mean, var = _grouped(input, channels, weight, bias, eps)
+    else:
+        out, mean, var = ops.standardize(input, tuple(range(2, len(shape))), eps)
+        out = _affine(out, weight, bias, _along_channels(len(shape), channels))
     if running_mean is not None or running_var is not None:
         with no_grad():
             _track(running_mean, mean.mean(0), momentum)  # type: ignore[attr-defined]
             _track(running_var, var.mean(0), momentum, count / (count - 1))  # type: ignore[attr-defined]
-    return _affine(out, weight, bias, _along_channels(len(shape), channels))
+    return out
+
+
+def _grouped(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Groups of channels normalised and scaled per channel, as one op on (N, groups, channels of each, positions)."""
+    shape = tuple(x.value.shape)
+    laid = (1, groups, shape[1] // groups, 1)
+    w, b = shape_ops.reshape(weight, laid), shape_ops.reshape(bias, laid)
+    out, mean, var = ops.normalize(shape_ops.reshape(x, (shape[0], *laid[1:3], -1)), w, b, (2, 3), eps)
+    return shape_ops.reshape(out, shape), mean, var
 
 
 def _normalized_axes(
@@ -205,6 +218,8 @@ def group_norm(
     _check_channels("group_norm", shape[1], weight=weight, bias=bias)
     if math.prod(shape[2:]) * shape[0] * shape[1] // num_groups <= 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+    if weight is not None and bias is not None and math.prod(shape):
+        return _grouped(input, num_groups, weight, bias, eps)[0]
     flat = input.reshape(shape[0], num_groups, -1 if math.prod(shape) else 0)  # type: ignore[attr-defined]
     out = ops.standardize(flat, (2,), eps)[0].reshape(shape)
     return _affine(out, weight, bias, _along_channels(len(shape), shape[1]))
