@@ -91,6 +91,8 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
             if not hasattr(x, "__array__") and not hasattr(x, "__dlpack__"):
                 raise TypeError(f"{op.name}: argument {i + 1} must be a Tensor or a number, not {type(x).__name__}")
             tensors[i] = as_tensor(x)
+        elif type(x) is int and not -(2**63) <= x < 2**64:
+            raise OverflowError(f"{op.name}: {x} is too big for any integer dtype")
     present = [t for t in tensors if t is not None]
     if not present:
         present = tensors = [as_tensor(x) for x in inputs]

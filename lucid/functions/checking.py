@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 from ..core.tensor import Tensor
 from ..core.view import View
 
-Scalar = Any  # an annotation: a Python number, or something 0-d that is one
+# Annotations: a Python number or something 0-d that is one; that or a tensor; an int or several.
+Scalar = Any
+Value = Any
+Dims = Any
 
 
 class Kind(NamedTuple):
@@ -54,6 +57,16 @@ def _float(value: Any) -> Any:
     return _scalar(value)
 
 
+def _value(value: Any) -> Any:
+    return value if isinstance(value, int | float | complex) else _tensor(value)
+
+
+def _dims(value: Any) -> Any:
+    if isinstance(value, tuple | list) or (hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1):
+        return value
+    return _int(value)
+
+
 def _str(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -66,6 +79,8 @@ KINDS = {
     "bool": Kind({bool}, _bool, "bool"),
     "float": Kind({float, int}, _float, "float"),
     "Scalar": Kind({float, int, bool, complex}, _scalar, "Number"),
+    "Value": Kind({Tensor, View, float, int, bool, complex}, _value, "Tensor or Number"),
+    "Dims": Kind({int, tuple, list}, _dims, "int or tuple of ints"),
     "str": Kind({str}, _str, "str"),
 }
 for _name, _kind in list(KINDS.items()):

@@ -16,6 +16,7 @@ from ..core.transform import lifted_to_indices
 from ..core.view import View, overwritten, write
 from ..ops import elementwise
 from ..ops import indexing as index_ops
+from .checking import Value
 from .outputs import check_leaf, fitted
 from .registry import dim_arg, number_for, public
 
@@ -362,7 +363,7 @@ def corner(src: Tensor, index: Tensor) -> Tensor:
 
 
 @public(inplace=True)
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Value) -> Tensor:
     """``value`` where the mask holds, ``input`` elsewhere.
 
     >>> import lucid

@@ -9,9 +9,11 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
+from ..core.transform import each_example, everything
+from .checking import Dims
 from .creation import arange
 from .pieces import cat, piece, split, tensor_list
-from .registry import FUNCTIONS, dim_arg, public, tensor_arg
+from .registry import FUNCTIONS, dim_arg, public, shape_arg, tensor_arg
 from .shaping import broadcast_shapes, expand, flatten
 
 zeros = FUNCTIONS["zeros"]
@@ -287,7 +289,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     >>> lucid.tile(lucid.tensor([1, 2]), (2,))
     tensor([1, 2, 1, 2])
     """
-    times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    times = shape_arg(dims, "tile")
     return input.repeat(*(1,) * (input.ndim - len(times)), *times)  # type: ignore[attr-defined]
 
 
@@ -359,7 +361,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
 
 
 @public()
-def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     """Elements moved along, round the end: along ``dims``, or along the flattened tensor.
 
     >>> import lucid

@@ -10,6 +10,7 @@ from ..core import dtypes
 from ..core.errors import ShapeError
 from ..core.precision import autocast_unites, cast_narrow, in_single
 from ..core.tensor import Tensor
+from .checking import Scalar
 from .linalg_norms import vector_norm
 from .products import bmm, dot, matmul, mm, mv
 from .registry import dim_arg, public, tensor_arg
@@ -42,7 +43,7 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
 
 
 @public(inplace=True)
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)``.
 
     >>> import lucid
@@ -54,25 +55,25 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 
 
 @public(inplace=True)
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)``."""
     return _scaled_sum("addmv", input, mv(mat, vec), beta, alpha)
 
 
 @public(inplace=True)
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``."""
     return _scaled_sum("addr", input, outer(vec1, vec2), beta, alpha)
 
 
 @public(inplace=True)
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * (batch1 @ batch2)``, a stack of matrices."""
     return _scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
 @public(inplace=True)
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * sum_i batch1[i] @ batch2[i]``."""
     product = ops.sum(bmm(batch1, batch2), (0,))
     return _scaled_sum("addbmm", input, product.to(batch1.dtype), beta, alpha)

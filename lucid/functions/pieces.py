@@ -10,6 +10,7 @@ from ..core.record import HOST
 from ..core.tensor import Tensor, wrap
 from ..ops import indexing as index_ops
 from ..ops import shape as shape_ops
+from .checking import Dims
 from .registry import dim_arg, public, tensor_arg
 
 
@@ -94,7 +95,7 @@ def piece(x: Tensor, d: int, start: int, stop: int) -> Tensor:
 
 
 @public()
-def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """Consecutive pieces along ``dim``: of one size (the last may be smaller) or of the sizes listed. Views.
 
     >>> import lucid

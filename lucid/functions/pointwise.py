@@ -11,13 +11,17 @@ from ..core import dtypes
 from ..core.errors import DTypeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
+from .checking import Scalar, Value
 from .registry import FUNCTIONS, SPECIAL, number_first, public, tensor_arg
 from .table import BINARY, SPECIAL_BINARY, SPECIAL_UNARY, UNARY
+
+WITH_NUMBERS_ALONE = ("add", "sub", "mul", "div")  # PyTorch computes these without any tensor, too
 
 
 def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
     if not isinstance(x, Tensor) and not isinstance(y, Tensor):
-        x = tensor_arg(x, name)
+        numbers = isinstance(x, int | float | complex) and isinstance(y, int | float | complex)
+        x = as_tensor(x) if numbers and name in WITH_NUMBERS_ALONE else tensor_arg(x, name)
     result = op(x, y)
     if result is NotImplemented:
         raise TypeError(f"{name}(): argument 'other' must be Tensor or a number, not {type(y).__name__}")
@@ -25,7 +29,7 @@ def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
 
 
 @public(inplace=elementwise.add)
-def add(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor:
+def add(input: Any, other: Any, tensor: Any = None, *, alpha: Scalar = 1) -> Tensor:
     """``input + alpha * other``, with broadcasting; ``add(input, alpha, other)`` is PyTorch's older form of it.
 
     >>> import lucid
@@ -38,7 +42,7 @@ def add(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor
 
 
 @public("subtract", inplace=elementwise.subtract)
-def sub(input: Any, other: Any, tensor: Any = None, *, alpha: Any = 1) -> Tensor:
+def sub(input: Any, other: Any, tensor: Any = None, *, alpha: Scalar = 1) -> Tensor:
     """``input - alpha * other``, with broadcasting; ``sub(input, alpha, other)`` is PyTorch's older form of it.
 
     >>> import lucid
@@ -74,6 +78,10 @@ def _is_bool(x: Any) -> bool:
 def _scaled(other: Any, alpha: Any, input: Any) -> Any:
     if isinstance(alpha, float) and not isinstance(input, float) and _is_integral(input) and _is_integral(other):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if isinstance(alpha, bool) and not (_is_bool(input) and _is_bool(other)):
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if isinstance(alpha, complex) and not any(t.is_complex() for t in (input, other) if isinstance(t, Tensor)):
+        raise RuntimeError(f"argument alpha: value {alpha} cannot be converted to a real type without overflow")
     # In the dtype of the sum: -1 times uint8 wraps.
     if isinstance(other, Tensor) and other.dtype.category < dtypes.COMPLEX:
         given = (input.dtype, 2 if input.ndim else 1) if isinstance(input, Tensor) else (dtypes.scalar_dtype(input), 0)
@@ -88,7 +96,7 @@ def _is_integral(x: Any) -> bool:
 
 
 @public()
-def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+def rsub(input: Any, other: Any, *, alpha: Scalar = 1) -> Tensor:
     """``other - alpha * input``.
 
     >>> import lucid
@@ -158,7 +166,7 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
 
 
 @public("clip", inplace=True)
-def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def clamp(input: Tensor, min: Value | None = None, max: Value | None = None) -> Tensor:
     """``input`` limited to ``[min, max]``; a bound may be None, a number or a tensor.
 
     Raises RuntimeError if both are None.
@@ -195,7 +203,7 @@ def _beyond(x: Tensor, bound: Any, compare: Callable) -> Tensor:
 
 
 @public(inplace=True)
-def clamp_min(input: Tensor, min: Any) -> Tensor:
+def clamp_min(input: Tensor, min: Value) -> Tensor:
     """``input`` limited from below.
 
     >>> import lucid
@@ -206,7 +214,7 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
 
 
 @public(inplace=True)
-def clamp_max(input: Tensor, max: Any) -> Tensor:
+def clamp_max(input: Tensor, max: Value) -> Tensor:
     """``input`` limited from above.
 
     >>> import lucid

@@ -7,6 +7,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.dtypes import as_dtype
+from ..core.errors import DTypeError
 from ..core.tensor import Tensor
 from ..ops import elementwise, reduce
 from ..ops import indexing as index_ops
@@ -328,13 +329,19 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
 @public()
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """``exp(x_i) / sum_j exp(x_j)`` along ``dim``.
+def _with_float(x: Tensor, name: str) -> Tensor:
+    if not x.dtype.is_floating_point:
+        raise DTypeError(f"{name}: not implemented for {x.dtype}; pass dtype= or a floating tensor")
+    return x
+
+
 
     >>> import lucid
     >>> lucid.softmax(lucid.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
     """
     x = tensor_arg(input, "softmax")
-    x = x if dtype is None else x.to(as_dtype(dtype))
+    x = _with_float(x if dtype is None else x.to(as_dtype(dtype)), "softmax")
     dim = dim_arg(dim, x.ndim, "softmax")
     return ops.softmax(x, dim) if x.ndim else ops.exp(x - x)
 
@@ -348,6 +355,6 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     tensor([-0.6931, -0.6931])
     """
     x = tensor_arg(input, "log_softmax")
-    x = x if dtype is None else x.to(as_dtype(dtype))
+    x = _with_float(x if dtype is None else x.to(as_dtype(dtype)), "log_softmax")
     dim = dim_arg(dim, x.ndim, "log_softmax")
     return ops.log_softmax(x, dim) if x.ndim else x - x

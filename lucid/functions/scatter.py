@@ -12,6 +12,7 @@ from ..core.tensor import Tensor, as_tensor
 from ..core.transform import lifted_to_indices
 from ..ops import indexing as index_ops
 from ..ops import scatter as scatter_ops
+from .checking import Scalar, Value
 from .indexing import FULL, check_along, corner, getitem, index_arg, index_arrays, parse
 from .outputs import fitted
 from .registry import dim_arg, public, tensor_arg
@@ -118,7 +119,7 @@ def _slices(input: Tensor, d: int, index: Tensor, source: Tensor, name: str) -> 
 
 
 @public(inplace=True)
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1) -> Tensor:
     """A copy of ``input`` with ``alpha * source`` added to the slices at ``index``; repeated ones add up.
 
     >>> import lucid
@@ -142,7 +143,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 
 @public(inplace=True)
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
     """A copy of ``input`` with one value in the slices at ``index``."""
     d, index = _vector(input, dim, index, "index_fill")
     if isinstance(value, Tensor) and value.ndim:
@@ -152,7 +153,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     x = input if input.ndim else ops.reshape(input, (1,))
     value = number_like(value, x)
     index = ops.where(index < 0, index + x.shape[d], index)
-    if hasattr(index.value, "level") or hasattr(value.value, "level"):  # indices that may differ along a batch: by a mask
+    if hasattr(index.value, "level") or hasattr(
+        value.value, "level"
+    ):  # indices that may differ along a batch: by a mask
         check_along(ops.zeros_of((x.shape[d],), index), index, 0, "index_fill")
         chosen = index_ops.scatter_add(ops.zeros_of((x.shape[d],), index), index, ops.ones_like(index), 0)
         mask = ops.reshape(chosen > 0, tuple(n if i == d else 1 for i, n in enumerate(x.shape)))

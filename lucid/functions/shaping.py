@@ -13,6 +13,7 @@ from ..core.errors import ShapeError
 from ..core.tensor import Tensor
 from ..core.view import View
 from ..ops import shape as shape_ops
+from .checking import Dims
 from .registry import dim_arg, public, shape_arg, tensor_arg
 
 
@@ -210,7 +211,7 @@ def t(input: Tensor) -> Tensor:
 
 
 @public("moveaxis")
-def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Dimensions moved to other places, the rest in order: a view.
 
     >>> import lucid
@@ -221,6 +222,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     src = [dim_arg(d, ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
     dst = [dim_arg(d, ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
+    if not ndim:
+        return shape_ops.permute_dims(input, ())
         raise RuntimeError(
             f"movedim: repeated dim or different lengths in source {source} and destination {destination}"
         )
@@ -332,6 +335,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
 
 
 @public(method=False)
+    items = [tensor_arg(x, "broadcast_tensors", f"tensors[{i}]") for i, x in enumerate(items)]
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """All tensors expanded to their common shape."""
     items = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors

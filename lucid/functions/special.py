@@ -11,6 +11,7 @@ from ..core import dtypes
 from ..core.errors import DTypeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
+from .checking import Value
 from .registry import FUNCTIONS, SPECIAL, number_first, public, return_type, tensor_arg
 
 Frexp = return_type("frexp", "mantissa", "exponent")
@@ -60,7 +61,7 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
 
 
 @public(inplace=True)
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Value) -> Tensor:
     """``input + weight * (end - input)``, exact at both ends.
 
     Raises RuntimeError where the dtypes differ.
@@ -70,7 +71,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     tensor([2.5000, 5.0000])
     """
     x, y = tensor_arg(input, "lerp"), tensor_arg(end, "lerp", "end")
-    if x.dtype is not y.dtype or (isinstance(weight, Tensor) and weight.dtype is not x.dtype):
+    if x.dtype is not y.dtype or (isinstance(weight, Tensor) and weight.ndim and weight.dtype is not x.dtype):
         given = f"{x.dtype}, {y.dtype}" + (f" and weight {weight.dtype}" if isinstance(weight, Tensor) else "")
         raise RuntimeError(f"lerp: expected the same dtype for input, end and weight, but got {given}")
     apart = elementwise.subtract(y, x)
