@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -211,6 +212,8 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
         return np.array(data, _real(default_float, wanted))
     if kinds == {int} and (array := np.array(data)).dtype == np.int64:
         return array
+    if kinds == {list} and set(map(type, chain.from_iterable(data))) == {float} and len(set(map(len, data))) == 1:
+        return np.array(data, _real(default_float, wanted))
     if hasattr(data, "__array__") and not isinstance(data, np.ndarray | np.generic):
         return np.asarray(data)
     if hasattr(data, "__dlpack__") and not isinstance(data, np.ndarray):

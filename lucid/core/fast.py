@@ -210,29 +210,40 @@ def with_params(op: Op) -> Callable:
 
 
 def several_inputs(op: Op) -> Callable:
-    """``call(x, y, z)`` for ops of three or more tensors and no parameters; the last ones may be left out (a bias)."""
-    kernels, saves, records = op.kernels, op.keeps_values, op.kind != "none"
+    """``call(x, y, z)`` for ops of three or more operands and no parameters; the last ones may be left out (a bias).
+
+    The first ``op.promote_from`` of them, such as the condition of ``where``, are tensors of whatever dtype.
+    """
+    kernels, saves, records, start = op.kernels, op.keeps_values, op.kind != "none", op.promote_from
     all_need = op.keep, op.keep_out
 
     def call(*xs):  # type: ignore[no-untyped-def]
         mode = current()
-        first = xs[0]
-        if not isinstance(first, Tensor) or (mode is not None and mode is not NO_GRAD):
+        if mode is not None and mode is not NO_GRAD:
             return apply(op, xs)
-        value = first.value
-        dtype, kind = value.dtype, type(value)
+        for x in xs[start:]:
+            if isinstance(x, Tensor):
+                dtype, kind = x.value.dtype, type(x.value)
+                break
+        else:
+            return apply(op, xs)
         if dtype not in op.fast:
             return apply(op, xs)
-        values, parents, tracked = [value], [first.node], first.node is not None
-        for x in xs[1:]:
-            if not isinstance(x, Tensor):
-                return apply(op, xs)
-            v = x.value
-            if v.dtype is not dtype or type(v) is not kind:
-                return apply(op, xs)
+        values, parents, tracked, i = [], [], False, 0
+        for x in xs:
+            if isinstance(x, Tensor):
+                v, parent = x.value, x.node
+                if type(v) is not kind or (v.dtype is not dtype and i >= start):
+                    return apply(op, xs)
+                tracked = tracked or parent is not None
+            else:
+                v = scalars.get(type(x), NOTHING).get((x, dtype, kind)) if i >= start else None
+                parent = None
+                if v is None or (not x and is_negative_zero(x)):
+                    return apply(op, xs)
             values.append(v)
-            parents.append(x.node)
-            tracked = tracked or x.node is not None
+            parents.append(parent)
+            i += 1
         kernel = kernels.get(kind) or find_kernel(op, kind)
         try:
             out = kernel(*values)
@@ -254,6 +265,53 @@ def several_inputs(op: Op) -> Callable:
             else:
                 node.saved = ()
             node.params = ()
+            node.shape = out.shape
+            node.seq = next_seq()
+            node.extra = None
+            t.node = node
+        else:
+            t.node = None
+        return t
+
+    return call
+
+
+def many_inputs(op: Op) -> Callable:
+    """``call(tensors, *params)`` for ops of any number of tensors whose one rule needs nothing but their shapes."""
+    kernels, joint_of_shapes = op.kernels, op.wants_shapes and not op.keeps_values and op.kind != "none"
+
+    def call(xs, *params):  # type: ignore[no-untyped-def]
+        mode = current()
+        if not joint_of_shapes or not xs or (mode is not None and mode is not NO_GRAD):
+            return apply(op, xs, params)
+        values, parents, tracked, dtype, kind = [], [], False, None, None
+        for x in xs:
+            if not isinstance(x, Tensor):
+                return apply(op, xs, params)
+            v, parent = x.value, x.node
+            if dtype is None:
+                dtype, kind = v.dtype, type(v)
+                if dtype not in op.fast:
+                    return apply(op, xs, params)
+            elif v.dtype is not dtype or type(v) is not kind:
+                return apply(op, xs, params)
+            tracked = tracked or parent is not None
+            values.append(v)
+            parents.append(parent)
+        try:
+            out = kernels[kind](*values, *params)
+        except Exception as problem:
+            out = recover(op, values, params, problem)
+        t = new_tensor(Tensor)
+        t.value = out
+        t.grad = None
+        t._version = 0
+        if tracked and mode is None and (out.dtype in FLOATS or is_inexact(out)):
+            node = Node()
+            node.op = op
+            node.parents = tuple(parents)
+            node.saved = (*(None,) * (len(values) + 1), tuple([tuple(v.shape) for v in values]))
+            node.params = params
             node.shape = out.shape
             node.seq = next_seq()
             node.extra = None

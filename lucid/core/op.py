@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .apply import apply
-from .fast import one_input, several_inputs, two_inputs, with_params
+from .fast import many_inputs, one_input, several_inputs, two_inputs, with_params
 from .record import FLOATS, OPS, REAL, REAL_AND_COMPLEX, Op, Rule
 
 __all__ = ["OPS", "Op", "declare", "elementwise", "linear", "multilinear", "nondifferentiable", "other", "view"]
@@ -31,12 +31,12 @@ def declare(name: str, kind: str, rules: tuple[Rule, ...], *, variadic: bool = F
     else:
         op.fast = FLOATS if op.promote == "float" else REAL
     if variadic:
-        op.call = lambda inputs, *params: apply(op, inputs, params)
+        op.call = many_inputs(op)
     elif op.arity == 1:
         op.call = with_params(op) if op.params or op.wants_shapes or op.put is not None else one_input(op)
     elif op.arity == 2 and not op.params and not op.wants_shapes and op.joint is None:
         op.call = two_inputs(op)
-    elif op.arity > 2 and not op.params and not op.wants_shapes and op.joint is None and not op.promote_from:
+    elif op.arity > 2 and not op.params and not op.wants_shapes and op.joint is None:
         op.call = several_inputs(op)
     else:
         n = op.arity

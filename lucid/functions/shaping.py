@@ -19,10 +19,7 @@ from .registry import dim_arg, public, shape_arg, tensor_arg
 
 def resolve_shape(x: Tensor, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
     """Replace one -1 by what is left; RuntimeError if the sizes do not fit."""
-    total = known = 1
-    unknown = -1
-    for n in x.value.shape:
-        total *= n
+    total, known, unknown = math.prod(x.value.shape), 1, -1
     for i, n in enumerate(shape):
         if n >= 0:
             known *= n
@@ -95,7 +92,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
         return view_dtype(input, shape[0])
     sizes = resolve_shape(input, shape_arg(shape, "view"), "view")
     result = shape_ops.reshape(in_order(input, sizes) if input.value.ndim > 2 else input, sizes)
-    if result.base is None and not hasattr(result, "source") and input.shape.numel():
+    if type(result) is not View and result.base is None and 0 not in sizes:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead."
@@ -222,15 +219,15 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     src = [dim_arg(d, ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
     dst = [dim_arg(d, ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
-    if not ndim:
-        return shape_ops.permute_dims(input, ())
         raise RuntimeError(
             f"movedim: repeated dim or different lengths in source {source} and destination {destination}"
         )
+    if not ndim:
+        return shape_ops.permute_dims(input, ())
     axes = [d for d in range(ndim) if d not in src]
     for to, d in sorted(zip(dst, src, strict=True)):
         axes.insert(to, d)
-    return shape_ops.permute_dims(input, tuple(axes))
+    return shape_ops.permute_dims(input, tuple(axes[:ndim]))  # a 0-d tensor may be asked to move its dimension 0
 
 
 @public()
@@ -335,10 +332,10 @@ def broadcast_shapes(*shapes: Any) -> Any:
 
 
 @public(method=False)
-    items = [tensor_arg(x, "broadcast_tensors", f"tensors[{i}]") for i, x in enumerate(items)]
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """All tensors expanded to their common shape."""
     items = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
+    items = [tensor_arg(x, "broadcast_tensors", f"tensors[{i}]") for i, x in enumerate(items)]
     shape = broadcast_shapes(*(x.shape for x in items))
     return tuple(expand(x, *shape) for x in items)
 
