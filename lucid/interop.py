@@ -2,6 +2,7 @@
 
 einops finds the library of a tensor among the subclasses of its ``AbstractBackend``; ours is defined when
 ``einops._backends`` is first imported, so that ``import lucid`` imports nothing more and the order of imports does not matter.
+PyTorch's other paths (``paths``) are found here too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
+
+from . import paths
 
 # the library's module -> ours, whose import makes Tensors known to it
 BRIDGES = {"einops._backends": "lucid.einops.backend"}
@@ -33,11 +36,13 @@ class _Announcing:
 
 
 class _Finder:
-    """Finds nothing itself: it watches for the modules of ``BRIDGES``."""
+    """Watches for the modules of ``BRIDGES``, and makes those of ``paths``."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
+        if name.startswith("lucid."):
+            return paths.spec(name) if name in paths.PATHS else None
         bridge = BRIDGES.get(name)
         if bridge is None:
             return None

@@ -5,21 +5,19 @@ Lucid runs Python; there is no second language to script or trace into. Results 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
-from typing import Any, Final
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, NamedTuple, NoReturn
+
+from .nn.modules.module import Module
 
 __all__ = [
-    "Final",
-    "annotate",
-    "export",
-    "ignore",
-    "is_scripting",
-    "is_tracing",
-    "script",
-    "script_method",
-    "trace",
-    "unused",
-]
+    "Attribute", "Final", "Future", "ScriptFunction", "ScriptModule", "annotate", "enable_onednn_fusion", "export", "fork", "freeze",
+    "ignore", "interface", "is_scripting", "is_tracing", "isinstance", "load", "optimize_for_inference", "optimized_execution",
+    "save", "script", "script_if_tracing", "script_method", "trace", "trace_module", "unused", "wait",
+]  # fmt: skip
 
 
 def script(obj: Any, *args: Any, **options: Any) -> Any:
@@ -58,6 +56,92 @@ def unused(fn: Callable) -> Callable:
 def ignore(drop: Any = False, **options: Any) -> Any:
     """The method itself; with or without parentheses."""
     return drop if callable(drop) else lambda fn: fn
+
+
+def trace_module(mod: Module, inputs: dict[str, Any], *args: Any, **options: Any) -> Module:
+    """The module itself; it is not run."""
+    return mod
+
+
+def script_if_tracing(fn: Callable) -> Callable:
+    """The function itself."""
+    return fn
+
+
+def interface(obj: Any) -> Any:
+    """The class itself."""
+    return obj
+
+
+def freeze(mod: Module, preserved_attrs: Any = None, optimize_numerics: bool = True) -> Module:
+    """The module itself, which must be in evaluation mode as in PyTorch: RuntimeError."""
+    if mod.training:
+        raise RuntimeError(
+            "Freezing is currently only implemented for modules in eval mode. Please call .eval() on your module before freezing."
+        )
+    return mod
+
+
+def optimize_for_inference(mod: Module, other_methods: Any = None) -> Module:
+    """The module itself in evaluation mode."""
+    return mod.eval()
+
+
+def enable_onednn_fusion(enabled: bool) -> None:
+    """Accepted; nothing changes."""
+
+
+def optimized_execution(should_optimize: bool) -> AbstractContextManager[None]:
+    """Accepted; nothing changes."""
+    return nullcontext()
+
+
+def fork(func: Callable, *args: Any, **kwargs: Any) -> Future:
+    """The result of a call, for ``wait``: the call happens at once, as PyTorch's does outside a script."""
+    future: Future = Future()
+    future.set_result(func(*args, **kwargs))
+    return future
+
+
+def wait(future: Future) -> Any:
+    """The result of ``fork``."""
+    return future.result()
+
+
+def isinstance(obj: Any, target_type: Any) -> bool:
+    """Python's ``isinstance``."""
+    return builtins.isinstance(obj, target_type)
+
+
+class ScriptModule(Module):
+    """A Module: the class is here for programs that derive from it or ask for it."""
+
+
+class ScriptFunction:
+    """A class of no objects: ``script`` returns functions as they are."""
+
+
+class Attribute(NamedTuple):
+    """A value and its type, which a script would need to know."""
+
+    value: Any
+    type: Any
+
+
+_INSTEAD = (
+    "lucid does not compile models into files without code. Save the weights, lucid.save(model.state_dict(), path), and load "
+    "them into the model's class; or save the whole model, lucid.save(model, path), whose classes must be importable"
+)
+
+
+def save(m: Any, f: Any, **options: Any) -> NoReturn:
+    """Raises NotImplementedError, which says what to do instead."""
+    raise NotImplementedError(f"jit.save: {_INSTEAD}")
+
+
+def load(f: Any, map_location: Any = None, **options: Any) -> NoReturn:
+    """Raises NotImplementedError, which says what to do instead."""
+    raise NotImplementedError(f"jit.load: {_INSTEAD}")
 
 
 def annotate(the_type: Any, the_value: Any) -> Any:

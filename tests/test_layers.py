@@ -10,7 +10,7 @@ LAYERS = [
     {"backends"},
     {"core"},
     {"ops"},
-    {"functions", "linalg", "fft", "special", "return_types"},
+    {"functions", "linalg", "fft", "special", "sparse", "return_types"},
     {"autograd", "func"},
     {"nn"},
     {"optim"},

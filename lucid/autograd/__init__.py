@@ -38,10 +38,12 @@ def __getattr__(name: str) -> _Any:
         from ..core.tensor import Tensor
 
         return Tensor
-    if name not in _LAZY:
-        raise AttributeError(f"module 'lucid.autograd' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in ("grad_mode", "profiler", "variable"):
+        return import_module(f".{name}", __name__)
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lucid.autograd' has no attribute {name!r}")
     module, attribute = _LAZY[name]
     found = import_module(f".{module}", __name__)
     found = getattr(found, attribute) if attribute else found

@@ -33,10 +33,6 @@ def __getattr__(name: str) -> object:
         from .catalogue import available
 
         return available
-    if name in ("cudnn", "mps"):
+    if name in ("cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum"):
         return importlib.import_module(f".{name}", __name__)
-    if name in ("cuda", "mkl", "mkldnn", "openmp"):
-        from . import switches
-
-        return getattr(switches, name)
     raise AttributeError(f"module 'lucid.backends' has no attribute {name!r}")

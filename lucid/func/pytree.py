@@ -6,6 +6,16 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+# Classes of users that are containers: class -> (value to (children, context), (children, context) to value).
+_registered: dict[type, tuple[Callable, Callable]] = {}
+
+
+def register(kind: type, flatten: Callable, unflatten: Callable) -> None:
+    """Let instances of a class be containers; ValueError if they are already."""
+    if kind in _registered or kind in (tuple, list, dict, OrderedDict, defaultdict):
+        raise ValueError(f"{kind} is already registered as pytree node.")
+    _registered[kind] = flatten, unflatten
+
 
 class Structure:
     """The shape of a tree without its leaves."""
@@ -23,6 +33,8 @@ class Structure:
         if self.kind is None:
             return next(leaves)
         parts = [c._build(leaves) for c in self.children]
+        if self.kind in _registered:
+            return _registered[self.kind][1](parts, self.keys)
         if self.kind is defaultdict:
             return defaultdict(self.keys[0], zip(self.keys[1], parts, strict=True))
         if issubclass(self.kind, dict):
@@ -42,6 +54,23 @@ class Structure:
     def count(self) -> int:
         return 1 if self.kind is None else sum(c.count for c in self.children)
 
+    num_leaves = count
+
+    def flatten_up_to(self, tree: Any) -> list:
+        """The parts of a tree that stand where this structure has leaves; ValueError if it has another structure."""
+        if self.kind is None:
+            return [tree]
+        own = _children(tree)
+        if type(tree) is not self.kind or own is None or len(own[1]) != len(self.children):
+            raise ValueError(f"expected a {self.kind.__name__} of {len(self.children)}, got {tree!r}")
+        context, parts = own
+        if issubclass(self.kind, dict) and context != self.keys:
+            mine, theirs = (self.keys[1], context[1]) if self.kind is defaultdict else (self.keys, context)
+            if set(mine) != set(theirs):
+                raise ValueError(f"expected the keys {mine}, got {theirs}")
+            parts = [tree[k] for k in mine]
+        return [x for c, part in zip(self.children, parts, strict=True) for x in c.flatten_up_to(part)]
+
 
 LEAF = Structure(None)
 
@@ -52,16 +81,27 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
     return leaves, _flatten(tree, leaves, is_leaf)
 
 
+def _children(tree: Any) -> tuple[Any, list] | None:
+    """What else is needed to build a container again, and what it holds; None for a leaf."""
+    kind = type(tree)
+    if kind in (tuple, list) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
+        return None, list(tree)
+    if kind in (dict, OrderedDict, defaultdict):
+        keys = list(tree)
+        return (tree.default_factory, keys) if kind is defaultdict else keys, list(tree.values())
+    if kind in _registered:
+        parts, context = _registered[kind][0](tree)
+        return context, list(parts)
+    return None
+
+
 def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> Structure:
-    if is_leaf is None or not is_leaf(tree):
-        kind = type(tree)
-        if kind in (tuple, list) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
-            return Structure(kind, None, tuple(_flatten(v, leaves, is_leaf) for v in tree))
-        if kind in (dict, OrderedDict, defaultdict):
-            children = tuple(_flatten(v, leaves, is_leaf) for v in tree.values())
-            return Structure(kind, (tree.default_factory, list(tree)) if kind is defaultdict else list(tree), children)
-    leaves.append(tree)
-    return LEAF
+    found = None if is_leaf is not None and is_leaf(tree) else _children(tree)
+    if found is None:
+        leaves.append(tree)
+        return LEAF
+    context, parts = found
+    return Structure(type(tree), context, tuple(_flatten(v, leaves, is_leaf) for v in parts))
 
 
 def broadcast_prefix(

@@ -9,6 +9,7 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor, new_tensor, wrap
+from ..core.view import View
 from ..ops import elementwise
 from .registry import CONSTANTS, FUNCTIONS, public, tensor_arg
 
@@ -175,8 +176,34 @@ for _name, _value in {
 # Kinds of tensors and of hardware that lucid has not.
 for _name in "meta ipu maia mkldnn mtia nested quantized sparse sparse_csr vulkan xla xpu".split():
     setattr(Tensor, f"is_{_name}", property(lambda self: False))
-Tensor.is_pinned = Tensor.is_shared = lambda self, device=None: False  # type: ignore[attr-defined]
-Tensor.pin_memory = Tensor.share_memory_ = lambda self, device=None: self  # type: ignore[attr-defined]
+Tensor.is_pinned = lambda self, device=None: False  # type: ignore[attr-defined]
+Tensor.pin_memory = lambda self, device=None: self  # type: ignore[attr-defined]
+
+
+def is_shared(self: Tensor) -> bool:
+    """Whether other processes can see the memory of this tensor; see ``share_memory_``."""
+    from ..backends.shared import is_shared as lies_shared
+
+    return lies_shared(self.value)
+
+
+def share_memory_(self: Tensor) -> Tensor:
+    """Move the memory of this tensor (with all its views) to where forked processes, and ``lucid.multiprocessing``, share it.
+
+    NotImplementedError for a device other than the CPU.
+    """
+    from ..backends import shared
+
+    owner = self.root if isinstance(self, View) else self
+    if not shared.is_shared(owner.value):
+        if self.device.type != "cpu":
+            raise NotImplementedError(f"share_memory_: memory of {str(self.device)!r} is not shared between processes")
+        owner.value = shared.share(owner.value)
+        owner._version += 1
+    return self
+
+
+Tensor.is_shared, Tensor.share_memory_ = is_shared, share_memory_  # type: ignore[attr-defined]
 
 
 # ---- methods that few programs need ----
@@ -310,3 +337,14 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 
 
 FUNCTIONS["scalar_tensor"], FUNCTIONS["frombuffer"] = scalar_tensor, frombuffer
+
+
+def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None) -> Any:
+    """The elements that are not zero as a ``lucid.sparse.SparseTensor``."""
+    from ..sparse import to_sparse as without_zeros
+
+    return without_zeros(self, sparse_dim)
+
+
+Tensor.to_sparse = Tensor.to_sparse_coo = to_sparse  # type: ignore[attr-defined]
+Tensor.to_dense = lambda self, dtype=None: self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from .registry import public, tensor_arg
 
 
 @public()
-def matmul(input: Tensor, other: Tensor) -> Tensor:
+def matmul(input: Any, other: Tensor) -> Tensor:
     """The matrix product, for every rank: vectors, matrices, and stacks of matrices that broadcast.
 
     Raises RuntimeError where inner sizes differ or an operand is 0-d.
@@ -22,6 +22,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     >>> lucid.matmul(lucid.tensor([[1.0, 2.0]]), lucid.tensor([3.0, 4.0]))
     tensor([11.])
     """
+    if not isinstance(input, Tensor) and hasattr(input, "matmul"):  # a sparse matrix
+        return input.matmul(other)
     x, y = tensor_arg(input, "matmul"), tensor_arg(other, "matmul", "other")
     a, b = x.value.shape, y.value.shape
     if len(a) == 2 and len(b) == 2 and a[1] == b[0] and x.value.dtype is y.value.dtype:  # the common case first
@@ -71,13 +73,15 @@ def _ranks(name: str, x: Tensor, p: int, y: Tensor, q: int) -> None:
 
 
 @public()
-def mm(input: Tensor, mat2: Tensor) -> Tensor:
+def mm(input: Any, mat2: Tensor) -> Tensor:
     """The product of two matrices.
 
     >>> import lucid
     >>> lucid.mm(lucid.eye(2), lucid.ones(2, 1)).shape
     lucid.Size([2, 1])
     """
+    if not isinstance(input, Tensor) and hasattr(input, "matmul"):
+        return input.matmul(mat2)
     _ranks("mm", input, 2, mat2, 2)
     return matmul(input, mat2)
 
@@ -97,8 +101,10 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 @public()
-def mv(input: Tensor, vec: Tensor) -> Tensor:
+def mv(input: Any, vec: Tensor) -> Tensor:
     """The product of a matrix and a vector."""
+    if not isinstance(input, Tensor) and hasattr(input, "matmul"):
+        return input.matmul(vec)
     _ranks("mv", input, 2, vec, 1)
     return matmul(input, vec)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.switches import algorithms, cuda
+from ..backends.switches import algorithms
 from .registry import FUNCTIONS
 
 
@@ -64,7 +64,9 @@ def set_float32_matmul_precision(precision: str) -> None:
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}")
     _Settings.matmul_precision = precision
-    cuda.matmul.allow_tf32 = precision != "highest"
+    from ..backends.cuda import matmul
+
+    matmul.allow_tf32 = precision != "highest"
 
 
 def get_float32_matmul_precision() -> str:

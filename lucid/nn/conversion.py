@@ -98,8 +98,8 @@ class Conversion:
         return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def share_memory(self: C) -> C:
-        """Accepted for PyTorch's sake: tensors are shared between threads as they are."""
-        return self
+        """Move parameters and buffers to memory that processes share; see ``lucid.multiprocessing``."""
+        return self._apply(lambda t: t.share_memory_())  # type: ignore[attr-defined]
 
     def train(self: C, mode: bool = True) -> C:
         """Set training mode here and below: dropout drops, batch norm learns its statistics."""

@@ -10,6 +10,8 @@ from .modules.module import Module
 
 __all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
+__path__: list[str] = []  # so that ``lucid.nn.parallel.distributed`` can be asked for (``lucid.paths``)
+
 
 class DataParallel(Module):
     """A model held as ``.module`` and called on one device, as PyTorch's does where at most one GPU is used.

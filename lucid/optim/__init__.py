@@ -49,9 +49,11 @@ __all__ = [
     "register_optimizer_step_pre_hook", "required", "rules",
 ]  # fmt: skip
 
+_FILES = "adadelta adagrad adamax adamw asgd nadam radam rmsprop rprop sparse_adam".split()  # see ``lucid.paths``
+
 
 def __getattr__(name: str) -> Any:
-    """``swa_utils`` is loaded when asked for: it needs ``nn``."""
-    if name == "swa_utils":
+    """``swa_utils``, which needs ``nn``, and PyTorch's file names, when asked for."""
+    if name == "swa_utils" or name in _FILES:
         return importlib.import_module(".swa_utils", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,8 @@
 """Datasets, samplers and the DataLoader, with PyTorch's names."""
 
+import importlib as _importlib
+from typing import Any as _Any
+
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader, WorkerInfo, get_worker_info
 from .dataset import (
@@ -27,3 +30,9 @@ __all__ = [
     "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler",
     "WorkerInfo", "default_collate", "default_convert", "get_worker_info", "random_split",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "_utils":  # programs call ``torch.utils.data._utils.collate.default_collate``
+        return _importlib.import_module("._utils", __name__)
+    raise AttributeError(f"module 'lucid.utils.data' has no attribute {name!r}")
