@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -9,6 +10,8 @@ from .. import ops
 from ..core.errors import ShapeError
 from ..core.precision import autocast_unites
 from ..core.tensor import Tensor
+from ..ops import elementwise
+from ..ops import shape as shape_ops
 from .products import matmul
 from .registry import public, tensor_arg
 
@@ -33,22 +36,11 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     tensors = [tensor_arg(x, "einsum", f"operands[{i}]") for i, x in enumerate(operands)]
     if not tensors:
         raise RuntimeError("einsum(): must provide at least one operand")
-    inputs, output = _parse(equation, tensors)
-    items = [_simplified(x, labels) for x, labels in zip(tensors, inputs, strict=True)]
-    items = _without_broadcast(items)
-    seen = {label for _, labels in items for label in labels}
-    for label in output:
-        if label not in seen and not isinstance(label, int):
-            raise RuntimeError(
-                f"einsum(): output subscript {label} does not appear in the equation for any input operand"
-            )
-    while len(items) > 1:
-        i, j = _cheapest(items, output) if len(items) > 2 else (0, 1)
-        a, b = items[i], items[j]
-        rest = [item for k, item in enumerate(items) if k not in (i, j)]
-        needed = set(output).union(*(labels for _, labels in rest)) if rest else set(output)
-        items = [_contract(a, b, needed), *rest]
-    return _ordered(items[0], output)
+    items: dict[int, Tensor] = dict(enumerate(tensors))
+    steps, last = _plan(equation, tuple([tuple(x.value.shape) for x in tensors]))
+    for target, run, sources, arguments in steps:
+        items[target] = run(*[items[i] for i in sources], *arguments)
+    return items[last]
 
 
 def _from_lists(arguments: tuple) -> tuple[str, tuple]:
@@ -73,28 +65,28 @@ def _spelled(labels: Any) -> str:
     return "".join(parts)
 
 
-def _parse(equation: str, tensors: list[Tensor]) -> tuple[list[Labels], Labels]:
+def _parse(equation: str, ranks: list[int]) -> tuple[list[Labels], Labels]:
     """Labels of each operand and of the result; dimensions under ``...`` are numbered from the right."""
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")
-    if len(terms) != len(tensors):
+    if len(terms) != len(ranks):
         raise RuntimeError(
-            f"einsum(): {'fewer' if len(terms) > len(tensors) else 'more'} operands were provided than specified in the equation {equation!r}"
+            f"einsum(): {'fewer' if len(terms) > len(ranks) else 'more'} operands were provided than specified in the equation {equation!r}"
         )
     inputs: list[Labels] = []
     widest = 0
-    for i, (term, x) in enumerate(zip(terms, tensors, strict=True)):
+    for i, (term, rank) in enumerate(zip(terms, ranks, strict=True)):
         letters = term.replace("...", "", 1)
         for letter in letters:
             if letter not in ORDER:
                 raise RuntimeError(
                     f"einsum(): invalid subscript given at index {equation.find(letter)} in the equation string, subscripts must be in [a-zA-Z]"
                 )
-        spare = x.ndim - len(letters)
+        spare = rank - len(letters)
         if spare < 0 or (spare and "..." not in term):
             raise RuntimeError(
-                f"einsum(): the number of subscripts in the equation ({len(letters)}) does not match the number of dimensions ({x.ndim}) for operand {i}"
+                f"einsum(): the number of subscripts in the equation ({len(letters)}) does not match the number of dimensions ({rank}) for operand {i}"
             )
         if "..." in term:
             widest = max(widest, spare)
@@ -121,94 +113,162 @@ def _parse(equation: str, tensors: list[Tensor]) -> tuple[list[Labels], Labels]:
     return inputs, (*range(widest - 1, -1, -1), *sorted((c for c, k in count.items() if k == 1), key=ORDER.index))
 
 
-def _simplified(x: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
-    """A repeated label of one operand means its diagonal."""
-    while len(set(labels)) < len(labels):
-        label = next(c for c in labels if labels.count(c) > 1)
-        a = labels.index(label)
-        b = labels.index(label, a + 1)
-        if x.shape[a] != x.shape[b]:
-            raise ShapeError(
-                f"einsum(): subscript {label} is repeated for operand but the sizes don't match, {x.shape[a]} != {x.shape[b]}"
-            )
-        x = ops.diagonal(x, 0, a, b)
-        labels = (*(c for i, c in enumerate(labels) if i not in (a, b)), label)
-    return x, labels
+# ---- the plan: worked out on shapes alone, and remembered ----
 
 
-def _without_broadcast(items: list[tuple[Tensor, Labels]]) -> list[tuple[Tensor, Labels]]:
-    """Dimensions of size 1 under a label that is larger elsewhere broadcast: they are dropped here."""
-    sizes: dict[Any, int] = {}
-    for x, labels in items:
-        for n, label in zip(x.shape, labels, strict=True):
-            held = sizes.get(label, 1)
-            if n != held and 1 not in (n, held):
+class _Item:
+    """An operand or intermediate result of a plan: its number, its shape, and the labels of its dimensions."""
+
+    def __init__(self, number: int, shape: tuple[int, ...], labels: Labels):
+        self.number, self.shape, self.labels = number, shape, labels
+
+    @property
+    def sizes(self) -> dict[Any, int]:
+        return dict(zip(self.labels, self.shape, strict=True))
+
+
+class _Planner:
+    """Writes down steps ``(number of the result, function, numbers of its operands, further arguments)``."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple] = []
+        self.count = 0
+
+    def item(self, shape: tuple[int, ...], labels: Labels) -> _Item:
+        self.count += 1
+        return _Item(self.count - 1, shape, labels)
+
+    def run(
+        self, f: Any, sources: tuple[_Item, ...], arguments: tuple, shape: tuple[int, ...], labels: Labels
+    ) -> _Item:
+        made = self.item(shape, labels)
+        self.steps.append((made.number, f, tuple([s.number for s in sources]), arguments))
+        return made
+
+    def reshape(self, x: _Item, shape: tuple[int, ...], labels: Labels) -> _Item:
+        if shape == x.shape:
+            x.labels = labels
+            return x
+        return self.run(shape_ops.reshape, (x,), (shape,), shape, labels)
+
+    def ordered(self, x: _Item, labels: Labels) -> _Item:
+        if labels == x.labels:
+            return x
+        axes = tuple([x.labels.index(c) for c in labels])
+        return self.run(shape_ops.permute_dims, (x,), (axes,), tuple([x.shape[a] for a in axes]), labels)
+
+    def simplified(self, x: _Item) -> _Item:
+        """A repeated label of one operand means its diagonal."""
+        while len(set(x.labels)) < len(x.labels):
+            label = next(c for c in x.labels if x.labels.count(c) > 1)
+            a = x.labels.index(label)
+            b = x.labels.index(label, a + 1)
+            n = x.shape[a]
+            if n != x.shape[b]:
                 raise ShapeError(
-                    f"einsum(): subscript {label} has size {n} for an operand which does not broadcast with previously seen size {held}"
+                    f"einsum(): subscript {label} is repeated for operand but the sizes don't match, {n} != {x.shape[b]}"
                 )
-            sizes[label] = n if held == 1 else held
-    result = []
-    for x, labels in items:
-        keep = [n == sizes[label] for n, label in zip(x.shape, labels, strict=True)]
-        if not all(keep):
-            x = ops.reshape(x, tuple(n for n, k in zip(x.shape, keep, strict=True) if k))
-            labels = tuple(label for label, k in zip(labels, keep, strict=True) if k)
-        result.append((x, labels))
-    return result
+            others = [i for i in range(len(x.labels)) if i not in (a, b)]
+            shape, labels = [(*(part[i] for i in others), last) for part, last in ((x.shape, n), (x.labels, label))]
+            x = self.run(ops.diagonal, (x,), (0, a, b), shape, labels)
+        return x
+
+    def without_broadcast(self, items: list[_Item]) -> list[_Item]:
+        """Dimensions of size 1 under a label that is larger elsewhere broadcast: they are dropped here."""
+        sizes: dict[Any, int] = {}
+        for x in items:
+            for label, n in x.sizes.items():
+                held = sizes.get(label, 1)
+                if n != held and 1 not in (n, held):
+                    raise ShapeError(
+                        f"einsum(): subscript {label} has size {n} for an operand which does not broadcast with previously seen size {held}"
+                    )
+                sizes[label] = n if held == 1 else held
+        result = []
+        for x in items:
+            kept = {label: n for label, n in x.sizes.items() if n == sizes[label]}
+            result.append(self.reshape(x, tuple(kept.values()), tuple(kept)))
+        return result
+
+    def summed(self, x: _Item, keep: set) -> _Item:
+        """Sum over labels that nobody else needs."""
+        axes = tuple([i for i, label in enumerate(x.labels) if label not in keep])
+        if not axes:
+            return x
+        kept = {label: n for label, n in x.sizes.items() if label in keep}
+        return self.run(_sum, (x,), (axes,), tuple(kept.values()), tuple(kept))
+
+    def contract(self, x: _Item, y: _Item, needed: set) -> _Item:
+        x, y = self.summed(x, needed | set(y.labels)), self.summed(y, needed | set(x.labels))
+        p, q, size = x.labels, y.labels, x.sizes | y.sizes
+        batch = [c for c in p if c in q and c in needed]
+        inner = [c for c in p if c in q and c not in needed]
+        left, right = [c for c in p if c not in q], [c for c in q if c not in p]
+        labels = (*batch, *left, *right)
+        shape = tuple([size[c] for c in labels])
+        x, y = self.ordered(x, (*batch, *left, *inner)), self.ordered(y, (*batch, *inner, *right))
+        lead = tuple([size[c] for c in batch])
+        if not inner:  # nothing to sum: an elementwise product
+            x = self.reshape(x, (*lead, *(size[c] for c in left), *(1 for _ in right)), ())
+            y = self.reshape(y, (*lead, *(1 for _ in left), *(size[c] for c in right)), ())
+            return self.run(_times, (x, y), (), shape, labels)
+        k, rows, cols = (math.prod(size[c] for c in part) for part in (inner, left, right))
+        x, y = self.reshape(x, (*lead, rows, k), ()), self.reshape(y, (*lead, k, cols), ())
+        return self.reshape(self.run(_matmul, (x, y), (), (*lead, rows, cols), ()), shape, labels)
 
 
-def _cheapest(items: list[tuple[Tensor, Labels]], output: Labels) -> tuple[int, int]:
+@functools.lru_cache(512)
+def _plan(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[tuple], int]:
+    """The steps, and the number of the result."""
+    inputs, output = _parse(equation, [len(shape) for shape in shapes])
+    planner = _Planner()
+    items = [planner.item(shape, labels) for shape, labels in zip(shapes, inputs, strict=True)]
+    items = planner.without_broadcast([planner.simplified(x) for x in items])
+    seen = {label for x in items for label in x.labels}
+    for label in output:
+        if label not in seen and not isinstance(label, int):
+            raise RuntimeError(
+                f"einsum(): output subscript {label} does not appear in the equation for any input operand"
+            )
+    while len(items) > 1:
+        i, j = _cheapest(items, output) if len(items) > 2 else (0, 1)
+        rest = [item for k, item in enumerate(items) if k not in (i, j)]
+        needed = set(output).union(*(x.labels for x in rest))
+        items = [planner.contract(items[i], items[j], needed), *rest]
+    x = planner.summed(items[0], set(output))
+    missing = tuple([label for label in output if label not in x.labels])  # sizes of 1 under "..." that were dropped
+    x = planner.reshape(x, (*x.shape, *(1 for _ in missing)), (*x.labels, *missing))
+    return planner.steps, planner.ordered(x, output).number
+
+
+def _cheapest(items: list[_Item], output: Labels) -> tuple[int, int]:
     """The pair whose product is smallest compared with what it replaces; of equals, the fewest multiplications."""
     best, found = None, (0, 1)
     for i in range(len(items)):
         for j in range(i + 1, len(items)):
-            needed = set(output).union(*(labels for k, (_, labels) in enumerate(items) if k not in (i, j)))
-            sizes = dict(zip(items[i][1], items[i][0].shape, strict=True)) | dict(
-                zip(items[j][1], items[j][0].shape, strict=True)
-            )
+            needed = set(output).union(*(x.labels for k, x in enumerate(items) if k not in (i, j)))
+            sizes = items[i].sizes | items[j].sizes
             product = math.prod(n for label, n in sizes.items() if label in needed)
-            price = (product - items[i][0].shape.numel() - items[j][0].shape.numel(), math.prod(sizes.values()))
+            price = (product - math.prod(items[i].shape) - math.prod(items[j].shape), math.prod(sizes.values()))
             if best is None or price < best:
                 best, found = price, (i, j)
     return found
 
 
-def _summed(x: Tensor, labels: Labels, keep: set) -> tuple[Tensor, Labels]:
-    """Sum over labels that nobody else needs."""
-    axes = tuple(i for i, label in enumerate(labels) if label not in keep)
-    if not axes:
-        return x, labels
-    dtype = x.dtype
-    return x.sum(axes, dtype=dtype), tuple(label for label in labels if label in keep)
+def _sum(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return x.sum(axes, dtype=x.dtype)
 
 
-def _contract(a: tuple[Tensor, Labels], b: tuple[Tensor, Labels], needed: set) -> tuple[Tensor, Labels]:
-    x, p = _summed(*a, needed | set(b[1]))
-    y, q = _summed(*b, needed | set(p))
-    size = dict(zip(p, x.shape, strict=True)) | dict(zip(q, y.shape, strict=True))
-    batch = [c for c in p if c in q and c in needed]
-    inner = [c for c in p if c in q and c not in needed]
-    left, right = [c for c in p if c not in q], [c for c in q if c not in p]
-    labels = (*batch, *left, *right)
-    shape = tuple(size[c] for c in labels)
+def _united(x: Tensor, y: Tensor) -> None:
     if x.dtype is not y.dtype and not autocast_unites(x, y):
         raise RuntimeError(f"einsum(): expected operands of one dtype, got {x.dtype} and {y.dtype}")
-    x = ops.permute_dims(x, tuple(p.index(c) for c in (*batch, *left, *inner)))
-    y = ops.permute_dims(y, tuple(q.index(c) for c in (*batch, *inner, *right)))
-    lead = tuple(size[c] for c in batch)
-    if not inner:  # nothing to sum: an elementwise product
-        x = ops.reshape(x, (*lead, *(size[c] for c in left), *(1 for _ in right)))
-        y = ops.reshape(y, (*lead, *(1 for _ in left), *(size[c] for c in right)))
-        return x * y, labels
-    k, rows, cols = (math.prod(size[c] for c in part) for part in (inner, left, right))
-    x, y = ops.reshape(x, (*lead, rows, k)), ops.reshape(y, (*lead, k, cols))
-    return ops.reshape(matmul(x, y), shape), labels
 
 
-def _ordered(item: tuple[Tensor, Labels], output: Labels) -> Tensor:
-    x, labels = _summed(*item, set(output))
-    missing = [label for label in output if label not in labels]  # sizes of 1 under "..." that were dropped
-    if missing:
-        x, labels = ops.reshape(x, (*x.shape, *(1 for _ in missing))), (*labels, *missing)
-    axes = tuple(labels.index(label) for label in output)
-    return x if axes == tuple(range(len(axes))) else ops.permute_dims(x, axes)
+def _times(x: Tensor, y: Tensor) -> Tensor:
+    _united(x, y)
+    return elementwise.multiply(x, y)
+
+
+def _matmul(x: Tensor, y: Tensor) -> Tensor:
+    _united(x, y)
+    return matmul(x, y)
