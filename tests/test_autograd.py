@@ -715,13 +715,15 @@ def test_an_outer_graph_sees_what_a_transformed_function_wrote():
 
 def test_one_shared_tensor_cannot_take_a_batch_of_values():
     shared = lucid.ones(2)
-    with pytest.raises(RuntimeError, match="in_dims is None"):
+    with pytest.raises(RuntimeError, match="in_dims=None"):
         lucid.vmap(lambda x, s: x.add_(s), in_dims=(None, 0))(shared, lucid.arange(3.0))
     assert shared.tolist() == [1.0, 1.0]
-    captured = lucid.ones(2)
-    lucid.vmap(lambda s: captured.add_(s) * 1)(lucid.arange(3.0))
-    with pytest.raises(RuntimeError, match="after that call returned"):
-        captured.tolist()
+    for write in (lambda t, s: t.add_(s), lambda t, s: t[0].copy_(s), lambda t, s: t.__setitem__(0, s)):
+        with pytest.raises(RuntimeError, match="captured"):
+            lucid.vmap(lambda s, write=write: write(shared, s) or s)(lucid.arange(3.0))
+    assert shared.tolist() == [1.0, 1.0]
+    made_inside = lucid.vmap(lambda s: lucid.zeros(2).add_(s))(lucid.arange(2.0))
+    assert made_inside.tolist() == [[0.0, 0.0], [1.0, 1.0]]
 
 
 @pytest.mark.parametrize("transform", ["vmap", "jvp"])

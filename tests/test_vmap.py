@@ -25,7 +25,7 @@ B = 3
 lucid.manual_seed(0)
 LSTM, GRU = lucid.nn.LSTM(3, 4).double(), lucid.nn.GRU(3, 4, bidirectional=True).double()
 # What layers are made of must not fall back to a loop.
-NO_LOOP = ["linear", "conv", "layer_norm affine", "group_norm", "attention", "attention mask", "lstm", "gru", "vector_norm", "gelu",
+NO_LOOP = ["masked_scatter", "unfold", "index_add", "cumprod cummax", "lstsq", "lu", "linear", "conv", "layer_norm affine", "group_norm", "attention", "attention mask", "lstm", "gru", "vector_norm", "gelu",
            "max_pool", "cross_entropy"]  # fmt: skip
 # name: (function, arguments with a batch of B in front)
 CASES = {
@@ -104,6 +104,37 @@ CASES = {
     "vector_norm": (lambda x: lucid.linalg.vector_norm(x, 3, dim=-1, keepdim=True) + x.norm(), (rand(B, 2, 4),)),
     "gelu": (lambda x: F.gelu(x) + F.relu(x - 0.5), (rand(B, 2, 4),)),
     "diagonal": (lambda x: x.diagonal(), (rand(B, 3, 3),)),
+    "masked_scatter": (
+        lambda x, m, s: x.masked_scatter(m > 0.6, s),
+        (rand(B, 2, 4), rand(B, 2, 4, seed=2), rand(B, 9)),
+    ),
+    "searchsorted": (lambda x, v: lucid.searchsorted(x.sort().values, v), (rand(B, 5), rand(B, 2, 3, seed=2))),
+    "searchsorted rows": (lambda x, v: lucid.searchsorted(x.sort().values, v), (rand(B, 2, 5), rand(B, 2, 3, seed=2))),
+    "unfold": (lambda x: x.unfold(0, 3, 2), (rand(B, 7, 2),)),
+    "scatter_reduce": (
+        lambda x, i, s: x.scatter_reduce(0, i, s, "prod"),
+        (rand(B, 3, 4), ints(3, B, 2, 4), rand(B, 2, 4)),
+    ),
+    "index_add": (lambda x, i, s: x.index_add(1, i, s), (rand(B, 3, 4), ints(4, B, 2), rand(B, 3, 2))),
+    "index_fill": (lambda x, i, v: x.index_fill(1, i, v), (rand(B, 3, 4), ints(4, B, 2), rand(B))),
+    "take": (lambda x, i: x.take(i), (rand(B, 3, 4), ints(12, B, 2))),
+    "cumprod cummax": (lambda x: x.cumprod(0) + x.cummax(0).values, (rand(B, 3, 2),)),
+    "lstsq": (lambda x, y: lucid.linalg.lstsq(x, y).solution, (rand(B, 4, 3), rand(B, 4, 2, seed=2))),
+    "lu": (lambda x: lucid.linalg.lu(x)[2], (rand(B, 3, 3),)),
+    "var of all": (lambda x: x.var() + x[0, 0].norm() + x.count_nonzero(), (rand(B, 2, 4),)),
+    "quantile": (lambda x, q: x.quantile(q / 2), (rand(B, 5), rand(B, seed=2))),
+    "ctc": (lambda x, t: F.ctc_loss(x.log_softmax(2), t + 1, [5, 5], [2, 1]), (rand(B, 5, 2, 4), ints(3, B, 2, 2))),
+    # by a loop over examples
+    "histc": (lambda x: lucid.histc(x, 4), (rand(B, 9),)),
+    "bincount": (lambda i: lucid.bincount(i, minlength=5), (ints(4, B, 6),)),
+    "histogram": (lambda x: lucid.histogram(x, 3).bin_edges, (rand(B, 9),)),
+    "linspace": (lambda a, b: lucid.linspace(a, b, 4, dtype=D), (rand(B), rand(B, seed=2))),
+    "chebyshev": (lambda x, n: lucid.special.chebyshev_polynomial_t(x, n), (rand(B, 4), ints(5, B, 4))),
+    "nonzero_static": (lambda x: lucid.nonzero_static(x > 0.6, size=3), (rand(B, 2, 4),)),
+    "repeat_interleave": (
+        lambda x, r: x.repeat_interleave(r.sort().values, 0),
+        (rand(B, 2, 3), lucid.tensor([[1, 2], [2, 1], [1, 2]])),
+    ),
 }
 
 
@@ -236,6 +267,13 @@ ERRORS = {
     "item": (RuntimeError, lambda: lucid.vmap(lambda a: a.item())(lucid.ones(2))),
     "control flow": (RuntimeError, lambda: lucid.vmap(lambda a: a if a > 0 else -a)(lucid.ones(2))),
     "mask": (RuntimeError, lambda: lucid.vmap(lambda a: a[a > 0])(lucid.ones(2, 3))),
+    "nonzero": (RuntimeError, lambda: lucid.vmap(lambda a: a.nonzero())(lucid.ones(2, 3))),
+    "unique": (RuntimeError, lambda: lucid.vmap(lambda a: a.unique())(lucid.ones(2, 3))),
+    "bincount": (RuntimeError, lambda: lucid.vmap(lucid.bincount)(lucid.tensor([[1, 1], [1, 2]]))),
+    "same numbers by different rates": (
+        RuntimeError,
+        lambda: lucid.vmap(lucid.poisson, randomness="same")(lucid.ones(2, 3)),
+    ),
     "out_dims None": (ValueError, lambda: lucid.vmap(lambda a: a, out_dims=None)(lucid.ones(2))),
     "chunk": (ValueError, lambda: lucid.vmap(lambda a: a, chunk_size=0)),
 }
@@ -246,6 +284,24 @@ def test_bad_input(case):
     kind, call = ERRORS[case]
     with pytest.raises(kind):
         call()
+
+
+def test_indices_of_an_outer_batch():
+    x, i = rand(B, 3, 4), ints(4, B, 2)
+
+    def inner(row, j):  # the index differs along the outer batch alone
+        tangent = lucid.func.jvp(lambda t: t[j].sin(), (row,), (row * 2,))[1]
+        return tangent + lucid.vmap(lambda r: r[j] * 2)(lucid.stack([row, row]))[1]
+
+    out = lucid.vmap(inner)(x[:, 0], i)
+    rows = lucid.stack([x[b, 0][i[b]] for b in range(B)])
+    assert lucid.allclose(out, rows.cos() * rows * 2 + rows * 2)
+
+
+def test_rates_that_differ_along_the_batch():
+    drawn = lucid.vmap(lucid.poisson, randomness="different")(lucid.tensor([[0.0, 0.0], [50.0, 50.0]]))
+    assert drawn[0].tolist() == [0.0, 0.0]
+    assert bool((drawn[1] > 5).all())
 
 
 def test_an_input_of_the_outer_graph_stays_in_it():

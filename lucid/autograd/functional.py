@@ -210,7 +210,7 @@ def _stacked(rows: Sequence[Tensor], out: Tensor, x: Tensor) -> Tensor:
 
     if not rows:
         return ops.zeros_of((*out.shape, *x.shape), x)
-    return ops.reshape(stack(rows), (*out.shape, *x.shape))
+    return ops.reshape(stack(rows, "jacobian"), (*out.shape, *x.shape))
 
 
 def _vectorized(func: Callable, xs: tuple, is_tuple: bool, create_graph: bool, strategy: str) -> Any:

@@ -8,8 +8,10 @@ with its node, so that nothing of an outer derivative is lost.
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -25,6 +27,7 @@ class Frame:
 
     level: int
     alive = True
+    maps = False  # whether this is a vmap
 
     def __enter__(self) -> Self:
         outer = _stack.get()
@@ -35,6 +38,15 @@ class Frame:
     def __exit__(self, *exc: object) -> None:
         _stack.reset(self._token)
         self.alive = False
+
+    @contextmanager
+    def below(self) -> Iterator[None]:
+        """While active, this transform and those inside it do not run: for work on what its arrays hold."""
+        token = _stack.set(_stack.get()[: self.level - 1])
+        try:
+            yield
+        finally:
+            _stack.reset(token)
 
     def write_back(self, given: Tensor, seen: Tensor, since: int) -> None:
         """What the function wrote into an input ``seen`` goes into the caller's tensor, once the function has returned.
@@ -50,6 +62,10 @@ class Frame:
 
     def lowered(self, array: Any) -> Tensor:
         """An array of this frame as a tensor one level down."""
+        raise NotImplementedError
+
+    def each(self, f: Callable, args: tuple) -> Any:
+        """What ``f``, which has no derivative and needs to see values, gives for arguments of this frame."""
         raise NotImplementedError
 
     def constant(self, t: Tensor) -> Lifted:
@@ -244,16 +260,48 @@ class LiftedBackend(Backend):
         return True
 
 
-def lower_params(params: Any) -> Any:
-    """Static parameters with lifted index arrays replaced by what they are one level down."""
+def lower_params(params: Any, level: int) -> Any:
+    """Static parameters with the index arrays of this level replaced by what they are one level down."""
     if isinstance(params, Lifted):
-        return params.lower()
+        return params.lower() if params.level == level else params
     if type(params) in (tuple, list):
-        return type(params)(lower_params(p) for p in params)
+        return type(params)(lower_params(p, level) for p in params)
     return params
 
 
-def has_lifted(params: Any) -> bool:
+def has_lifted(params: Any, level: int) -> bool:
+    """Whether index arrays of this level are among static parameters."""
     if isinstance(params, Lifted):
-        return True
-    return type(params) in (tuple, list) and any(has_lifted(p) for p in params)
+        return params.level == level
+    return type(params) in (tuple, list) and any(has_lifted(p, level) for p in params)
+
+
+def each_example(name: str) -> Callable[[Callable], Callable]:
+    """Mark a function without a derivative that needs to see values: inside vmap it runs for each example by itself.
+
+    ``name`` is that of the public function, which the warning names.
+    """
+
+    def decorate(f: Callable) -> Callable:
+        @functools.wraps(f)
+        def call(*args: Any) -> Any:
+            lifted = [t.value for t in flat(args) if isinstance(t, Tensor) and isinstance(t.value, Lifted)]
+            return max(lifted, key=lambda v: v.level).frame.each(call, args) if lifted else f(*args)
+
+        call.__name__ = name
+        return call
+
+    return decorate
+
+
+def made_inside(t: Tensor) -> Tensor:
+    """A tensor that a creation function just made: inside vmap it belongs there, and may be written to with a batch of values."""
+    mapped = [f for f in frames() if f.maps]
+    return lifted_to(t, mapped[-1]) if mapped else t
+
+
+def everything(t: Tensor) -> Tensor:
+    """All that a tensor holds, for checks of values: inside vmap of every example, inside jvp the primal."""
+    while hasattr(t.value, "level"):
+        t = t.value.inner
+    return t.detach() if t.node is not None else t  # type: ignore[attr-defined, no-any-return]

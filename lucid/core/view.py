@@ -220,6 +220,12 @@ def _store(root: Tensor, chain: tuple, old: Any, new: Any) -> Any:
 def _one_level(root: Tensor, new: Any) -> tuple[Any, Any]:
     """The root's array and what is written to it, at the higher of their two levels."""
     lead = max(root.value, new, key=lambda v: getattr(v, "level", 0))
+    if lead is new and getattr(new, "batched", False) and new.level > getattr(root.value, "level", 0):
+        raise RuntimeError(
+            "vmap: in-place arithmetic is not possible because the tensor written to is one for all examples (captured, made of "
+            "such ones, or given with in_dims=None), and the values written differ along the batch. Use the out-of-place form, "
+            "or make the tensor inside the function"
+        )
     held, written = lead.adopt((wrap(root.value), wrap(new)))
     mutation.note(root.value)
     root.value = held.value

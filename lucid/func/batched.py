@@ -24,10 +24,13 @@ from ..core.transform import (
     on_raw,
 )
 from ..core.view import put_through
+from .pytree import flatten
 
 
 class VmapFrame(Frame):
     """One running vmap: the batch size and what random functions do."""
+
+    maps = True
 
     def __init__(self, size: int, randomness: str = "error"):
         self.size, self.randomness = size, randomness
@@ -37,6 +40,20 @@ class VmapFrame(Frame):
 
     def lowered(self, array: Any) -> Tensor:
         return full(array.inner, array.batched, self.size)
+
+    def each(self, f: Callable, args: tuple) -> Any:
+        leaves, structure = flatten(args)
+        found = [unbatched(v, self) if isinstance(v, Tensor) else (v, False) for v in leaves]
+        with self.below():
+            if not any(flag for _, flag in found):
+                return f(*structure.build(v for v, _ in found))
+            about_to_loop(f.__name__, self.size)
+            parts = []
+            for b in range(self.size):
+                own = structure.build(ops.getitem(v, (b,)) if flag else v for v, flag in found)
+                parts.append(flatten(f(*own)))
+        columns = zip(*(leaves for leaves, _ in parts), strict=True)
+        return parts[0][1].build(batched(stack(c, f.__name__), self) for c in columns)
 
     def constant(self, t: Tensor) -> Batched:
         return Batched(t, False, self)
@@ -79,14 +96,18 @@ class Batched(Lifted):
 
 Rule = Callable[..., Any]  # (op, size, xs, flags, params) -> Tensor with the batch in front, or a tuple of them
 RULES: dict[str, Rule] = {}
+_INDEXED: set[str] = set()  # the rules that take index arrays which differ along the batch, and the level of these
+_DEPENDS = {"unique", "unique_consecutive"}  # the size of the result depends on values: examples need not agree
 _warned: set[str] = set()
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
+def rule(*names: str, indexed: bool = False) -> Callable[[Rule], Rule]:
     """Register a batching rule for ops of these names; it returns NotImplemented for a case that it leaves to the loop."""
 
     def decorate(f: Rule) -> Rule:
         RULES.update(dict.fromkeys(names, f))
+        if indexed:
+            _INDEXED.update(names)
         return f
 
     return decorate
@@ -103,24 +124,26 @@ class BatchedBackend(LiftedBackend):
         xs, flags = [v.inner for v in values], [v.batched for v in values]
         if op.name == "view_scatter":  # through the chain of views, step by step
             return put_through(self.table, values[0], values[1], params[0])
-        in_params = has_lifted(params)
-        if not any(flags) and not (in_params and _varies(params)):
-            if in_params:
-                params = lower_params(params)
-                xs = [lifted_to_indices(x, flat(params)) for x in xs]
+        in_params = has_lifted(params, frame.level)
+        if in_params and not _varies(params, frame.level):
+            params, in_params = lower_params(params, frame.level), False
+            xs = [lifted_to_indices(x, flat(params)) for x in xs]
+        if not any(flags) and not in_params:
             out = apply(op, xs, params)
             return (
                 tuple(Batched(o, False, frame) for o in out) if isinstance(out, tuple) else Batched(out, False, frame)
             )
-        if in_params and not _varies(params):
-            params, in_params = lower_params(params), False
+        if op.name in _DEPENDS:
+            raise RuntimeError(f"vmap: {op.name} has a shape that depends on values, which differ along the batch")
         out = NotImplemented
-        if op.name in RULES:
+        if op.name in _INDEXED:
+            out = RULES[op.name](op, frame.size, xs, flags, params, frame.level)  # type: ignore[attr-defined]
+        elif op.name in RULES and not in_params:
             out = RULES[op.name](op, frame.size, xs, flags, params)  # type: ignore[attr-defined]
         elif op.kind == "elementwise" and not in_params:
             out = elementwise(op, frame.size, xs, flags, params)  # type: ignore[attr-defined]
         if out is NotImplemented:
-            out = _loop(op, frame.size, xs, flags, params)  # type: ignore[attr-defined]
+            out = _loop(op, frame.size, xs, flags, params, frame.level)  # type: ignore[attr-defined]
         return tuple(Batched(o, True, frame) for o in out) if isinstance(out, tuple) else Batched(out, True, frame)
 
     def to_host(self, array: Any) -> Any:
@@ -129,14 +152,16 @@ class BatchedBackend(LiftedBackend):
                 "vmap: this tensor was made inside vmap, or written to there, with values that differ along the batch, and is "
                 "used after that call returned; return it from the function instead"
             )
+        if not array.batched:
+            return backend_of(array.inner.value).to_host(array.inner.value)
         raise RuntimeError(
             "vmap: It looks like you're calling .item() (or tolist, numpy, bool, or control flow on values) on a Tensor "
             "inside vmap; there is a whole batch of values. Use where() to choose by value."
         )
 
 
-def _varies(params: Any) -> bool:
-    return any(isinstance(p, Batched) and p.batched for p in flat(params))
+def _varies(params: Any, level: int) -> bool:
+    return any(isinstance(p, Batched) and p.batched and p.level == level for p in flat(params))
 
 
 def elementwise(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
@@ -155,41 +180,56 @@ def spread(x: Tensor, rank: int) -> Tensor:
     return ops.reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:])) if missing > 0 else x
 
 
+def move(x: Tensor, source: int, count: int, target: int) -> Tensor:
+    """Move ``count`` dimensions that start at ``source`` so that they start at ``target``."""
+    rest = [i for i in range(x.ndim) if not source <= i < source + count]
+    order = (*rest[:target], *range(source, source + count), *rest[target:])
+    return ops.permute_dims(x, order) if order != tuple(range(x.ndim)) else x
+
+
 def full(x: Tensor, flag: bool, size: int) -> Tensor:
     """``x`` with the batch in front, repeated if it was the same for all."""
     return x if flag else ops.broadcast_to(x, (size, *x.shape))
 
 
-def _loop(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+def _loop(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple, level: int) -> Any:
     """Each element by itself, and a stack: slow, never wrong."""
-    if size == 0:
-        raise RuntimeError(f"vmap: {op.name} has no batching rule, so a batch of size 0 is not supported")
-    if op.name not in _warned:
-        _warned.add(op.name)
-        warnings.warn(
-            f"There is a performance drop because we have not yet implemented the batching rule for {op.name}: it runs in a loop.",
-            UserWarning,
-            stacklevel=6,
-        )
+    about_to_loop(op.name, size)
     parts = []
     for b in range(size):
         inner = [ops.getitem(x, (b,)) if f else x for x, f in zip(xs, flags, strict=True)]
-        own = _params_at(params, b)
+        own = _params_at(params, b, level)
         parts.append(apply(op, [lifted_to_indices(x, flat(own)) for x in inner], own))
     if isinstance(parts[0], tuple):
-        return tuple(stack(group) for group in zip(*parts, strict=True))
-    return stack(parts)
+        return tuple(stack(group, op.name) for group in zip(*parts, strict=True))
+    return stack(parts, op.name)
 
 
-def stack(parts: Sequence[Tensor]) -> Tensor:
+def about_to_loop(name: str, size: int) -> None:
+    """Warn, once for each name; refuse an empty batch, for which nothing would say the shape of the result."""
+    if size == 0:
+        raise RuntimeError(f"vmap: {name} has no batching rule, so a batch of size 0 is not supported")
+    if name not in _warned:
+        _warned.add(name)
+        warnings.warn(
+            f"There is a performance drop because we have not yet implemented the batching rule for {name}: it runs in a loop.",
+            UserWarning,
+            stacklevel=7,
+        )
+
+
+def stack(parts: Sequence[Tensor], name: str) -> Tensor:
+    if any(p.shape != parts[0].shape for p in parts):
+        shapes = sorted({tuple(p.shape) for p in parts})
+        raise RuntimeError(f"vmap: {name} has a shape that depends on values; here the examples give {shapes}")
     return ops.concat(*(ops.reshape(p, (1, *p.shape)) for p in parts), 0)
 
 
-def _params_at(params: Any, b: int) -> Any:
-    if isinstance(params, Batched):
+def _params_at(params: Any, b: int, level: int) -> Any:
+    if isinstance(params, Batched) and params.level == level:
         return ops.getitem(params.inner, (b,)).value if params.batched else params.inner.value
     if type(params) in (tuple, list):
-        return type(params)(_params_at(p, b) for p in params)
+        return type(params)(_params_at(p, b, level) for p in params)
     return params
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from .. import ops
 from ..core.apply import apply
 from ..core.op import OPS, Op
-from ..core.tensor import Tensor, wrap
-from .batched import Batched, aligned, elementwise, full, rule, spread
+from ..core.tensor import Tensor
+from .batched import Batched, aligned, elementwise, full, move, rule, spread
 
 # Without a derivative, and element by element all the same.
 rule(
@@ -46,6 +46,15 @@ def _broadcast(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], p
     return ops.broadcast_to(spread(xs[0], len(shape)), (size, *shape))
 
 
+@rule("count_nonzero")
+def _count(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    x, (axis,) = xs[0], params
+    n = x.ndim - 1
+    if n == 0:
+        return apply(op, [ops.reshape(x, (size, 1))], (1,))
+    return apply(op, [x], (tuple(range(1, n + 1)) if axis is None else _shifted(axis, n),))
+
+
 @rule("sum", "mean", "mean_square", "amax", "amin", "prod", "logsumexp", "any", "all", "argmax", "argmin")
 def _reduce(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     x = xs[0]
@@ -73,7 +82,7 @@ def _shifted(axis: Any, n: int) -> Any:
 
 @rule(
     "topk_indices", "kth_index", "mode_index", "softmax", "log_softmax", "cumulative_sum", "cumulative_prod", "flip", "argsort", "roll", "logcumsumexp", "cumulative_max",
-    "cumulative_min", "sort", "log_cumsum_exp", "cumulative_logsumexp",
+    "cumulative_min", "cumulative_argmax", "cumulative_argmin", "sort", "log_cumsum_exp", "cumulative_logsumexp", "repeat_interleave",
 )  # fmt: skip
 def _along(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     x = xs[0]
@@ -96,8 +105,15 @@ def _shifted_axes(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool]
     everything = [full(x, f, size) for x, f in zip(xs, flags, strict=True)]
     named = dict(zip(op.params, params, strict=True))
     n = len(named["shape"]) if "shape" in named else everything[0].ndim - 1
-    if n == 0 or ("axis" in named and named["axis"] is None):
+    if op.name == "diagonal_put":  # what is put may broadcast
+        everything[1] = spread(everything[1], n - 1)
+    if n == 0 and op.name == "var":
+        everything, n = [ops.reshape(everything[0], (size, 1))], 1
+        named.update(axis=0, keepdims=False)
+    if n == 0:
         return NotImplemented
+    if "axis" in named and named["axis"] is None:
+        named["axis"] = tuple(range(n))
     for name in ("axis", "axis1", "axis2"):
         if name in named:
             named[name] = _shifted(named[name], n)
@@ -111,7 +127,7 @@ def _vector_norm(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool],
     p, axis, keepdims = params
     n = xs[0].ndim - 1
     if n == 0:
-        return NotImplemented
+        return apply(op, [ops.reshape(xs[0], (size, 1))], (p, (1,), False))
     return apply(op, xs, (p, _shifted(range(n) if axis is None else axis, n), keepdims))
 
 
@@ -161,14 +177,28 @@ def _fourier(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], par
     return apply(op, xs, (tuple(a % (xs[0].ndim - 1) + 1 for a in axes), *rest))
 
 
-@rule("take_along_axis", "scatter_add", "put_along_axis")
+@rule("take_along_axis", "scatter_add", "put_along_axis", "scatter_reduce")
 def _along_axis(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
     everything = [full(x, f, size) for x, f in zip(xs, flags, strict=True)]
+    axis, *rest = params
     if everything[0].ndim == 1:
-        return ops.reshape(
-            apply(op, [ops.reshape(x, (size, max(1, math.prod(x.shape[1:])))) for x in everything], (1,)), (size,)
-        )
-    return apply(op, everything, (params[0] + 1,))
+        flat = [ops.reshape(x, (size, max(1, math.prod(x.shape[1:])))) for x in everything]
+        return ops.reshape(apply(op, flat, (1, *rest)), (size,))
+    return apply(op, everything, (axis + 1, *rest))
+
+
+@rule("linear_scan")
+def _scan(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
+    return apply(op, [full(x, f, size) for x, f in zip(xs, flags, strict=True)], (params[0] + 1,))
+
+
+@rule("unfold", "fold_windows")
+def _windows(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    *shape, axis, width, step = params
+    rank = len(shape[0]) if shape else xs[0].ndim - 1
+    if not rank:
+        return NotImplemented
+    return apply(op, xs, (*((size, *s) for s in shape), axis % rank + 1, width, step))
 
 
 @rule("concat")
@@ -184,6 +214,15 @@ def _matrices(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], pa
     if op.name == "pinv" and any(getattr(p, "shape", ()) or isinstance(p, Batched) for p in params):
         return NotImplemented  # tolerances per matrix
     return apply(op, xs, params)
+
+
+@rule("ldl_solve", "lstsq_solution")
+def _solve_all(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    if op.name == "ldl_solve":  # pivots have one dimension less than matrices
+        packed, pivots, right = (full(x, f, size) for x, f in zip(xs, flags, strict=True))
+        rank = max(packed.ndim, right.ndim) - 1
+        return apply(op, [spread(packed, rank), spread(pivots, rank - 1), spread(right, rank)], params)
+    return apply(op, aligned(size, [full(x, f, size) for x, f in zip(xs, flags, strict=True)], [True] * 2), params)
 
 
 @rule("solve", "solve_triangular")
@@ -218,134 +257,6 @@ def _linear(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], para
     return out if batched else full(out, False, size)
 
 
-# ---- slices and index arrays ----
-
-FULL = slice(None)
-
-
-@rule("getitem")
-def _getitem(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
-    return ops.getitem(xs[0], (FULL, *params[0]))
-
-
-@rule("place")
-def _place(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
-    return apply(op, xs, ((size, *params[0]), (FULL, *params[1])))
-
-
-@rule("setitem")
-def _setitem(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
-    (x, new), (index,) = xs, params
-    x = full(x, flags[0], size)
-    rank = x.ndim - 1 - sum(isinstance(k, int) for k in index) + sum(k is None for k in index)
-    return ops.setitem(x, spread(new, rank) if flags[1] else new, (FULL, *index))
-
-
-def _layout(index: tuple) -> tuple[int, bool, int] | None:
-    """Where the index arrays begin, whether they stand together, and the rank of their broadcast shape."""
-    where = [i for i, k in enumerate(index) if not isinstance(k, slice)]
-    if any(_dtype_name(index[i]) in ("bool", "uint8") for i in where):
-        return None
-    together = where[-1] - where[0] + 1 == len(where)
-    return where[0], together, max(len(index[i].shape) for i in where)
-
-
-def _dtype_name(k: Any) -> str:
-    return getattr(k.dtype, "name", str(k.dtype))
-
-
-def _move(x: Tensor, source: int, count: int, target: int) -> Tensor:
-    """Move ``count`` dimensions that start at ``source`` so that they start at ``target``."""
-    rest = [i for i in range(x.ndim) if not source <= i < source + count]
-    order = (*rest[:target], *range(source, source + count), *rest[target:])
-    return ops.permute_dims(x, order) if order != tuple(range(x.ndim)) else x
-
-
-def _own_indices(index: tuple, size: int, rank: int) -> tuple[Any, ...]:
-    """Index arrays with the batch in front (raw), ones after it up to ``rank``; slices as they are."""
-    found: list[Any] = []
-    for k in index:
-        if isinstance(k, slice):
-            found.append(k)
-        else:
-            t, flag = (k.inner, k.batched) if isinstance(k, Batched) else (wrap(k), False)
-            found.append((spread(t, rank) if flag else t).value)
-    return tuple(found)
-
-
-def _rows(index: tuple, size: int, rank: int) -> Any:
-    """0 .. size-1 along the batch, as a raw array on the device of the index."""
-    like = next(k for k in index if not isinstance(k, slice))
-    t = like.inner if isinstance(like, Batched) else wrap(like)
-    from ..functions.creation import arange
-
-    return ops.reshape(arange(size, device=t.device), (size, *(1,) * rank)).value
-
-
-@rule("index")
-def _index(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
-    (x,), (index,) = xs, params
-    found = _layout(index)
-    if found is None:
-        return NotImplemented  # type: ignore[return-value]
-    start, together, rank = found
-    varies = any(isinstance(k, Batched) and k.batched for k in index)
-    own = _own_indices(index, size, rank)
-    if not varies:
-        out = _apply_index(op, x, (FULL, *own))
-        return out if together else _move(out, rank, 1, 0)
-    if not flags[0]:
-        out = _apply_index(op, x, own)  # the batch stands with the index dimensions
-        return _move(out, start, 1, 0) if together else out
-    out = _apply_index(op, x, (_rows(index, size, rank), *own))
-    if together and start > 0:  # the slice in between sent the index dimensions to the front
-        return _move(out, 1, rank, 1 + start)
-    return out
-
-
-def _apply_index(op: Op, x: Tensor, index: tuple, *more: Any) -> Tensor:
-    from ..core.transform import lifted_to_indices
-
-    return apply(op, [lifted_to_indices(x, index)], (*more, index))
-
-
-@rule("place_add")
-def _place_add(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
-    (g,), (shape, index) = xs, params
-    found = _layout(index)
-    if found is None:
-        return NotImplemented  # type: ignore[return-value]
-    start, together, rank = found
-    own = _own_indices(index, size, rank)
-    g = full(g, flags[0], size)
-    if not any(isinstance(k, Batched) and k.batched for k in index):
-        return _apply_index(op, g if together else _move(g, 0, 1, rank), (FULL, *own), (size, *shape))
-    if together and start > 0:
-        g = _move(g, 1 + start, rank, 1)
-    return _apply_index(op, g, (_rows(index, size, rank), *own), (size, *shape))
-
-
-@rule("index_put", "index_put_add")
-def _index_put(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Tensor:
-    (x, value), (index,) = xs, params
-    found = _layout(index)
-    if found is None or not found[1]:
-        return NotImplemented  # type: ignore[return-value]
-    start, _, rank = found
-    varies = any(isinstance(k, Batched) and k.batched for k in index)
-    if varies and start > 0:
-        return NotImplemented  # type: ignore[return-value]
-    x = full(x, flags[0], size)
-    own = _own_indices(index, size, rank)
-    result_rank = x.ndim - 1 - sum(not isinstance(k, slice) for k in index) + rank
-    if flags[1]:
-        value = spread(value, result_rank)
-    from ..core.transform import lifted_to_indices
-
-    whole = (_rows(index, size, rank), *own) if varies else (FULL, *own)
-    return apply(op, [lifted_to_indices(x, whole), value], (whole,))
-
-
 # ---- convolution and pooling: the batch joins the samples, or, where weights differ, the channels (as groups) ----
 
 
@@ -359,13 +270,13 @@ def _parted(x: Tensor, size: int) -> Tensor:
 
 def _in_channels(x: Tensor) -> Tensor:
     """(B, N, C, ...) as (N, B * C, ...)."""
-    moved = _move(x, 0, 1, 1)
+    moved = move(x, 0, 1, 1)
     return ops.reshape(moved, (moved.shape[0], moved.shape[1] * moved.shape[2], *moved.shape[3:]))
 
 
 def _out_of_channels(x: Tensor, size: int) -> Tensor:
     parted = ops.reshape(x, (x.shape[0], size, x.shape[1] // size, *x.shape[2:]))
-    return _move(parted, 1, 1, 0)
+    return move(parted, 1, 1, 0)
 
 
 @rule("conv", "conv_input_grad", "conv_weight_grad", "conv_bias")

@@ -24,6 +24,7 @@ from ..core.transform import (
     lower_params,
     on_raw,
 )
+from .pytree import flatten
 
 # Elementwise in the sense of a rule, but the rule maps to the input's dtype or device: forward, the op itself is right.
 APPLIED_TO_TANGENTS = {"cast", "to_device"}
@@ -35,6 +36,11 @@ class JvpFrame(Frame):
 
     def lowered(self, array: Any) -> Tensor:
         return array.primal
+
+    def each(self, f: Callable, args: tuple) -> Any:
+        leaves, structure = flatten(args)
+        with self.below():
+            return f(*structure.build(undual(v, self)[0] if isinstance(v, Tensor) else v for v in leaves))
 
     def constant(self, t: Tensor) -> Dual:
         return Dual(t, None, self)
@@ -80,8 +86,8 @@ class DualBackend(LiftedBackend):
         frame = values[0].frame
         primals = [v.primal for v in values]
         tangents = [v.tangent for v in values]
-        if has_lifted(params):
-            params = lower_params(params)
+        if has_lifted(params, frame.level):
+            params = lower_params(params, frame.level)
             primals = [lifted_to_indices(p, flat(params)) for p in primals]
         out = apply(op, primals, params)
         outs = out if isinstance(out, tuple) else (out,)

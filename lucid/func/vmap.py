@@ -9,8 +9,8 @@ from typing import Any
 from .. import ops
 from ..core.graph import next_seq
 from ..core.tensor import Tensor
-from . import batching  # noqa: F401  (its rules register themselves)
-from .batched import Batched, VmapFrame, batched, unbatched
+from . import batching, batching_index  # noqa: F401  (their rules register themselves)
+from .batched import VmapFrame, batched, unbatched
 from .pytree import Structure, broadcast_prefix, flatten
 
 
@@ -110,7 +110,6 @@ def _run(
     fronts = [v if d is None else to_front(v, d) for v, d in zip(leaves, dims, strict=True)]
     with VmapFrame(size, randomness) as frame:
         inputs = [v if d is None else batched(v, frame) for v, d in zip(fronts, dims, strict=True)]
-        shared = [(v, v.value) for v, d in zip(fronts, dims, strict=True) if d is None and isinstance(v, Tensor)]
         result = func(*structure.build(inputs), **kwargs)
         outs, out_structure = flatten(result)
         for o in outs:
@@ -119,13 +118,6 @@ def _run(
                     f"vmap({getattr(func, '__name__', 'function')}, ...): must only return Tensors, got type {type(o).__name__}"
                 )
         found = [unbatched(o, frame) for o in outs]
-    for v, value in shared:
-        if isinstance(v.value, Batched) and v.value.frame is frame:
-            v.value = value
-            raise RuntimeError(
-                "vmap: an input that all examples share (in_dims is None) was written to in place with values that differ along "
-                "the batch; there is one tensor and a whole batch of values. Use the out-of-place form"
-            )
     for v, d, seen in zip(fronts, dims, inputs, strict=True):
         if d is not None:
             frame.write_back(v, seen, since)

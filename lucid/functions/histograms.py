@@ -7,7 +7,9 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.errors import DTypeError
 from ..core.tensor import Tensor
+from ..core.transform import each_example, everything
 from ..ops import order, reduce
 from .registry import FUNCTIONS, dims_arg, public, return_type, tensor_arg
 
@@ -40,10 +42,10 @@ def bincount(input: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
     """
     x = tensor_arg(input, "bincount")
     if x.dtype.category != dtypes.INTEGER or x.ndim != 1:
-        raise RuntimeError(f"bincount only supports 1-d non-negative integral inputs; got {x.ndim}-d {x.dtype}")
+        raise DTypeError(f"bincount only supports 1-d non-negative integral inputs; got {x.ndim}-d {x.dtype}")
     if minlength < 0:
         raise RuntimeError("bincount: minlength should be >= 0")
-    if x.shape[0] and int(x.min()) < 0:
+    if x.shape[0] and int(everything(x).min()) < 0:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs; got a negative element")
     if weights is None:
         return order.bincount(x, int(minlength))
@@ -73,12 +75,16 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     tensor([0., 2., 1., 0.])
     """
     x = tensor_arg(input, "histc").detach()
-    if not x.dtype.is_floating_point and x.dtype.category != dtypes.INTEGER:
-        raise RuntimeError(f"histc: not implemented for {x.dtype}")
+    if not x.dtype.is_floating_point:
+        raise DTypeError(f"histc: not implemented for {x.dtype}; cast to a floating dtype first")
     if bins <= 0:
         raise RuntimeError(f"torch.histc(): bins must be > 0, but got {bins}")
-    low, high = _limits(x, float(min), float(max), "histc")
-    return order.histc(x, int(bins), low, high)
+    return _counts(x, int(bins), float(min), float(max))
+
+
+@each_example("histc")
+def _counts(x: Tensor, bins: int, low: float, high: float) -> Tensor:
+    return order.histc(x, bins, *_limits(x, low, high, "histc"))
 
 
 @public(out=False)
@@ -92,6 +98,11 @@ def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None
     x = tensor_arg(input, "histogram").detach()
     if not x.dtype.is_floating_point:
         raise RuntimeError(f"histogram: not implemented for {x.dtype}")
+    return _histogram(x, bins, range, weight, density)
+
+
+@each_example("histogram")
+def _histogram(x: Tensor, bins: Any, range: Any, weight: Any, density: bool) -> Any:
     edges = _edges(x, bins, range)
     if weight is None:
         hist = order.histogram_counts(x, edges)

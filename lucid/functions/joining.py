@@ -25,17 +25,17 @@ FUNCTIONS["unsafe_chunk"] = Tensor.unsafe_chunk = FUNCTIONS["chunk"]  # type: ig
 FUNCTIONS["broadcast_shapes"] = broadcast_shapes
 
 
-def _many(tensors: tuple) -> tuple[list, bool]:
+def _many(tensors: tuple, name: str) -> tuple[list, bool]:
     """Arguments given as ``f(a, b)`` or ``f([a, b])``, and whether there was but one tensor."""
-    if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
-        return list(tensors[0]), False
-    return list(tensors), len(tensors) == 1
+    listed = len(tensors) == 1 and isinstance(tensors[0], list | tuple)
+    given = tensors[0] if listed else tensors
+    return [tensor_arg(x, name, f"tensors[{i}]") for i, x in enumerate(given)], not listed and len(tensors) == 1
 
 
 def _at_least(name: str, n: int, widen: Any, doc: str) -> None:
     def f(*tensors: Any) -> Any:
-        items, single = _many(tensors)
-        made = tuple(widen(tensor_arg(x, name)) for x in items)
+        items, single = _many(tensors, name)
+        made = tuple(widen(x) for x in items)
         return made[0] if single else made
 
     f.__name__ = name
@@ -184,7 +184,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     >>> a.shape
     lucid.Size([2, 3])
     """
-    items, _ = _many(tensors)
+    items, _ = _many(tensors, "meshgrid")
     if not items:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     if indexing not in (None, "ij", "xy"):
@@ -216,7 +216,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     >>> lucid.cartesian_prod(lucid.tensor([1, 2]), lucid.tensor([3, 4])).tolist()
     [[1, 3], [1, 4], [2, 3], [2, 4]]
     """
-    items, _ = _many(tensors)
+    items, _ = _many(tensors, "cartesian_prod")
     if any(x.ndim != 1 for x in items):
         raise RuntimeError("Expect a 1D vector, but got other shapes")
     if len(items) == 1:
@@ -322,8 +322,10 @@ def repeat_interleave(
             raise RuntimeError(
                 f"repeats must have the same size as input along dim, but got repeats.size(0) = {len(repeats)} and input.size({d}) = {x.shape[d]}"
             )
-        if repeats.shape.numel() and bool((repeats < 0).any()):
+        if repeats.shape.numel() and bool((everything(repeats) < 0).any()):
             raise RuntimeError("repeats can not be negative")
+        if hasattr(repeats.value, "level"):  # inside vmap examples may differ
+            return x.index_select(d, _sources(repeats, x.shape[d]))  # type: ignore[attr-defined, no-any-return]
         repeats = int(repeats.item()) if repeats.shape.numel() == 1 else repeats.value
     elif repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
@@ -333,6 +335,12 @@ def repeat_interleave(
         out = ops.reshape(spread, (*shape[:d], shape[d] * repeats, *shape[d + 1 :]))
         return out.clone() if out.base is not None else out
     return shape_ops.repeat_interleave(x, repeats, d)
+
+
+@each_example("repeat_interleave")
+def _sources(repeats: Tensor, n: int) -> Tensor:
+    """Which of ``n`` slices each slice of the result comes from."""
+    return repeat_interleave(arange(n, device=repeats.device), repeats)  # type: ignore[no-any-return]
 
 
 @public()

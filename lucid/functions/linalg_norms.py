@@ -10,11 +10,11 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import LinAlgError, ShapeError
-from ..core.tensor import Tensor, as_tensor
+from ..core.tensor import Tensor
 from ..ops import matrices as linalg_ops
 from ..ops import norms as norm_ops
 from .linalg_factor import eigvalsh, svdvals
-from .linalg_solve import eye_for, inv, matrices, tolerances
+from .linalg_solve import eye_for, inv, matrices
 from .registry import dim_arg, dims_arg, public, tensor_arg
 
 __all__ = [
@@ -155,9 +155,9 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     relative = s.amax(-1, keepdim=True) * (_limit(rtol, s))
     limit = ops.maximum(
         relative,
-        as_tensor(tolerances(atol or 0.0), like=s).to(s.dtype).unsqueeze(-1)
+        _limit(atol, s)
         if isinstance(atol, Tensor) and atol.ndim
-        else ops.zeros_like(relative) + (atol or 0.0),
+        else ops.zeros_like(relative) + (0.0 if atol is None else atol),
     )
     return ops.sum(s > limit, (s.ndim - 1,))
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
-from ..core.errors import LinAlgError, ShapeError
+from ..core.errors import DTypeError, LinAlgError, ShapeError
 from ..core.precision import current_policy
 from ..core.tensor import Tensor, as_tensor, wrap
+from ..core.transform import everything
 from ..ops import matrices as linalg_ops
 from .registry import FUNCTIONS, public, return_type, tensor_arg
 
@@ -35,7 +36,7 @@ def matrices(A: Any, name: str, *, square: bool = False, position: str = "A") ->
     if x.dtype.itemsize == 2:
         if current_policy() is not None:  # inside autocast
             return x.float()  # type: ignore[no-any-return, operator]
-        raise RuntimeError(f"linalg.{name}: Low precision dtypes not supported. Got {x.dtype}")
+        raise DTypeError(f"linalg.{name}: Low precision dtypes not supported. Got {x.dtype}")
     if square and x.shape[-1] != x.shape[-2]:
         raise ShapeError(
             f"linalg.{name}: {position} must be batches of square matrices, but they are {x.shape[-2]} by {x.shape[-1]} matrices"
@@ -266,7 +267,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         else as_tensor([], dtype=dtypes.int64)
     )
     residuals = empty
-    if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
+    if m > n and driver != "gelsy" and (driver == "gels" or bool((everything(rank) == n).all())):
         error = ops.abs(A @ solution - right)
         residuals = ops.sum(error * error, (error.ndim - 2,))
     return Lstsq(

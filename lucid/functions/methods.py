@@ -16,6 +16,7 @@ from ..core.device import device as Device
 from ..core.errors import ShapeError
 from ..core.record import FLOATS, HOST, OPS
 from ..core.tensor import Tensor, as_tensor
+from ..core.transform import frames, made_inside
 from ..core.view import View, detached, layout, write
 from ..ops import shape
 from .indexing import overwrite_at_once
@@ -195,7 +196,7 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
 @public(out=False)
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A copy; gradients flow through it."""
-    return ops.copy(input)
+    return made_inside(ops.copy(input)) if frames() else ops.copy(input)
 
 
 @public(out=False)

@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
+from ..core.transform import everything
 from .special import floating, special
 
 
@@ -36,7 +37,7 @@ def _polynomial(
             return value(u, int(n))
         degrees = n.to(dtypes.int64)
         total = x * 0.0 + degrees * 0.0
-        for degree in sorted(set(degrees.reshape(-1).tolist())):
+        for degree in sorted(set(everything(degrees).reshape(-1).tolist())):
             total = ops.where(ops.equal(degrees, degree), value(u, degree), total)
         return total
 

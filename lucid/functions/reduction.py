@@ -9,6 +9,7 @@ from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.errors import DTypeError
 from ..core.tensor import Tensor
+from ..core.transform import everything
 from ..ops import elementwise, reduce
 from ..ops import indexing as index_ops
 from ..ops import shape as shape_ops
@@ -166,9 +167,11 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
             )
         out = whole(x, None, False)
-        if x.node is not None and x.dtype.is_floating_point and bool(ops.isnan(out)):  # as PyTorch: shared by the NaNs
-            nans = ops.isnan(x)
-            return reduce.sum(elementwise.where(nans, x, 0.0), None, False) / reduce.sum(nans, None, False)
+        if x.node is not None and x.dtype.is_floating_point and bool(ops.isnan(everything(out)).any()):
+            nans, found = ops.isnan(x), ops.isnan(out)  # as PyTorch: the gradient is shared by the NaNs
+            count = elementwise.maximum(reduce.sum(nans, None, False), 1)
+            shared = reduce.sum(elementwise.where(nans, x, 0.0), None, False) / count
+            return elementwise.where(found, shared, whole(elementwise.where(found, 0.0, x), None, False))
         return out
     d = dim_arg(dim, x.ndim, name)
     if not x.ndim:
@@ -326,15 +329,15 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     return reduce.logsumexp(x, dims_arg(dim, x.ndim, "logsumexp"), keepdim)
 
 
-@public()
-def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """``exp(x_i) / sum_j exp(x_j)`` along ``dim``.
 def _with_float(x: Tensor, name: str) -> Tensor:
     if not x.dtype.is_floating_point:
         raise DTypeError(f"{name}: not implemented for {x.dtype}; pass dtype= or a floating tensor")
     return x
 
 
+@public()
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """``exp(x_i) / sum_j exp(x_j)`` along ``dim``.
 
     >>> import lucid
     >>> lucid.softmax(lucid.tensor([0.0, 0.0]), dim=0)

@@ -153,9 +153,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
     x = input if input.ndim else ops.reshape(input, (1,))
     value = number_like(value, x)
     index = ops.where(index < 0, index + x.shape[d], index)
-    if hasattr(index.value, "level") or hasattr(
-        value.value, "level"
-    ):  # indices that may differ along a batch: by a mask
+    if hasattr(index.value, "level") or hasattr(value.value, "level"):  # indices may differ along a batch: by a mask
         check_along(ops.zeros_of((x.shape[d],), index), index, 0, "index_fill")
         chosen = index_ops.scatter_add(ops.zeros_of((x.shape[d],), index), index, ops.ones_like(index), 0)
         mask = ops.reshape(chosen > 0, tuple(n if i == d else 1 for i, n in enumerate(x.shape)))

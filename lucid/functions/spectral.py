@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ops
 from ..core.tensor import Tensor
+from ..core.transform import everything
 from ..ops import shape as shape_ops
 from .fft import fft, ifft, irfft, rfft
 from .padding import pad
@@ -107,7 +108,7 @@ def istft(
     start = n_fft // 2 if center else 0
     stop = start + length if length is not None else total - (n_fft // 2 if center else 0)
     signal, envelope = signal[:, start:stop], envelope[:, start:stop]  # type: ignore[index]
-    if math.prod(envelope.shape) and float(ops.abs(envelope).min()) < 1e-11:  # type: ignore[attr-defined]
+    if math.prod(envelope.shape) and float(ops.abs(everything(envelope)).min()) < 1e-11:  # type: ignore[attr-defined]
         raise RuntimeError("window overlap add min: 1")
     out = signal / envelope
     if length is not None and out.shape[1] < length:

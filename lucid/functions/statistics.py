@@ -9,6 +9,7 @@ from .. import ops
 from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor, as_tensor
+from ..core.transform import everything
 from ..ops import order, reduce
 from . import reduction
 from .registry import FUNCTIONS, dim_arg, dims_arg, public, return_type, tensor_arg
@@ -140,7 +141,8 @@ def _quantile(input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q.dtype is not x.dtype:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-    if q.shape.numel() and bool((q < 0).any() | (q > 1).any()):
+    given = everything(q)
+    if given.shape.numel() and bool((given < 0).any() | (given > 1).any()):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     if not x.shape.numel():
         raise RuntimeError(f"{name}() input tensor must be non-empty")

@@ -8,6 +8,7 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import ShapeError
 from ..core.tensor import Tensor
+from ..core.transform import each_example
 from .registry import FUNCTIONS, dim_arg, public, tensor_arg
 from .strides import as_strided
 
@@ -113,7 +114,12 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     """The first ``size`` rows of ``nonzero``, filled up with ``fill_value``."""
     if size < 0:
         raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, got {size}")
-    found = input.nonzero()[:size]  # type: ignore[attr-defined]
+    return _first_places(input, size, fill_value)
+
+
+@each_example("nonzero_static")
+def _first_places(x: Tensor, size: int, fill_value: int) -> Tensor:
+    found = x.nonzero()[:size]  # type: ignore[attr-defined]
     missing = size - len(found)
     return found if not missing else FUNCTIONS["cat"]([found, found.new_full((missing, found.shape[1]), fill_value)])
 

@@ -10,6 +10,7 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
+from ...core.transform import lifted_to_indices
 from ...functions.creation import arange
 from ...functions.random import rand
 from .conv import sizes_arg
@@ -193,6 +194,7 @@ def _fractional(
         start = _sequence(ops.take_slice(samples, 2, d, d + 1), size, k, m).value
         starts.append(start)
         stops.append(start + k)
+    x = lifted_to_indices(x, starts)
     indices = ops.adaptive_max_indices(x, tuple(starts), tuple(stops))
     values = unbatched(gather(x, indices), had_batch)
     return (values, unbatched(indices, had_batch)) if return_indices else values

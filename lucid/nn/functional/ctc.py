@@ -9,6 +9,7 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
+from ...core.transform import each_example, everything
 from ...functions.creation import arange, full
 from ...functions.pieces import cat, stack
 from ._reduction import reduction_arg
@@ -55,22 +56,14 @@ def ctc_loss(
     for name, v in (("input_lengths", in_lengths), ("target_lengths", out_lengths)):
         if v.shape[0] != batch:
             raise RuntimeError(f"ctc_loss: {name} must be of size batch_size {batch}, got {v.shape[0]}")
-    ins, outs = in_lengths.tolist(), out_lengths.tolist()  # type: ignore[attr-defined]
+    ins = everything(in_lengths).reshape(-1).tolist()  # type: ignore[attr-defined]
     if max(ins, default=0) > frames or min(ins, default=0) < 0:
         raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {frames}, but got {max(ins)}")
-    rows = _target_rows(targets, outs, batch)
-    longest = max(outs, default=0)
+    longest = max(everything(out_lengths).reshape(-1).tolist(), default=0)  # type: ignore[attr-defined]
     width = 2 * longest + 1
-
-    # The target with blanks around every label, and where a path may jump over a blank: between different labels.
-    spelled = [[v for label in row + [blank] * (longest - len(row)) for v in (blank, label)] + [blank] for row in rows]
-    labels = as_tensor(spelled, dtype=dtypes.int64, device=log_probs.device)
-    jumps = as_tensor(
-        [[i > 1 and s[i] != blank and s[i] != s[i - 2] for i in range(width)] for s in spelled], device=log_probs.device
-    )
+    labels, jumps, start, ends = _spelled(targets, out_lengths, batch, blank, longest)
     scores = ops.take_along_axis(log_probs, labels.unsqueeze(0).expand(frames, batch, width), 2)  # type: ignore[attr-defined]
     never = full((batch, 1), -math.inf, dtype=log_probs.dtype, device=log_probs.device)
-    start = as_tensor([[i < min(2, 2 * n + 1) for i in range(width)] for n in outs], device=log_probs.device)
 
     alpha = None
     alive = in_lengths.unsqueeze(1)
@@ -87,7 +80,6 @@ def ctc_loss(
         two = ops.where(jumps, two, -math.inf)
         alpha = ops.where(alive > t, ops.logsumexp(stack([alpha, one, two]), 0, False) + score, alpha)
     assert alpha is not None
-    ends = as_tensor([[i in (2 * n, 2 * n - 1) for i in range(width)] for n in outs], device=log_probs.device)
     loss = -ops.logsumexp(ops.where(ends, alpha, -math.inf), 1, False)
     if log_probs.requires_grad:
         # PyTorch's gradient holds the probabilities too, as if log_softmax were part of the loss; behind a log_softmax,
@@ -103,6 +95,21 @@ def ctc_loss(
     if reduction == "mean":
         return (loss / out_lengths.clamp(min=1).to(loss.dtype)).mean()  # type: ignore[attr-defined]
     return loss.sum() if reduction == "sum" else loss
+
+
+@each_example("ctc_loss")
+def _spelled(targets: Tensor, lengths: Tensor, batch: int, blank: int, longest: int) -> tuple[Tensor, ...]:
+    """The targets with blanks around every label; where a path may jump over a blank (between different labels), start and end."""
+    outs: list[int] = lengths.tolist()  # type: ignore[attr-defined]
+    rows, device, every = _target_rows(targets, outs, batch), lengths.device, range(2 * longest + 1)
+    spelled = [[v for label in row + [blank] * (longest - len(row)) for v in (blank, label)] + [blank] for row in rows]
+    jumps = [[i > 1 and s[i] != blank and s[i] != s[i - 2] for i in every] for s in spelled]
+    start = [[i < min(2, 2 * n + 1) for i in every] for n in outs]
+    ends = [[i in (2 * n, 2 * n - 1) for i in every] for n in outs]
+    return (
+        as_tensor(spelled, dtype=dtypes.int64, device=device),
+        *(as_tensor(m, device=device) for m in (jumps, start, ends)),
+    )
 
 
 def _target_rows(targets: Tensor, lengths: list[int], batch: int) -> list[list[int]]:

@@ -10,6 +10,7 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...core.transform import everything
 from ...functions.registry import tensor_arg
 from .conv import sizes_arg
 from .pooling import batched, unbatched
@@ -122,7 +123,8 @@ def _unpool(
     lead, count, total = tuple(x.shape[:2]), math.prod(x.shape[2:]), math.prod(sizes)
     where = ops.reshape(where, (*lead, count))
     if where.shape.numel():
-        low, high = int(ops.amin(where, None, False).value), int(ops.amax(where, None, False).value)
+        given = everything(where)
+        low, high = int(ops.amin(given, None, False).value), int(ops.amax(given, None, False).value)
         if low < 0 or high >= total:
             raise RuntimeError(
                 f"{name}: Found an invalid max index: {high if high >= total else low} (output volumes are of size {'x'.join(map(str, sizes))})"

@@ -9,6 +9,7 @@ from ... import ops
 from ...core.errors import ShapeError
 from ...core.precision import in_single
 from ...core.tensor import Tensor
+from ...core.transform import everything
 from ...functions.creation import full_like
 from ._reduction import reduced, reduction_arg, warn_sizes
 
@@ -135,8 +136,9 @@ def binary_cross_entropy(
     """
     reduction = reduction_arg(reduction, size_average, reduce)
     _same_shape("binary_cross_entropy", input, target)
-    if input.device.type == "cpu" and not hasattr(input.value, "level") and input.shape.numel():
-        if not (float(input.min()) >= 0 and float(input.max()) <= 1):  # type: ignore[attr-defined]
+    if input.device.type == "cpu" and input.shape.numel():
+        given = everything(input)
+        if not (float(given.min()) >= 0 and float(given.max()) <= 1):  # type: ignore[attr-defined]
             raise RuntimeError(
                 "binary_cross_entropy: all elements of input should be between 0 and 1; for logits use binary_cross_entropy_with_logits"
             )
@@ -227,7 +229,7 @@ def gaussian_nll_loss(
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
-    if bool((var < 0).any()):  # type: ignore[operator, union-attr]
+    if bool((everything(var) < 0).any()):  # type: ignore[arg-type, operator, union-attr]
         raise ValueError("var has negative entry/entries")
     raised = var + (ops.maximum(var.detach(), eps) - var.detach())  # type: ignore[union-attr, operator]
     loss = 0.5 * (ops.log(raised) + ops.square(input - target) / raised)  # type: ignore[operator]
