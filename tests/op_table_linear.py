@@ -100,6 +100,8 @@ LINEAR = [
     case("pack_bits", lambda x: np.packbits(x, -1, "little"), (2, 11), fixed={0: LONG_MASK}),
     case("unpack_bits", lambda x: np.unpackbits(x, -1, 11, "little").astype(bool), (3, 2), params=(11,), fixed={0: BYTES}),
     case("lstm_cell", None, (3, 8), (3, 2)),
+    case("lstm_sequence", None, (3, 2, 8), (2, 2), (2, 2), (8, 2), params=(False,)),
+    case("lstm_sequence", None, (3, 2, 8), (2, 2), (2, 2), (8, 2), params=(True,)),
     case("gru_cell", None, (3, 6), (3, 6), (3, 2)),
     case("conv", None, (2, 4, 6, 5), (6, 2, 3, 2), params=((2, 1), ((1, 1), (0, 2)), (1, 2), 2)),
     case("channel_sum", lambda x: x.sum((0, 2, 3)), (2, 3, 4, 5)),

@@ -181,6 +181,67 @@ def lstm_cell(xp: Any, gates: Any, c: Any) -> tuple:
     return o * xp.tanh(new), new, xp.concat(i, f, n, o, 1)
 
 
+def _step_of(xp: Any, x: Any, t: int) -> Any:
+    return xp.reshape(xp.take_slice(x, 0, t, t + 1), tuple(x.shape[1:]))
+
+
+def _steps(xp: Any, steps: list, reverse: bool) -> Any:
+    """The results of all steps, in the order of time."""
+    return xp.concat(*(xp.reshape(x, (1, *x.shape)) for x in (steps[::-1] if reverse else steps)), 0)
+
+
+def lstm_sequence(xp: Any, x: Any, h: Any, c: Any, w: Any, reverse: bool) -> tuple:
+    turned, steps = xp.matrix_transpose(w), []
+    for t in range(x.shape[0])[:: -1 if reverse else 1]:
+        h, c, active = xp.lstm_cell(_step_of(xp, x, t) + xp.matmul(h, turned), c)
+        steps.append((h, c, active))
+    return tuple(_steps(xp, list(each), reverse) for each in zip(*steps, strict=True))
+
+
+def lstm_sequence_grad(
+    xp: Any,
+    to_hs: Any,
+    to_cs: Any,
+    to_active: Any,
+    h: Any,
+    c: Any,
+    w: Any,
+    hs: Any,
+    cs: Any,
+    active: Any,
+    reverse: bool,
+) -> tuple:
+    """The gradients of the gates, of the first states and of the weight; those of outputs may be None."""
+    order, made = list(range(hs.shape[0])[:: 1 if reverse else -1]), []
+    dh = dc = None
+    for k, t in enumerate(order):
+        last = k == len(order) - 1
+        before = c if last else _step_of(xp, cs, order[k + 1])
+        dh, dc, d = (
+            _plus(a, None if b is None else _step_of(xp, b, t))
+            for a, b in ((dh, to_hs), (dc, to_cs), (None, to_active))
+        )
+        i, f, n, o = _parts(xp, _step_of(xp, active, t), 4)
+        new = xp.tanh(_step_of(xp, cs, t))
+        dh = xp.zeros_like(new) if dh is None else dh
+        dc = _plus(dc, dh * o * (1 - new * new))
+        d = _plus(xp.concat(dc * n, dc * before, dc * i, dh * new, 1), d)
+        d = d * xp.concat(i * (1 - i), f * (1 - f), 1 - n * n, o * (1 - o), 1)
+        made.append(d)
+        dh, dc = xp.matmul(d, w), dc * f
+    to_x = _steps(xp, made, not reverse)
+    first = xp.reshape(h, (1, *h.shape))
+    n = hs.shape[0]
+    parts = (xp.take_slice(hs, 0, 1, n), first) if reverse else (first, xp.take_slice(hs, 0, 0, n - 1))
+    flat = xp.reshape(to_x, (-1, to_x.shape[2]))
+    to_w = xp.matmul(xp.matrix_transpose(flat), xp.reshape(xp.concat(*parts, 0), (-1, h.shape[1])))
+    return to_x, dh, dc, to_w
+
+
+def _plus(a: Any, b: Any) -> Any:
+    return b if a is None else a if b is None else a + b
+
+
 def gru_cell(xp: Any, x: Any, h_gates: Any, h: Any) -> tuple:
     (xr, xu, xn), (hr, hu, hn) = _parts(xp, x, 3), _parts(xp, h_gates, 3)
     r, u = xp.sigmoid(xr + hr), xp.sigmoid(xu + hu)
@@ -191,6 +252,13 @@ def gru_cell(xp: Any, x: Any, h_gates: Any, h: Any) -> tuple:
 def normalize(xp: Any, x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     hat, mean, var = xp.standardize(x, axis, eps)
     return hat * w + b, mean, var
+
+
+def cross(xp: Any, x: Any, y: Any, axis: int) -> Any:
+    def turned(v: Any, by: int) -> Any:
+        return xp.roll(v, (by,), (axis,))
+
+    return turned(x, -1) * turned(y, -2) - turned(x, -2) * turned(y, -1)
 
 
 def rms_normalize(xp: Any, x: Any, w: Any, axis: Any, eps: float) -> Any:
@@ -287,7 +355,7 @@ COMPOSED = {
 }
 
 DERIVATIVES = (
-    "attention_grad", "attention_dropout_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "normalize_grad", "silu_grad", "softplus_grad",
+    "attention_grad", "attention_dropout_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "lstm_sequence_grad", "normalize_grad", "silu_grad", "softplus_grad",
     "rms_normalize_grad",
 )  # fmt: skip
 

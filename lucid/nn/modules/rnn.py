@@ -76,6 +76,10 @@ def _run(
     return outputs, state
 
 
+def _apply_permutation(tensor: Tensor, permutation: Tensor, dim: int = 1) -> Tensor:
+    return tensor.index_select(dim, permutation)  # type: ignore[attr-defined]
+
+
 class RNNBase(Module):
     """What RNN, LSTM and GRU share: parameters, layers, directions, packed and unbatched input."""
 
@@ -181,23 +185,15 @@ class RNNBase(Module):
             batch, alive = data.shape[1], [data.shape[1]] * data.shape[0]
             if not alive:
                 raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        if data.shape[-1] != self.input_size:
-            raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {data.shape[-1]}"
-            )
-        weight = self._parameters["weight_ih_l0"]
-        if weight is not None and data.dtype is not weight.dtype and current_policy() is None:
-            raise ValueError(
-                f"RNN input dtype ({data.dtype}) does not match weight dtype ({weight.dtype}). Convert input: input.to({weight.dtype}), or convert model: model.to({data.dtype})"
-            )
+        self.check_input(data, None if packed is None else packed.batch_sizes)
         states = self._first_states(hx, batch, unbatched, data, is_lstm)
         if packed is not None and packed.sorted_indices is not None and hx is not None:
-            states = [s.index_select(1, packed.sorted_indices) for s in states]
+            states = [_apply_permutation(s, packed.sorted_indices) for s in states]
         steps, last = self._layers(data, alive, states, packed is not None)
         finals: list[Tensor] = [stack(list(parts)) for parts in zip(*last, strict=True)]
         if packed is not None:
             if packed.unsorted_indices is not None:
-                finals = [s.index_select(1, packed.unsorted_indices) for s in finals]  # type: ignore[attr-defined]
+                finals = [_apply_permutation(s, packed.unsorted_indices) for s in finals]
             output: Any = PackedSequence(steps, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
         else:
             output = steps.squeeze(1) if unbatched else steps.transpose(0, 1) if self.batch_first else steps  # type: ignore[attr-defined]
@@ -210,22 +206,69 @@ class RNNBase(Module):
         sizes = [self.proj_size or self.hidden_size, self.hidden_size] if is_lstm else [self.hidden_size]
         if hx is None:
             return [zeros(count, batch, size, dtype=data.dtype, device=data.device) for size in sizes]
+        if is_lstm and (isinstance(hx, Tensor) or len(hx) != 2):
+            got = f"one tensor of shape {tuple(hx.shape)}" if isinstance(hx, Tensor) else f"{len(hx)} values"
+            raise RuntimeError(f"LSTM: hx is a pair (h_0, c_0), got {got}")
         given = list(hx) if is_lstm else [hx]
-        if unbatched:
-            for s in given:
-                if s.ndim != 2:
-                    raise RuntimeError(f"For unbatched 2-D input, hx should also be 2-D but got {s.ndim}-D tensor")
-            given = [s.unsqueeze(1) for s in given]
-        for s, size in zip(given, sizes, strict=True):
-            if s.ndim != 3:
-                raise RuntimeError(f"For batched 3-D input, hx should also be 3-D but got {s.ndim}-D tensor")
-            if tuple(s.shape) != (count, batch, size):
-                raise RuntimeError(f"Expected hidden size {(count, batch, size)}, got {list(s.shape)}")
+        for i, s in enumerate(given):
+            if not isinstance(s, Tensor):
+                raise TypeError(
+                    f"{type(self).__name__}: hx must be {'a pair of tensors' if is_lstm else 'a tensor'}, got {type(s).__name__}"
+                )
+            if s.ndim != (2 if unbatched else 3):
+                wanted = ("unbatched 2", 2) if unbatched else ("batched 3", 3)
+                raise RuntimeError(
+                    f"For {wanted[0]}-D input, hx should also be {wanted[1]}-D but got {s.ndim}-D tensor"
+                )
+            part = f"hidden[{i}]" if is_lstm else "hidden"
+            full = s.unsqueeze(1) if unbatched else s
+            self.check_hidden_size(full, (count, batch, sizes[i]), f"Expected {part} size {{}}, got {{}}")
+            given[i] = full
         return given
+
+    # ---- PyTorch's checks, for subclasses that call them ----
+
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """Verify the dtype, the rank and the last size of a batch (2-D data where it is packed)."""
+        weight = self._parameters["weight_ih_l0"]
+        if weight is not None and input.dtype is not weight.dtype and current_policy() is None:
+            raise ValueError(
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
+            )
+        ndim = 3 if batch_sizes is None else 2
+        if input.ndim != ndim:
+            raise RuntimeError(f"input must have {ndim} dimensions, got {input.ndim}")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
+            )
+
+    def get_expected_hidden_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """The shape of ``h`` for a batched or packed input."""
+        batch = input.shape[0 if self.batch_first else 1] if batch_sizes is None else int(batch_sizes[0])  # type: ignore[index]
+        return self.num_layers * (2 if self.bidirectional else 1), batch, self.proj_size or self.hidden_size
+
+    def check_hidden_size(
+        self, hx: Tensor, expected_hidden_size: tuple[int, int, int], msg: str = "Expected hidden size {}, got {}"
+    ) -> None:
+        """RuntimeError, with ``msg``, unless the shape is the expected one."""
+        if tuple(hx.shape) != tuple(expected_hidden_size):
+            raise RuntimeError(msg.format(tuple(expected_hidden_size), list(hx.shape)))
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        """Verify a batched or packed input and its states."""
+        self.check_input(input, batch_sizes)
+        self.check_hidden_size(hidden, self.get_expected_hidden_size(input, batch_sizes))
+
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        """The states of a batch in another order."""
+        return hx if permutation is None else _apply_permutation(hx, permutation)
 
     def _layers(self, data: Tensor, alive: list[int], states: list[Tensor], packed: bool) -> tuple[Tensor, list[State]]:
         step = STEPS[self.mode]
         last: list[State] = []
+        # Not under autocast, whose casts are per op, nor inside jvp and vmap, which know the cell.
+        whole = self.mode == "LSTM" and not packed and current_policy() is None and not hasattr(data.value, "level")
         for layer in range(self.num_layers):
             directions = []
             for d, suffix in enumerate(self._suffixes(layer)):
@@ -234,10 +277,16 @@ class RNNBase(Module):
                     for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh", "weight_hr")
                 )
                 assert w_ih is not None
+                first = tuple(s[layer * (2 if self.bidirectional else 1) + d] for s in states)  # type: ignore[index]
+                if whole and w_hr is None:
+                    b = b_ih if b_hh is None else b_ih + b_hh  # type: ignore[operator]
+                    hs, cs, _ = ops.lstm_sequence(F.linear(data, w_ih, b), *first, w_hh, d == 1)
+                    directions.append(hs)
+                    last.append((hs[0], cs[0]) if d else (hs[-1], cs[-1]))
+                    continue
                 # One large product for the inputs of all steps; only the recurrence goes step by step.
                 gates = F.linear(data, w_ih, b_ih)
                 parts = list(gates.split(alive)) if packed else list(gates.unbind(0))  # type: ignore[attr-defined]
-                first = tuple(s[layer * (2 if self.bidirectional else 1) + d] for s in states)  # type: ignore[index]
                 outputs, final = _run(step, parts, alive, first, (w_hh, b_hh, w_hr), backwards=d == 1)
                 directions.append(cat(outputs) if packed else stack(outputs))
                 last.append(final)
@@ -301,6 +350,19 @@ class LSTM(RNNBase):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__("LSTM", *args, **kwargs)
+
+    def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        """The shape of ``c`` for a batched or packed input."""
+        return (*self.get_expected_hidden_size(input, batch_sizes)[:2], self.hidden_size)
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        self.check_input(input, batch_sizes)
+        sizes = (self.get_expected_hidden_size, self.get_expected_cell_size)
+        for i, size in enumerate(sizes):
+            self.check_hidden_size(hidden[i], size(input, batch_sizes), f"Expected hidden[{i}] size {{}}, got {{}}")
+
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        return hx if permutation is None else tuple(_apply_permutation(s, permutation) for s in hx)
 
 
 class GRU(RNNBase):
