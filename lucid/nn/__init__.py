@@ -1,6 +1,7 @@
 """Layers, losses and models: PyTorch's ``torch.nn``."""
 
 from . import attention, common_types, functional, grad, init
+from .factory import factory_kwargs
 from .hooks import *  # noqa: F403
 from .modules import *  # noqa: F403
 from .modules.module import Module

@@ -57,9 +57,15 @@ class _CallHandle(RemovableHandle):
         Registry.calling = bool(Registry.forward_pre or Registry.forward or Registry.backward_pre or Registry.backward)
 
 
-def register_module_forward_pre_hook(hook: Callable) -> RemovableHandle:
-    """Call ``hook(module, args)`` before every module's forward; what it returns, if not None, replaces the arguments."""
-    return _CallHandle(Registry.forward_pre, hook)
+def register_module_forward_pre_hook(hook: Callable, *, with_kwargs: bool = False) -> RemovableHandle:
+    """Call ``hook(module, args)`` before every module's forward; what it returns, if not None, replaces the arguments.
+
+    ``with_kwargs`` (Lucid's own) passes the keyword arguments too: ``hook(module, args, kwargs)`` may return both.
+    """
+    handle = _CallHandle(Registry.forward_pre, hook)
+    if with_kwargs:
+        Registry.kwargs.add(handle.id)
+    return handle
 
 
 def register_module_forward_hook(
@@ -127,7 +133,7 @@ def call(module: Module, args: tuple, kwargs: dict) -> Any:
 
 def _call(module: Module, args: tuple, kwargs: dict, done: set[int]) -> Any:
     for key, hook, own in _both(Registry.forward_pre, module._forward_pre_hooks):
-        if own and key in module._forward_pre_hooks_with_kwargs:
+        if key in (module._forward_pre_hooks_with_kwargs if own else Registry.kwargs):
             changed = hook(module, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):

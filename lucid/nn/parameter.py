@@ -95,6 +95,10 @@ class _Uninitialized:
         if self.node is not None:
             self.node = Leaf(self)
 
+    def numel(self) -> Any:
+        """Like ``shape``: unknown, a RuntimeError."""
+        return self.shape
+
     @property
     def shape(self) -> Any:
         raise ShapeError(

@@ -33,4 +33,5 @@ from .sparse import *  # noqa: F403
 from .transformer import *  # noqa: F403
 from .upsampling import *  # noqa: F403
 
-__all__ = [name for name, value in globals().items() if isinstance(value, type) or name == "auto_repr"]  # no files
+DECORATORS = ("auto_repr", "set_state_dict_pass_attr")
+__all__ = [name for name, value in globals().items() if isinstance(value, type) or name in DECORATORS]  # no files

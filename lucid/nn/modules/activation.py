@@ -10,6 +10,7 @@ from ...functions.creation import empty
 from .. import functional as F
 from ..parameter import Parameter
 from .attention import MultiheadAttention  # noqa: F401  (PyTorch's place for it)
+from .linear import NonDynamicallyQuantizableLinear  # noqa: F401
 from .module import Module
 
 __all__ = [

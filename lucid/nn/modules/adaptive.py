@@ -17,7 +17,7 @@ from .module import Module
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 
 
-ASMoutput = namedtuple("ASMoutput", ["output", "loss"])
+_ASMoutput = namedtuple("_ASMoutput", ["output", "loss"])
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
@@ -79,7 +79,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             if isinstance(layer, Linear):
                 layer.reset_parameters()
 
-    def forward(self, input_: Tensor, target_: Tensor) -> ASMoutput:
+    def forward(self, input_: Tensor, target_: Tensor) -> _ASMoutput:
         if target_.ndim > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if input_.ndim != target_.ndim + 1:
@@ -109,11 +109,14 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         chosen = head.gather(1, index.unsqueeze(1)).squeeze(1)
         output = chosen if output is None else output + chosen
         loss = (-output).mean()
-        return ASMoutput(output if batched else output.squeeze(0), loss)
+        return _ASMoutput(output if batched else output.squeeze(0), loss)
 
     def log_prob(self, input: Tensor) -> Tensor:
         """The log-probabilities of all classes: (N, in_features) to (N, n_classes)."""
-        head = F.log_softmax(self.head(input), 1)
+        return self._get_full_log_prob(input, self.head(input))
+
+    def _get_full_log_prob(self, input: Tensor, head_output: Tensor) -> Tensor:
+        head = F.log_softmax(head_output, 1)
         parts = [head[:, : self.shortlist_size]]  # type: ignore[index]
         for i, cluster in enumerate(self.tail):
             parts.append(F.log_softmax(cluster(input), 1) + head[:, self.shortlist_size + i].unsqueeze(1))  # type: ignore[index]

@@ -86,6 +86,17 @@ class MultiheadAttention(Module):
             if extra is not None:
                 init.xavier_normal_(extra)
 
+    def merge_masks(
+        self, attn_mask: Tensor | None, key_padding_mask: Tensor | None, query: Tensor
+    ) -> tuple[Tensor | None, int | None]:
+        """Both masks as one of (N, num_heads, L, L), and PyTorch's number for its kind: 1 is padding alone, 2 both."""
+        if attn_mask is None:
+            return key_padding_mask, None if key_padding_mask is None else 1
+        batch, length, _ = query.shape
+        mask = attn_mask.reshape(batch if attn_mask.ndim == 3 else 1, -1, length, length)  # type: ignore[attr-defined]
+        mask = mask.expand(batch, self.num_heads, -1, -1)
+        return (mask if key_padding_mask is None else mask + key_padding_mask.reshape(batch, 1, 1, length)), 2  # type: ignore[attr-defined]
+
     def forward(
         self,
         query: Tensor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
@@ -11,7 +12,7 @@ from ...core.tensor import Tensor
 from ..parameter import Parameter
 from .module import Module
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 def _position(index: Any, length: int) -> int:
@@ -72,6 +73,18 @@ class _ModuleSequence(Module):
         module = self[key]  # type: ignore[index]
         del self[key]
         return module
+
+
+class Container(Module):
+    """A module of the modules given by keyword; deprecated in PyTorch."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__()
+        warnings.warn(
+            "nn.Container is deprecated. All of its functionality is in nn.Module.", FutureWarning, stacklevel=2
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class Sequential(_ModuleSequence):

@@ -205,7 +205,7 @@ class Conv3d(_Conv):
     ndim, function = 3, F.conv3d
 
 
-class _ConvTranspose(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     def __init__(
         self,
         in_channels: int,
@@ -241,11 +241,20 @@ class _ConvTranspose(_ConvNd):
             dtype,
         )
 
-    def _output_padding(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
-        """The rows to add at the end so that the output has the wanted size."""
+    def _output_padding(
+        self,
+        input: Tensor,
+        output_size: Sequence[int] | None,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        kernel_size: Sequence[int],
+        num_spatial_dims: int,
+        dilation: Sequence[int] | None = None,
+    ) -> tuple[int, ...]:
+        """The rows to add at the end so that the output has the wanted size; subclasses call it."""
         if output_size is None:
             return self.output_padding
-        n, wanted = self.ndim, list(output_size)
+        n, wanted = num_spatial_dims, list(output_size)
         if len(wanted) in (n + 2, n + 1) and len(wanted) == input.ndim:
             wanted = wanted[-n:]
         if len(wanted) != n:
@@ -253,8 +262,8 @@ class _ConvTranspose(_ConvNd):
                 f"ConvTranspose{n}D: for {input.ndim}D input, output_size must have {n} or {input.ndim} elements (got {len(wanted)})"
             )
         zero = (0,) * n
-        least = transposed_sizes(input.shape[-n:], self.kernel_size, self.stride, self.padding, zero, self.dilation)
-        most = [size + s - 1 for size, s in zip(least, self.stride, strict=True)]
+        least = transposed_sizes(input.shape[-n:], kernel_size, stride, padding, zero, dilation or (1,) * n)
+        most = [size + s - 1 for size, s in zip(least, stride, strict=True)]
         if any(not low <= size <= high for low, size, high in zip(least, wanted, most, strict=True)):
             raise ValueError(
                 f"requested an output size of {list(output_size)}, but valid sizes range from {list(least)} to {most} "
@@ -263,13 +272,15 @@ class _ConvTranspose(_ConvNd):
         return tuple(size - low for size, low in zip(wanted, least, strict=True))
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        extra = self._output_padding(input, output_size)
+        extra = self._output_padding(
+            input, output_size, self.stride, self.padding, self.kernel_size, self.ndim, self.dilation
+        )
         return type(self).function(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     """The transpose (gradient) of ``Conv1d`` as a layer, for upsampling; ``forward(x, output_size)`` settles which size.
 
     >>> import lucid
@@ -281,7 +292,7 @@ class ConvTranspose1d(_ConvTranspose):
     ndim, function = 1, F.conv_transpose1d
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     """The transpose (gradient) of ``Conv2d`` as a layer, for upsampling; ``forward(x, output_size)`` settles which size.
 
     >>> import lucid
@@ -294,7 +305,7 @@ class ConvTranspose2d(_ConvTranspose):
     ndim, function = 2, F.conv_transpose2d
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     """The transpose (gradient) of ``Conv3d`` as a layer, for upsampling; ``forward(x, output_size)`` settles which size.
 
     >>> import lucid
@@ -306,7 +317,7 @@ class ConvTranspose3d(_ConvTranspose):
     ndim, function = 3, F.conv_transpose3d
 
 
-class _LazyConv(LazyModuleMixin):
+class _LazyConvXdMixin(LazyModuleMixin):
     def _begin(self: Any, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
         self.register_parameter("weight", UninitializedParameter(device=device, dtype=dtype))
         self.out_channels = out_channels
@@ -337,7 +348,7 @@ class _LazyConv(LazyModuleMixin):
         self.reset_parameters()
 
 
-class _LazyForward(_LazyConv):
+class _LazyForward(_LazyConvXdMixin):
     def __init__(
         self,
         out_channels: int,
@@ -355,7 +366,7 @@ class _LazyForward(_LazyConv):
         self._begin(out_channels, bias, device, dtype)
 
 
-class _LazyTransposed(_LazyConv):
+class _LazyTransposed(_LazyConvXdMixin):
     def __init__(
         self,
         out_channels: int,

@@ -1,15 +1,20 @@
-"""Attention whose query heads share key and value heads, and attention itself as a layer."""
+"""Lucid's own attention layers: shared key and value heads, Lucid 2's many-headed form, attention itself as a layer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ...core.tensor import Tensor
+from ...functions.creation import ones, zeros
+from ...functions.pieces import cat
 from .. import functional as F
+from ..parameter import Parameter
+from .cache import KVCache
 from .linear import Linear
 from .module import Module
 
-__all__ = ["GroupedQueryAttention", "MultiQueryAttention", "ScaledDotProductAttention"]
+__all__ = ["GroupedQueryAttention", "MultiHeadAttention", "MultiQueryAttention", "ScaledDotProductAttention"]
 
 
 class ScaledDotProductAttention(Module):
@@ -124,3 +129,101 @@ class MultiQueryAttention(GroupedQueryAttention):
         super().__init__(
             embed_dim, num_heads, 1, dropout, bias, add_bias_kv, add_zero_attn, kdim, vdim, batch_first, device, dtype
         )
+
+
+class MultiHeadAttention(Module):
+    """Lucid 2's many-headed attention: (N, L, E), (N, S, kdim) and (N, S, vdim) to (N, L, E), a tensor alone.
+
+    ``q_proj``, ``k_proj``, ``v_proj`` are layers, or one ``in_proj_weight`` without ``use_separate_proj_weight``. In
+    ``attn_mask`` True takes part; in ``key_padding_mask`` (N, S) True is left out. A ``kv_cache`` with ``use_cache`` keeps
+    the keys and values of layer ``cache_layer_idx`` from call to call. Raises ValueError for sizes that do not fit.
+
+    >>> import lucid
+    >>> x = lucid.ones(2, 5, 8)
+    >>> lucid.nn.MultiHeadAttention(8, 2)(x, x, x, is_causal=True).shape
+    lucid.Size([2, 5, 8])
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        use_separate_proj_weight: bool = True,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
+        kdim: int | None = None,
+        vdim: int | None = None,
+    ):
+        super().__init__()
+        if num_heads <= 0 or embed_dim % num_heads:
+            raise ValueError(f"MultiHeadAttention: embed_dim {embed_dim} must be divisible by num_heads {num_heads}")
+        widths = {"q_proj": embed_dim, "k_proj": kdim or embed_dim, "v_proj": vdim or embed_dim}
+        if not use_separate_proj_weight and set(widths.values()) != {embed_dim}:
+            raise ValueError("MultiHeadAttention: in_proj_weight requires kdim and vdim to equal embed_dim")
+        self.embed_dim, self.num_heads, self.dropout, self.head_dim = (
+            embed_dim,
+            num_heads,
+            dropout,
+            embed_dim // num_heads,
+        )
+        self.use_separate_proj_weight = use_separate_proj_weight
+        self.add_bias_kv, self.add_zero_attn, self.scale = add_bias_kv, add_zero_attn, self.head_dim**-0.5
+        for name, width in widths.items():
+            setattr(self, name, Linear(width, embed_dim, bias) if use_separate_proj_weight else None)
+        whole = None if use_separate_proj_weight else Linear(embed_dim, 3 * embed_dim, bias)
+        self.register_parameter("in_proj_weight", None if whole is None else whole.weight)
+        self.register_parameter("in_proj_bias", None if whole is None else whole.bias)
+        self.out_proj = Linear(embed_dim, embed_dim, bias)
+        for name in ("bias_k", "bias_v"):
+            self.register_parameter(name, Parameter(zeros(1, 1, embed_dim)) if add_bias_kv else None)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        attn_mask: Tensor | None = None,
+        is_causal: bool = False,
+        kv_cache: KVCache | None = None,
+        use_cache: bool = False,
+        cache_position: Tensor | None = None,
+        cache_layer_idx: int | None = None,
+    ) -> Tensor:
+        if use_cache and (kv_cache is None or cache_layer_idx is None):
+            raise ValueError("MultiHeadAttention: use_cache=True requires kv_cache and cache_layer_idx")
+        q, k, v = (t.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for t in self._projected(query, key, value))
+        if use_cache and kv_cache is not None and cache_layer_idx is not None:
+            k, v = kv_cache.update(k, v, cache_layer_idx, *(() if cache_position is None else (cache_position,)))
+        if is_causal and attn_mask is None:
+            attn_mask = ones(q.shape[2], k.shape[2], dtype="bool", device=q.device).tril(k.shape[2] - q.shape[2])
+        batch, more = q.shape[0], []
+        if self.bias_k is not None and self.bias_v is not None:
+            more.append(
+                [b.reshape(1, self.num_heads, 1, -1).expand(batch, -1, -1, -1) for b in (self.bias_k, self.bias_v)]
+            )
+        if self.add_zero_attn:
+            more.append([k.new_zeros(batch, self.num_heads, 1, self.head_dim)] * 2)
+        k, v = (cat([t, *(pair[i] for pair in more)], 2) for i, t in enumerate((k, v)))
+        mask = None if attn_mask is None else F.attention.additive(attn_mask, q.dtype)
+        if key_padding_mask is not None:
+            padding = F.attention.additive(~key_padding_mask.bool(), q.dtype)[:, None, None, :]  # type: ignore[attr-defined, index]
+            mask = padding if mask is None else mask + padding
+        if mask is not None and more:
+            mask = F.pad(mask, (0, len(more)))
+        drop = self.dropout if self.training else 0.0
+        out = F.scaled_dot_product_attention(q, k, v, mask, drop, scale=self.scale)
+        return self.out_proj(out.transpose(1, 2).flatten(2))  # type: ignore[attr-defined]
+
+    def _projected(self, *given: Tensor) -> Iterator[Tensor]:
+        if self.in_proj_weight is None:
+            layers = (self.q_proj, self.k_proj, self.v_proj)
+            return (layer(t) for layer, t in zip(layers, given, strict=True))
+        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+        return (F.linear(t, w, b) for t, w, b in zip(given, self.in_proj_weight.chunk(3), biases, strict=True))
+
+    def extra_repr(self) -> str:
+        names = ("embed_dim", "num_heads", "dropout", "use_separate_proj_weight", "add_bias_kv", "add_zero_attn")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names)

@@ -43,7 +43,7 @@ class LazyModuleMixin:
         """Whether a parameter or buffer still waits for its shape."""
         return any(is_lazy(p) for p in (*self._parameters.values(), *self._buffers.values()))
 
-    def _infer_parameters(self: Any, module: Any, args: tuple, kwargs: dict) -> None:
+    def _infer_parameters(self: Any, module: Any, args: tuple, kwargs: dict | None = None) -> None:
         kwargs = kwargs or {}
         self.initialize_parameters(*args, **kwargs)
         if self.has_uninitialized_params():

@@ -13,10 +13,17 @@ from ..conversion import Conversion
 from ..hooks import *  # noqa: F403  (PyTorch's place for the global hooks)
 from ..hooks import Registry
 from ..parameter import Buffer, Parameter
-from ..state import StateDict
+from ..state import StateDict, _IncompatibleKeys  # noqa: F401
 from ..trail import extend
 
 M = TypeVar("M", bound="Module")
+
+
+_HOOKS = (
+    "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
+    "_backward_pre_hooks", "_backward_hooks", "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)  # fmt: skip
 
 
 class Module(Conversion, StateDict):
@@ -46,26 +53,12 @@ class Module(Conversion, StateDict):
                 else f"{len(args) + 1} positional arguments but 1 was expected"
             )
             raise TypeError(f"{type(self).__name__}.__init__() got {what}")
-        self.__dict__.update(
-            training=True,
-            _parameters={},
-            _buffers={},
-            _non_persistent_buffers_set=set(),
-            _modules={},
-            _forward_pre_hooks=OrderedDict(),
-            _forward_pre_hooks_with_kwargs=OrderedDict(),
-            _forward_hooks=OrderedDict(),
-            _forward_hooks_with_kwargs=OrderedDict(),
-            _forward_hooks_always_called=OrderedDict(),
-            _backward_pre_hooks=OrderedDict(),
-            _backward_hooks=OrderedDict(),
-            _state_dict_hooks=OrderedDict(),
-            _state_dict_pre_hooks=OrderedDict(),
-            _load_state_dict_pre_hooks=OrderedDict(),
-            _load_state_dict_post_hooks=OrderedDict(),
-        )
+        self.__dict__.update(_beginning())
         if self.call_super_init:
             super().__init__(*args, **kwargs)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(_beginning() | state)  # a file may be older than some kind of hook
 
     # ---- the call ----
 
@@ -309,12 +302,12 @@ class Module(Conversion, StateDict):
             yield module
 
     def _named_members(
-        self, members: Callable, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+        self, get_members_fn: Callable, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Any]]:
         seen = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
-            for name, value in members(module):
+            for name, value in get_members_fn(module):
                 if value is None or value in seen:
                     continue
                 if remove_duplicate:
@@ -390,7 +383,7 @@ class Module(Conversion, StateDict):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         extra_lines = extra.split("\n") if extra else []
-        child_lines = [f"({name}): {_indented(repr(module))}" for name, module in self._modules.items()]
+        child_lines = [f"({name}): {_addindent(repr(module), 2)}" for name, module in self._modules.items()]
         name = self._get_name()
         if len(extra_lines) == 1 and not child_lines:
             return f"{name}({extra})"
@@ -398,13 +391,26 @@ class Module(Conversion, StateDict):
         return f"{name}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{name}()"
 
 
+def _beginning() -> dict[str, Any]:
+    """The attributes of a module without parts."""
+    return {
+        "training": True,
+        "_parameters": {},
+        "_buffers": {},
+        "_non_persistent_buffers_set": set(),
+        "_modules": {},
+        **{name: OrderedDict() for name in _HOOKS},
+    }
+
+
 def _type_name(value: Any) -> str:
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _indented(text: str) -> str:
-    return text.replace("\n", "\n  ")
+def _addindent(s_: str, numSpaces: int) -> str:
+    """All lines but the first further to the right (PyTorch's name: layers written elsewhere import it)."""
+    return s_.replace("\n", "\n" + " " * numSpaces)
 
 
 def _replaced(registry: dict, module: Module, name: str, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ __all__ = [
     "DropBlock", "DropPath", "FusedLinear", "GlobalResponseNorm", "LearnedPosEmbedding", "NoisyLinear", "Rearrange",
     "SEModule", "SelectiveKernel", "SinusoidalEmbedding", "SinusoidalEmbedding2D", "SinusoidalPosEmbedding",
     "TimestepEmbedding", "VectorQuantizer", "VectorQuantizerOutput", "auto_repr",
+    "set_state_dict_pass_attr",
 ]  # fmt: skip
 
 
@@ -42,6 +44,50 @@ def auto_repr(*attr_names: str) -> Callable[[type], type]:
         return cls
 
     return decorate
+
+
+def set_state_dict_pass_attr(*attr_names: str) -> Callable[[type], type]:
+    """Leave these parameters, buffers or submodules of a Module class out of its ``state_dict``; loading keeps them as they are.
+
+    >>> from lucid import nn
+    >>> @nn.set_state_dict_pass_attr("teacher")
+    ... class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.teacher, self.student = nn.Linear(2, 2), nn.Linear(2, 2)
+    >>> list(Net().state_dict())
+    ['student.weight', 'student.bias']
+    """
+
+    def decorate(cls: type) -> type:
+        begin = cls.__init__  # type: ignore[misc]
+
+        @functools.wraps(begin)
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            begin(self, *args, **kwargs)
+            self.register_state_dict_post_hook(functools.partial(_leave_out, attr_names))
+            self.register_load_state_dict_pre_hook(functools.partial(_put_in, attr_names))
+
+        cls.__init__ = __init__  # type: ignore[misc]
+        return cls
+
+    return decorate
+
+
+def _belongs(key: str, prefix: str, names: tuple[str, ...]) -> bool:
+    return key.startswith(prefix) and key[len(prefix) :].partition(".")[0] in names
+
+
+def _leave_out(names: tuple[str, ...], module: Module, state: dict, prefix: str, local_metadata: Any) -> None:
+    for key in [k for k in state if _belongs(k, prefix, names)]:
+        del state[key]
+
+
+def _put_in(names: tuple[str, ...], module: Module, state: dict, prefix: str, *rest: Any) -> None:
+    own = {prefix + name: t for name, t in (*module.named_parameters(), *module.named_buffers())}
+    for key, value in own.items():
+        if _belongs(key, prefix, names):
+            state.setdefault(key, value.detach())  # type: ignore[attr-defined]
 
 
 @auto_repr("drop_prob", "scale_by_keep")

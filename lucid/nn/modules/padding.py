@@ -32,7 +32,19 @@ class _Pad(Module):
         return f"{self.padding}"
 
 
-class _ConstantPad(_Pad):
+class _CircularPadNd(_Pad):
+    mode = "circular"
+
+
+class _ReflectionPadNd(_Pad):
+    mode = "reflect"
+
+
+class _ReplicationPadNd(_Pad):
+    mode = "replicate"
+
+
+class _ConstantPadNd(_Pad):
     def __init__(self, padding: int | Sequence[int], value: float):
         super().__init__(padding)
         self.value = value
@@ -44,7 +56,7 @@ class _ConstantPad(_Pad):
         return f"padding={self.padding}, value={self.value}"
 
 
-class _ZeroPad(_ConstantPad):
+class _ZeroPad(_ConstantPadNd):
     def __init__(self, padding: int | Sequence[int]):
         super().__init__(padding, 0.0)
 
@@ -52,18 +64,17 @@ class _ZeroPad(_ConstantPad):
         return f"{self.padding}"
 
 
-_KINDS: dict[str, tuple[type, str, str]] = {
-    "Circular": (_Pad, "circular", "Wraps the input around."),
-    "Constant": (_ConstantPad, "constant", "Pads with a value."),
-    "Reflection": (_Pad, "reflect", "Mirrors the input at its edges, without the edge."),
-    "Replication": (_Pad, "replicate", "Repeats the edges."),
-    "Zero": (_ZeroPad, "constant", "Pads with zeros."),
+_KINDS: dict[str, tuple[type, str]] = {
+    "Circular": (_CircularPadNd, "Wraps the input around."),
+    "Constant": (_ConstantPadNd, "Pads with a value."),
+    "Reflection": (_ReflectionPadNd, "Mirrors the input at its edges, without the edge."),
+    "Replication": (_ReplicationPadNd, "Repeats the edges."),
+    "Zero": (_ZeroPad, "Pads with zeros."),
 }
-for _name, (_base, _mode, _doc) in _KINDS.items():
+for _name, (_base, _doc) in _KINDS.items():
     for _n in (1, 2, 3):
         _attributes: dict[str, Any] = {
             "dimensions": _n,
-            "mode": _mode,
             "__module__": __name__,
             "__doc__": f"{_doc} ``padding`` is one size or {2 * _n}: (left, right{', top, bottom' if _n > 1 else ''}{', front, back' if _n > 2 else ''}).",
         }

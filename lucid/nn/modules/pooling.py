@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     function: ClassVar[Any]
 
     def __init__(
@@ -68,13 +68,13 @@ class _MaxPool(Module):
         )
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """The maximum of each window of (N, C, L) or (C, L); see ``functional.max_pool1d``."""
 
     function = F.max_pool1d
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """The maximum of each window of (N, C, H, W) or (C, H, W); see ``functional.max_pool2d``.
 
     >>> import lucid
@@ -86,13 +86,18 @@ class MaxPool2d(_MaxPool):
     function = F.max_pool2d
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """The maximum of each window of (N, C, D, H, W) or (C, D, H, W); see ``functional.max_pool3d``."""
 
     function = F.max_pool3d
 
 
-class AvgPool1d(Module):
+class _AvgPoolNd(Module):
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool1d(_AvgPoolNd):
     """The average of each window of (N, C, L) or (C, L); see ``functional.avg_pool1d``."""
 
     def __init__(
@@ -112,11 +117,8 @@ class AvgPool1d(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-class _AvgPool(Module):
+class _AvgPool(_AvgPoolNd):
     function: ClassVar[Any]
 
     def __init__(
@@ -144,9 +146,6 @@ class _AvgPool(Module):
             self.divisor_override,
         )
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
 
 class AvgPool2d(_AvgPool):
     """The average of each window of (N, C, H, W) or (C, H, W); see ``functional.avg_pool2d``.
@@ -166,7 +165,7 @@ class AvgPool3d(_AvgPool):
     function = F.avg_pool3d
 
 
-class _LPPool(Module):
+class _LPPoolNd(Module):
     function: ClassVar[Any]
 
     def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False):
@@ -180,25 +179,25 @@ class _LPPool(Module):
         return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, ceil_mode={self.ceil_mode}"
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """The p-norm of each window of (N, C, L) or (C, L); see ``functional.lp_pool1d``."""
 
     function = F.lp_pool1d
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """The p-norm of each window of (N, C, H, W) or (C, H, W); see ``functional.lp_pool2d``."""
 
     function = F.lp_pool2d
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """The p-norm of each window of (N, C, D, H, W) or (C, D, H, W); see ``functional.lp_pool3d``."""
 
     function = F.lp_pool3d
 
 
-class _AdaptiveAvg(Module):
+class _AdaptiveAvgPoolNd(Module):
     function: ClassVar[Any]
 
     def __init__(self, output_size: Any):
@@ -212,13 +211,13 @@ class _AdaptiveAvg(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvg):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """Averages of windows chosen so that the output has length ``output_size``."""
 
     function = F.adaptive_avg_pool1d
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvg):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """Averages of windows chosen so that the output has the spatial shape ``output_size`` (None keeps a size).
 
     >>> import lucid
@@ -230,13 +229,13 @@ class AdaptiveAvgPool2d(_AdaptiveAvg):
     function = F.adaptive_avg_pool2d
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvg):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """Averages of windows chosen so that the output has the spatial shape ``output_size`` (None keeps a size)."""
 
     function = F.adaptive_avg_pool3d
 
 
-class _AdaptiveMax(Module):
+class _AdaptiveMaxPoolNd(Module):
     function: ClassVar[Any]
 
     def __init__(self, output_size: Any, return_indices: bool = False):
@@ -250,13 +249,13 @@ class _AdaptiveMax(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveMaxPool1d(_AdaptiveMax):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """Maxima of windows chosen so that the output has length ``output_size``."""
 
     function = F.adaptive_max_pool1d
 
 
-class AdaptiveMaxPool2d(_AdaptiveMax):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """Maxima of windows chosen so that the output has the spatial shape ``output_size`` (None keeps a size).
 
     >>> import lucid
@@ -268,7 +267,7 @@ class AdaptiveMaxPool2d(_AdaptiveMax):
     function = F.adaptive_max_pool2d
 
 
-class AdaptiveMaxPool3d(_AdaptiveMax):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """Maxima of windows chosen so that the output has the spatial shape ``output_size`` (None keeps a size)."""
 
     function = F.adaptive_max_pool3d
@@ -328,7 +327,7 @@ class FractionalMaxPool3d(_FractionalMax):
     ndim, function = 3, F.fractional_max_pool3d
 
 
-class _MaxUnpool(Module):
+class _MaxUnpoolNd(Module):
     ndim: ClassVar[int]
     function: ClassVar[Any]
 
@@ -346,13 +345,13 @@ class _MaxUnpool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """Maxima put back to where ``MaxPool1d(return_indices=True)`` found them; zeros elsewhere."""
 
     ndim, function = 1, F.max_unpool1d
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """Maxima put back to where ``MaxPool2d(return_indices=True)`` found them; zeros elsewhere.
 
     >>> import lucid
@@ -365,7 +364,7 @@ class MaxUnpool2d(_MaxUnpool):
     ndim, function = 2, F.max_unpool2d
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """Maxima put back to where ``MaxPool3d(return_indices=True)`` found them; zeros elsewhere."""
 
     ndim, function = 3, F.max_unpool3d

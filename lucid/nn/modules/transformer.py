@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def _activation(activation: str | Callable) -> Callable:
+def _get_activation_fn(activation: str | Callable) -> Callable:
     if callable(activation):
         return activation
     if activation in ("relu", "gelu"):
@@ -36,8 +36,12 @@ def _activation(activation: str | Callable) -> Callable:
     raise RuntimeError(f"activation should be relu/gelu, not {activation}")
 
 
-def _clones(module: Module, count: int) -> ModuleList:
-    return ModuleList([copy.deepcopy(module) for _ in range(count)])
+def _get_clones(module: Module, N: int) -> ModuleList:
+    return ModuleList([copy.deepcopy(module) for _ in range(N)])
+
+
+def _generate_square_subsequent_mask(sz: int, device: Any = None, dtype: dtypes.dtype | None = None) -> Tensor:
+    return full((sz, sz), -math.inf, dtype=dtype or dtypes.get_default_dtype(), device=device).triu(1)
 
 
 def _is_causal(mask: Tensor | None, hint: bool | None) -> bool:
@@ -54,14 +58,26 @@ class _Layer(Module):
         self.linear1 = Linear(d_model, width, bias=bias, **factory)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(width, d_model, bias=bias, **factory)
-        self.activation = _activation(activation)
+        self.activation = _get_activation_fn(activation)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
+    def _sa_block(
+        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        """Self-attention and its dropout; subclasses may replace it."""
+        causal = _is_causal(attn_mask, is_causal)
+        found, _ = self.self_attn(
+            x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, need_weights=False, is_causal=causal
+        )
+        return self.dropout1(found)
+
 
 class TransformerEncoderLayer(_Layer):
     """Self-attention and a feed-forward net, each with a residual and layer norm (before it with ``norm_first``).
+
+    ``attention_dropout`` is the dropout of the attention weights, ``dropout`` unless given.
 
     >>> import lucid
     >>> lucid.nn.TransformerEncoderLayer(8, 2, 16)(lucid.ones(5, 3, 8)).shape
@@ -81,11 +97,17 @@ class TransformerEncoderLayer(_Layer):
         bias: bool = True,
         device: Any = None,
         dtype: Any = None,
+        attention_dropout: float | None = None,
     ):
         super().__init__()
         factory = {"device": device, "dtype": dtype}
         self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **factory
+            d_model,
+            nhead,
+            dropout=dropout if attention_dropout is None else attention_dropout,
+            bias=bias,
+            batch_first=batch_first,
+            **factory,
         )
         self._feed_forward_parts(d_model, dim_feedforward, dropout, activation, bias, factory)
         self.norm_first = norm_first
@@ -94,11 +116,9 @@ class TransformerEncoderLayer(_Layer):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
 
-    def _attend(self, x: Tensor, mask: Tensor | None, padding: Tensor | None, is_causal: bool) -> Tensor:
-        found, _ = self.self_attn(
-            x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False, is_causal=_is_causal(mask, is_causal)
-        )
-        return self.dropout1(found)
+    def _ff_block(self, x: Tensor) -> Tensor:
+        """The feed-forward net and its dropout; subclasses may replace it."""
+        return self.dropout2(self._feed_forward(x))
 
     def forward(
         self,
@@ -109,10 +129,10 @@ class TransformerEncoderLayer(_Layer):
     ) -> Tensor:
         x = src
         if self.norm_first:
-            x = x + self._attend(self.norm1(x), src_mask, src_key_padding_mask, is_causal)
-            return x + self.dropout2(self._feed_forward(self.norm2(x)))
-        x = self.norm1(x + self._attend(x, src_mask, src_key_padding_mask, is_causal))
-        return self.norm2(x + self.dropout2(self._feed_forward(x)))
+            x = x + self._sa_block(self.norm1(x), src_mask, src_key_padding_mask, is_causal)
+            return x + self._ff_block(self.norm2(x))
+        x = self.norm1(x + self._sa_block(x, src_mask, src_key_padding_mask, is_causal))
+        return self.norm2(x + self._ff_block(x))
 
 
 class TransformerDecoderLayer(_Layer):
@@ -136,10 +156,12 @@ class TransformerDecoderLayer(_Layer):
         bias: bool = True,
         device: Any = None,
         dtype: Any = None,
+        attention_dropout: float | None = None,
     ):
         super().__init__()
         factory = {"device": device, "dtype": dtype}
-        options = {"dropout": dropout, "batch_first": batch_first, "bias": bias, **factory}
+        drop = dropout if attention_dropout is None else attention_dropout
+        options = {"dropout": drop, "batch_first": batch_first, "bias": bias, **factory}
         self.self_attn = MultiheadAttention(d_model, nhead, **options)
         self.multihead_attn = MultiheadAttention(d_model, nhead, **options)
         self._feed_forward_parts(d_model, dim_feedforward, dropout, activation, bias, factory)
@@ -160,33 +182,35 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        def attend(x: Tensor) -> Tensor:
-            causal = _is_causal(tgt_mask, tgt_is_causal)
-            found, _ = self.self_attn(
-                x, x, x, attn_mask=tgt_mask, key_padding_mask=tgt_key_padding_mask, is_causal=causal, need_weights=False
-            )
-            return self.dropout1(found)
-
-        def look(x: Tensor) -> Tensor:
-            causal = _is_causal(memory_mask, memory_is_causal)
-            found, _ = self.multihead_attn(
-                x,
-                memory,
-                memory,
-                attn_mask=memory_mask,
-                key_padding_mask=memory_key_padding_mask,
-                is_causal=causal,
-                need_weights=False,
-            )
-            return self.dropout2(found)
-
-        def feed(x: Tensor) -> Tensor:
-            return self.dropout3(self._feed_forward(x))
-
         x = tgt
-        for part, norm in ((attend, self.norm1), (look, self.norm2), (feed, self.norm3)):
-            x = x + part(norm(x)) if self.norm_first else norm(x + part(x))
-        return x
+        attended = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        looked = (memory, memory_mask, memory_key_padding_mask, memory_is_causal)
+        if self.norm_first:
+            x = x + self._sa_block(self.norm1(x), *attended)
+            x = x + self._mha_block(self.norm2(x), *looked)
+            return x + self._ff_block(self.norm3(x))
+        x = self.norm1(x + self._sa_block(x, *attended))
+        x = self.norm2(x + self._mha_block(x, *looked))
+        return self.norm3(x + self._ff_block(x))
+
+    def _mha_block(
+        self,
+        x: Tensor,
+        mem: Tensor,
+        attn_mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        """Attention to the encoder's output and its dropout; subclasses may replace it."""
+        causal = _is_causal(attn_mask, is_causal)
+        found, _ = self.multihead_attn(
+            x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, is_causal=causal, need_weights=False
+        )
+        return self.dropout2(found)
+
+    def _ff_block(self, x: Tensor) -> Tensor:
+        """The feed-forward net and its dropout; subclasses may replace it."""
+        return self.dropout3(self._feed_forward(x))
 
 
 class TransformerEncoder(Module):
@@ -207,7 +231,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ):
         super().__init__()
-        self.layers = _clones(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -234,7 +258,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
         super().__init__()
-        self.layers = _clones(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -285,6 +309,7 @@ class Transformer(Module):
         bias: bool = True,
         device: Any = None,
         dtype: Any = None,
+        attention_dropout: float | None = None,
     ):
         super().__init__()
         options = (
@@ -299,6 +324,7 @@ class Transformer(Module):
             bias,
             device,
             dtype,
+            attention_dropout,
         )
         factory = {"device": device, "dtype": dtype}
 
@@ -315,10 +341,13 @@ class Transformer(Module):
             if custom_decoder is not None
             else TransformerDecoder(TransformerDecoderLayer(*options), num_decoder_layers, last_norm())
         )
+        self._reset_parameters()
+        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
+
+    def _reset_parameters(self) -> None:
         for p in self.parameters():
             if p.ndim > 1:
                 init.xavier_uniform_(p)
-        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
 
     def forward(
         self,
@@ -353,4 +382,4 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: dtypes.dtype | None = None) -> Tensor:
         """A (sz, sz) mask to add: 0 on and below the diagonal, -inf above."""
-        return full((sz, sz), -math.inf, dtype=dtype or dtypes.get_default_dtype(), device=device).triu(1)
+        return _generate_square_subsequent_mask(sz, device, dtype)
