@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lucid.backends import _machine, composed, load
+from lucid.backends import _machine, composed, load, numpy_recurrent
 
 pytest.importorskip("numba")
 
@@ -137,3 +137,35 @@ def test_norms_of_rows(shape, axis, w_shape, offset):
         assert a.shape == e.shape == p.shape
         np.testing.assert_allclose(a, e, exact, 10 * exact)
         np.testing.assert_allclose(e, p, exact, 10 * exact)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_lstm_sequence(reverse):
+    table, rng = load("cpu").table, np.random.default_rng(9)
+    x, h, c, w = (rng.standard_normal(s) for s in ((4, 3, 40), (3, 10), (3, 10), (40, 10)))
+    outs, expected = [], None
+    for least in (1, 1 << 62):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(numpy_recurrent, "COMPILES", least)
+            patch.setattr(numpy_recurrent, "available", lambda: True)
+            hs, cs, active = table.lstm_sequence(x, h, c, w, reverse)
+            outs.append([hs, cs, active, *table.lstm_sequence_grad(hs, cs, None, h, c, w, hs, cs, active, reverse)])
+    expected = list(composed.lstm_sequence(table, x, h, c, w, reverse))
+    expected += composed.lstm_sequence_grad(table, *expected[:2], None, h, c, w, *expected, reverse)
+    for ours, plain, right in zip(*outs, expected, strict=True):
+        np.testing.assert_allclose(ours, right, 1e-11, 1e-11)
+        np.testing.assert_allclose(plain, right, 1e-11, 1e-11)
+
+
+@pytest.mark.parametrize("mask_shape", [(), (50,), (40, 50), (1, 50), (40, 1), (3, 40, 50), (2, 1, 1, 50)])
+def test_attention(mask_shape):
+    table, rng = load("cpu").table, np.random.default_rng(10)
+    q, k, v, g = (rng.standard_normal((2, 3, n, d)) for n, d in ((40, 8), (50, 8), (50, 6), (40, 6)))
+    mask = np.asarray(rng.standard_normal(mask_shape))
+    mask[mask < -1] = -np.inf
+    if mask.ndim == 2:
+        mask[0] = -np.inf
+    ours, expected = both(lambda: table.attention(q, k, v, mask, 0.3))
+    np.testing.assert_allclose(ours, expected, 1e-11, 1e-11)
+    for a, b in zip(*both(lambda: table.attention_grad(g, q, k, v, mask, 0.3, (True,) * 4)), strict=True):
+        np.testing.assert_allclose(a, b, 1e-11, 1e-11)

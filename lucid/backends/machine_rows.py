@@ -139,6 +139,28 @@ def cross_entropy_grad(g, x, log_sum, target, out):  # type: ignore[no-untyped-d
         y[target[i]] -= g[i]
 
 
+@kernel
+def exponentials(x, mask, masked, total):  # type: ignore[no-untyped-def]
+    """``exp(row + mask - their maximum)`` in place, and its sums; of a row that is masked throughout the sum is 1. Row i has
+    row ``i % len(mask)`` of the mask."""
+    for i in range(len(x)):
+        row, extra = x[i], mask[i % len(mask)]
+        rank = _ordered(row[0] + extra[0])
+        for j in range(len(row)):
+            t = row[j] + extra[j]
+            row[j] = t
+            rank = max(rank, _ordered(t))
+        top = _float(row[0], rank)
+        if masked and math.isinf(top):
+            top = number(top, 0.0)
+        summed = number(top, 0.0)
+        for j in range(len(row)):
+            e = exp(row[j] - top)
+            row[j] = e
+            summed += e
+        total[i] = number(top, 1.0) if masked and summed == 0 else summed
+
+
 # ---- normalisation of rows; w and b have the length of a row, or are one number for each of its ``len(w)`` stretches ----
 
 
