@@ -135,6 +135,7 @@ OPS = [
          params=(1,), fixed={1: np.array([[0, 2], [1, 3], [3, 0]])}),
     # products
     case("matmul", np.matmul, (3, 4), (4, 2)),
+    case("cross", lambda x, y: np.cross(x, y, axis=1), (2, 3, 2), (2, 3, 2), params=(1,)),
     case("matmul", np.matmul, (2, 1, 3, 4), (5, 4, 2)),
     case("linear", lambda x, w, b: x @ w.T + b, (5, 3), (4, 3), (4,)),
     # no derivative

@@ -131,6 +131,12 @@ def _check_bounds(k: Tensor, n: int, d: int) -> None:
         raise IndexError(f"index {low if low < -n else high} is out of bounds for dimension {d} with size {n}")
 
 
+def slices_at(x: Tensor, d: int, index: Tensor) -> tuple:
+    """The index for the advanced step that takes the slices of ``x`` at a vector of positions along ``d``."""
+    _check_bounds(index, x.value.shape[d], d)
+    return (*(FULL,) * d, _beside(x, index).value)
+
+
 def index_arrays(arrays: tuple) -> tuple:
     """The index for the advanced step, as raw arrays."""
     last = max(i for i, a in enumerate(arrays) if a is not None)
@@ -142,10 +148,10 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     plain = _plain_key(key, x.value.shape)
     if plain is not None:
         return index_ops.getitem(x, plain)
-    one = _one_index(x, key)
-    if one is not None:
+    arrays = _host_index(x, key)
+    if arrays is not None:
         try:
-            return index_ops.index(x, (one,))
+            return index_ops.index(x, arrays)
         except IndexError:  # `parse` says it in PyTorch's words
             pass
     basic, arrays = parse(x, key)
@@ -178,15 +184,32 @@ def _plain_key(key: Any, shape: tuple[int, ...]) -> tuple | None:
     return key if d <= len(shape) else None
 
 
-def _one_index(x: Tensor, key: Any) -> Any:
-    """The raw array of a key that is one list of ints or one tensor of int64, where NumPy checks the bounds itself."""
-    if type(x.value) is not HOST or not x.value.shape:
+_CHECKED_BELOW = 256  # indices; the kernel for more of them, in several dimensions, does not look at the bounds
+
+
+def _host_index(x: Tensor, key: Any) -> tuple | None:
+    """The raw index of a key of full slices and lists of ints or tensors of int64, where NumPy checks the bounds itself."""
+    if type(x.value) is not HOST:
         return None
-    if type(key) is list and set(map(type, key)) == {int}:
-        key = as_tensor(key, device="cpu")
-    if isinstance(key, Tensor) and type(key.value) is HOST and key.dtype is dtypes.int64 and key.value.shape:
-        return key.value
-    return None
+    key = key if type(key) is tuple else (key,)
+    found: list[Any] = []
+    shape = None
+    for k in key:
+        if type(k) is list and set(map(type, k)) == {int}:
+            k = as_tensor(k, device="cpu")
+        if isinstance(k, Tensor):
+            value = k.value
+            if type(value) is not HOST or k.dtype is not dtypes.int64 or not value.shape:
+                return None
+            if shape is not None and (shape != value.shape or value.size >= _CHECKED_BELOW):
+                return None
+            shape = value.shape
+            found.append(value)
+        elif type(k) is slice and k == FULL:
+            found.append(FULL)
+        else:
+            return None
+    return tuple(found) if shape is not None and len(found) <= x.value.ndim else None
 
 
 def overwrite_at_once(x: Tensor, key: Any, value: Any) -> bool:
@@ -295,8 +318,8 @@ Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
 def index_arg(index: Any, name: str) -> Tensor:
     if not isinstance(index, Tensor):
         raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
-    if index.dtype.category != dtypes.INTEGER:
-        raise RuntimeError(f"{name}(): Expected dtype int64 for index, got {index.dtype}")
+    if index.dtype is not dtypes.int64 and index.dtype is not dtypes.int32:
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}")
     return index
 
 

@@ -10,6 +10,8 @@ from ..core import dtypes
 from ..core.errors import ShapeError
 from ..core.precision import autocast_unites, cast_narrow, in_single
 from ..core.tensor import Tensor
+from ..ops import elementwise, matrices
+from ..ops import shape as shape_ops
 from .checking import Scalar
 from .linalg_norms import vector_norm
 from .products import bmm, dot, matmul, mm, mv
@@ -30,16 +32,20 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
         raise RuntimeError(f"{name}: self and mat2 must have the same dtype, but got {x.dtype} and {product.dtype}")
     if product.dtype.category <= dtypes.INTEGER and (isinstance(alpha, float) or isinstance(beta, float)):
         raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
-    try:
-        x = expand(x, *product.shape)
-    except RuntimeError:
+    if not product.dtype.is_complex and (isinstance(alpha, complex) or isinstance(beta, complex)):
+        raise RuntimeError(
+            f"{name}: alpha {alpha} or beta {beta} cannot be converted to {product.dtype} without overflow"
+        )
+    shape, whole = x.value.shape, product.value.shape
+    offset = len(whole) - len(shape)
+    if offset < 0 or any(n != 1 and n != m for n, m in zip(shape, whole[offset:], strict=True)):
         raise ShapeError(
             f"{name}: The expanded size of the tensor {tuple(product.shape)} must match the existing size {tuple(input.shape)}"
-        ) from None
+        )
     product = product if alpha == 1 else product * alpha
     if beta == 0:  # then NaN and inf of the input do not count
         return product
-    return (x if beta == 1 else x * beta) + product
+    return elementwise.add(x if beta == 1 else x * beta, product)
 
 
 @public(inplace=True)
@@ -63,7 +69,9 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: S
 @public(inplace=True)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``."""
-    return _scaled_sum("addr", input, outer(vec1, vec2), beta, alpha)
+    product = outer(vec1, vec2)
+    both = dtypes.promote_types(input.dtype, product.dtype)  # unlike the products of matrices
+    return _scaled_sum("addr", input.to(both), product.to(both), beta, alpha)
 
 
 @public(inplace=True)
@@ -94,7 +102,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     x, y = tensor_arg(input, "outer"), tensor_arg(vec2, "outer", "vec2")
     if x.ndim != 1 or y.ndim != 1:
         raise RuntimeError(f"outer: Expected 1-D arguments self and vec2, but got {x.ndim}-D and {y.ndim}-D")
-    return x.unsqueeze(-1) * y
+    return elementwise.multiply(shape_ops.reshape(x, (*x.value.shape, 1)), y)
 
 
 @public()
@@ -151,8 +159,7 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     if x.shape[d] != 3 or y.shape[d] != 3:
         raise ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {x.shape[d]} and {y.shape[d]}")
     shape = broadcast_shapes(x.shape, y.shape)
-    x, y = expand(x, *shape), expand(y, *shape)
-    return x.roll(-1, d) * y.roll(-2, d) - x.roll(-2, d) * y.roll(-1, d)
+    return matrices.cross(expand(x, *shape), expand(y, *shape), d)
 
 
 def _cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
@@ -250,6 +257,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     tensor([[5.]])
     """
     x, y = tensor_arg(x1, "cdist", "x1"), tensor_arg(x2, "cdist", "x2")
+    if not x.dtype.is_floating_point or x.dtype is not y.dtype:
+        raise RuntimeError(f"cdist only supports two floating-point tensors of one dtype, got {x.dtype} and {y.dtype}")
     if x.ndim < 2 or y.ndim < 2:
         raise RuntimeError(f"cdist only supports at least 2D tensors, X1 got: {x.ndim}D, X2 got: {y.ndim}D")
     if x.shape[-1] != y.shape[-1]:

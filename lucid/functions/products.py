@@ -40,6 +40,8 @@ def matmul(input: Any, other: Tensor) -> Tensor:
         )
     if p == 2 and q == 2:
         return matmul_op(x, y)
+    if p == q > 2 and a[:-2] == b[:-2]:
+        return matmul_op(x, y)
     if p == 1:
         x = ops.reshape(x, (1, a[0]))
     if q == 1:
@@ -66,7 +68,7 @@ def row_count(shape: tuple[int, ...]) -> int:
 
 
 def _ranks(name: str, x: Tensor, p: int, y: Tensor, q: int) -> None:
-    if tensor_arg(x, name).ndim != p or tensor_arg(y, name, "mat2").ndim != q:
+    if len(tensor_arg(x, name).value.shape) != p or len(tensor_arg(y, name, "mat2").value.shape) != q:
         raise RuntimeError(
             f"{name}: expected a {p}-D and a {q}-D tensor, got shapes {tuple(x.shape)} and {tuple(y.shape)}"
         )
@@ -95,7 +97,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     lucid.Size([5, 2, 4])
     """
     _ranks("bmm", input, 3, mat2, 3)
-    if input.shape[0] != mat2.shape[0]:
+    if input.value.shape[0] != mat2.value.shape[0]:
         raise ShapeError(f"bmm: batch sizes differ: {tuple(input.shape)} and {tuple(mat2.shape)}")
     return matmul(input, mat2)
 

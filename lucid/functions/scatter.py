@@ -9,11 +9,11 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
 from ..core.tensor import Tensor, as_tensor
-from ..core.transform import lifted_to_indices
+from ..core.transform import frames, lifted_to_indices
 from ..ops import indexing as index_ops
 from ..ops import scatter as scatter_ops
 from .checking import Scalar, Value
-from .indexing import FULL, check_along, corner, getitem, index_arg, index_arrays, parse
+from .indexing import FULL, check_along, corner, getitem, index_arg, index_arrays, parse, slices_at
 from .outputs import fitted
 from .registry import dim_arg, public, tensor_arg
 from .shaping import expand
@@ -53,7 +53,7 @@ def scatter(
     """
     d = dim_arg(dim, input.ndim, "scatter")
     src = value if src is None else src
-    if index.shape.numel() == 0:
+    if 0 in index.value.shape:
         return input.clone()
     check_along(input, index_arg(index, "scatter"), d, "scatter")
     if isinstance(src, Tensor) and not (src.ndim == 0 and index.ndim):
@@ -108,14 +108,12 @@ def _slices(input: Tensor, d: int, index: Tensor, source: Tensor, name: str) -> 
     flat = not input.ndim
     x = ops.reshape(input, (1,)) if flat else input
     s = ops.reshape(source, (1,)) if source.ndim == 0 and x.ndim == 1 else source
-    wanted = (*x.shape[:d], len(index), *x.shape[d + 1 :])
-    if tuple(s.shape) != wanted:
+    sizes = x.value.shape
+    if tuple(s.value.shape) != (*sizes[:d], len(index), *sizes[d + 1 :]):
         raise ShapeError(
             f"{name}_(): Source/destination tensor must have same slice shapes. Destination {list(x.shape)}, index {list(index.shape)}, source {list(source.shape)} at dimension {d}"
         )
-    _, arrays = parse(x, (FULL,) * d + (index,))
-    assert arrays is not None
-    return x, s, index_arrays(arrays)
+    return x, s, slices_at(x, d, index)
 
 
 @public(inplace=True)
@@ -152,16 +150,15 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
         )
     x = input if input.ndim else ops.reshape(input, (1,))
     value = number_like(value, x)
-    index = ops.where(index < 0, index + x.shape[d], index)
+    counted = ops.where(index < 0, index + x.shape[d], index) if value.node is not None or frames() else index
     if hasattr(index.value, "level") or hasattr(value.value, "level"):  # indices may differ along a batch: by a mask
-        check_along(ops.zeros_of((x.shape[d],), index), index, 0, "index_fill")
-        chosen = index_ops.scatter_add(ops.zeros_of((x.shape[d],), index), index, ops.ones_like(index), 0)
+        check_along(ops.zeros_of((x.shape[d],), counted), counted, 0, "index_fill")
+        chosen = index_ops.scatter_add(ops.zeros_of((x.shape[d],), counted), counted, ops.ones_like(counted), 0)
         mask = ops.reshape(chosen > 0, tuple(n if i == d else 1 for i, n in enumerate(x.shape)))
         return ops.reshape(ops.where(mask, value, x), tuple(input.shape))
-    index = index.unique()  # a slice named twice takes the value once
-    _, arrays = parse(x, (FULL,) * d + (index,))
-    assert arrays is not None
-    return ops.reshape(index_ops.index_put(x, value, index_arrays(arrays)), tuple(input.shape))
+    if value.node is not None:  # a slice named twice takes the value, and gives it a gradient, once
+        index = counted.unique()
+    return ops.reshape(index_ops.index_put(x, value, slices_at(x, d, index)), tuple(input.shape))
 
 
 @public(inplace=True)

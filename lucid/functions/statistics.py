@@ -238,7 +238,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
     tensor(2.)
     """
     x = reduction.floating(tensor_arg(input, "nanmean"), "nanmean")
-    count = reduce.sum(ops.logical_not(ops.isnan(x)).to(dtypes.int64), dims_arg(dim, x.ndim, "nanmean"), keepdim)
+    count = reduce.sum(ops.logical_not(ops.isnan(x)), dims_arg(dim, x.ndim, "nanmean"), keepdim)
     return nansum(x, dim, keepdim, dtype=dtype) / count
 
 

@@ -139,8 +139,8 @@ def _indices(row: int, col: int, offset: int, lower: bool, dtype: Any, device: A
     if row < 0 or col < 0:
         raise RuntimeError(f"{'row' if row < 0 else 'col'} must be non-negative, got {row if row < 0 else col}")
     full = FUNCTIONS["ones"](row, col, dtype=dtypes.bool_, device=device)
-    found = (tril(full, offset) if lower else triu(full, offset)).nonzero().T.contiguous()  # type: ignore[attr-defined]
-    return found.to(dtypes.as_dtype(dtype or dtypes.int64))
+    found = (tril(full, offset) if lower else triu(full, offset)).nonzero(as_tuple=True)  # type: ignore[attr-defined]
+    return FUNCTIONS["stack"](found).to(dtypes.as_dtype(dtype or dtypes.int64))
 
 
 @public(method=False)

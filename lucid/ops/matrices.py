@@ -18,6 +18,13 @@ matmul = multilinear(  # both at least 2-D; leading sizes broadcast, which the e
     lambda xp, g, x: xp.matmul(xp.matrix_transpose(x), g),
     node_name="MmBackward0",
 )
+cross = multilinear(  # of vectors of length 3
+    "cross",
+    lambda xp, g, y, axis: xp.cross(y, g, axis),
+    lambda xp, g, x, axis: xp.cross(g, x, axis),
+    params=("axis",),
+    node_name="LinalgCrossBackward0",
+)
 
 
 # ---- pieces that the rules below share ----
