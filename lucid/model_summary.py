@@ -33,6 +33,7 @@ MULTIPLY_ADDS: dict[str, Callable[[list, tuple], int]] = {
     "conv_input_grad": lambda shapes, out: math.prod(shapes[0]) * math.prod(shapes[1][1:]),  # transposed convolution
     "attention": _attention,
     "attention_dropout": _attention,
+    "lstm_sequence": lambda shapes, out: math.prod(out[:2]) * math.prod(shapes[3]),
 }
 
 
