@@ -25,6 +25,7 @@ from .alike import NATIVE, native
 from .base import Backend, load
 from .composed import complete
 from .numpy_ import public_functions
+from .refusals import BOOL, COMPLEX, FLOAT, refuse
 from .switches import algorithms
 
 ndarray = cp.ndarray
@@ -175,7 +176,12 @@ def _table() -> SimpleNamespace:
         table = {name: _where_its_arrays_are(f) for name, f in table.items()}
     made = SimpleNamespace(**table)
     complete(made)
+    refuse(made, _category)
     return made
+
+
+def _category(dtype: Any) -> str:
+    return {"b": BOOL, "c": COMPLEX, "i": "int", "u": "int"}.get(dtype.kind, FLOAT)
 
 
 def _where_its_arrays_are(kernel: Callable) -> Callable:
@@ -257,7 +263,9 @@ class CupyBackend(Backend):
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory "
                 "location; clone() the expanded tensor before writing to it"
             )
-        if isinstance(source, ndarray) and source.dtype.kind == "c" and target.dtype.kind != "c":
+        if not isinstance(source, ndarray):
+            source = _from_host(source, target.device.id)
+        if source.dtype.kind == "c" and target.dtype.kind != "c":
             source = source.real
         target[...] = source
 

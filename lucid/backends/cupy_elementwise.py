@@ -38,6 +38,11 @@ def _sigmoid(xp: Any, x: Any) -> Any:
     return xp.sigmoid(x)
 
 
+def _softplus(xp: Any, x: Any, beta: float, threshold: float) -> Any:
+    scaled = x * beta
+    return xp.where(scaled > threshold, x, (xp.maximum(scaled, 0.0) + xp.log1p(xp.exp(-xp.abs(scaled)))) / beta)
+
+
 def _rsqrt(xp: Any, x: Any) -> Any:
     return xp.rsqrt(x)
 
@@ -47,12 +52,13 @@ FUSED = {
     for name, f in composed.COMPOSED.items()
     if name in (
         "sigmoid_grad", "tanh_grad", "binary_cross_entropy", "leaky_relu", "elu", "silu", "gelu", "log_sigmoid", "scale_shift",
-        "leaky_relu_grad", "elu_grad", "silu_grad", "gelu_grad", "hardtanh", "hardtanh_grad", "hardswish", "hardswish_grad",
+        "leaky_relu_grad", "elu_grad", "silu_grad", "gelu_grad", "hardtanh", "hardtanh_grad", "hardswish", "hardswish_grad", "softplus_grad", "huber",
     )
 } | {
     "relu": Fused("relu", _relu, lambda x: cp.maximum(x, 0)),
     "relu_grad": Fused("relu_grad", _relu_grad, lambda g, x: where(x <= 0, 0, g)),
     "sigmoid": Fused("sigmoid", _sigmoid, lambda x: 1 / (1 + cp.exp(-x))),
+    "softplus": Fused("softplus", _softplus, _on_table(composed.softplus)),
     "rsqrt": Fused("rsqrt", _rsqrt, lambda x: 1 / cp.sqrt(x)),
 }  # fmt: skip
 
@@ -88,8 +94,8 @@ def clip(x: Any, low: Any, high: Any) -> Any:
         return x.copy()
     if any(b is not None and b != b for b in (low, high)):  # a NaN bound: everything becomes NaN
         return cp.full(x.shape, math.nan, x.dtype)
-    if x.dtype.kind in "iu":
-        return _clip_integers(x, low, high)
+    if x.dtype.kind in "biu":
+        return _clip_integers(x.astype(np.int64) if x.dtype.kind == "b" else x, low, high)
     low, high = (-math.inf if low is None else float(low)), (math.inf if high is None else float(high))
     return elementwise(
         "clip", "T x, float64 low, float64 high", "T y",

@@ -68,7 +68,9 @@ template <typename I> __device__ long long inside(I given, long long len, int co
 
 
 def check(indices: Any, n: int, code: int = 1) -> None:
-    """Raise the flag if an index is out of range."""
+    """Raise the flag if an index is out of range; IndexError at once where any would be, and position 0 is not there."""
+    if indices.size and not n:
+        raise IndexError(MESSAGES[code] + ": the dimension has size 0")
     if indices.size:
         elementwise(
             "check_indices",

@@ -232,6 +232,8 @@ def _positions(shape: tuple, indices: Any, axis: int) -> Any:
         indices = indices.reshape(-1)
         shape = shape or (1,)
         axis = 0
+    if not shape[axis]:
+        check(indices, 0)
     out = cp.empty(indices.shape, I64)
     _position_kernel(indices.shape, shape, axis)(indices, shape[axis], out, flag(), size=indices.size)
     return out.reshape(-1)

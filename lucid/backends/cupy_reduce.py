@@ -236,10 +236,18 @@ __device__ Pair together(const Pair& a, const Pair& b) {
 
 def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:
     """Maximum and sum in one sweep: a pair is rescaled where a larger maximum comes."""
+    if x.dtype.kind == "c":
+        return _complex_logsumexp(x, _axis(axis), keepdims)
     return reduction(
         "logsumexp", "T x", "T y", "Pair((W)x, (W)1)", "together(a, b)",
         "y = (T)(a.total < 0 ? -(W)(1e300 * 1e300) : a.top + log(a.total))", "Pair()", wide(x.dtype), PAIR, "Pair",
     )(x, axis=_axis(axis), keepdims=keepdims)  # fmt: skip
+
+
+def _complex_logsumexp(x: Any, axis: Any, keepdims: bool = True) -> Any:
+    top = cp.amax(x.real, axis, None, True)
+    total = cp.log(cp.sum(cp.exp(x - top), axis, None, None, True)) + top
+    return total if keepdims else total.reshape(cp.sum(x.real, axis).shape)
 
 
 def wide_logsumexp(x: Any, axis: Any) -> Any:
@@ -254,6 +262,8 @@ def wide_logsumexp(x: Any, axis: Any) -> Any:
 def softmax(x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
+    if x.dtype.kind == "c":
+        return cp.exp(x - _complex_logsumexp(x, axis))
     body = "y = (T)exp((W)x - (W)l)"
     return elementwise("softmax", "T x, L l", "T y", body, wide(x.dtype))(x, wide_logsumexp(x, axis))
 
@@ -261,6 +271,8 @@ def softmax(x: Any, axis: int) -> Any:
 def log_softmax(x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
+    if x.dtype.kind == "c":
+        return x - _complex_logsumexp(x, axis)
     return elementwise("log_softmax", "T x, L l", "T y", "y = (T)((W)x - (W)l)", wide(x.dtype))(
         x, wide_logsumexp(x, axis)
     )
@@ -268,6 +280,8 @@ def log_softmax(x: Any, axis: int) -> Any:
 
 def softmax_grad(g: Any, out: Any, axis: int) -> Any:
     """``out * (g - sum(g * out))``."""
+    if g.dtype.kind == "c":
+        return out * (g - cp.sum(g * out, axis, None, None, True))
     total = wide_sum("dot", "T x, T z", "(W)x * (W)z", axis, g, out)
     return elementwise("softmax_grad", "T g, T x, S s", "T y", "y = (T)((W)x * ((W)g - (W)s))", wide(g.dtype))(
         g, out, total
@@ -276,6 +290,8 @@ def softmax_grad(g: Any, out: Any, axis: int) -> Any:
 
 def log_softmax_grad(g: Any, out: Any, axis: int) -> Any:
     """``g - exp(out) * sum(g)``."""
+    if g.dtype.kind == "c":
+        return g - cp.exp(out) * cp.sum(g, axis, None, None, True)
     total = wide_sum("sum", "T x", "(W)x", axis, g)
     return elementwise("log_softmax_grad", "T g, T x, S s", "T y", "y = (T)((W)g - exp((W)x) * (W)s)", wide(g.dtype))(
         g, out, total

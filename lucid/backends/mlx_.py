@@ -25,13 +25,18 @@ try:
 except ImportError:
     raise ImportError("the 'mlx' device needs MLX: pip install lucid[mlx]") from None
 
-from .mlx_dtypes import BOUNDS, NATIVE, ON_GPU, from_host, native, to_host
+from .mlx_dtypes import BOUNDS, INTEGERS, NATIVE, ON_GPU, from_host, native, to_host
 from .mlx_host import TRIPS, or_host, through_host
 from .mlx_random import RANDOM
 from .numpy_ import public_functions
+from .refusals import BOOL, COMPLEX, FLOAT, refuse
 
 FAMILIES = ("dtypes", "elementwise", "reduce", "shape", "index", "products", "pool", "sort", "fft", "fast")
 NOT_KERNELS = {"inexact", "not_double", "scattering", "scatters", "to_host", "from_host"}
+
+
+def _category(dtype: Any) -> str:
+    return COMPLEX if dtype == mx.complex64 else BOOL if dtype == mx.bool_ else "int" if dtype in INTEGERS else FLOAT
 
 
 def _table() -> SimpleNamespace:
@@ -50,6 +55,7 @@ def _table() -> SimpleNamespace:
     for name in vars(load("cpu").table):
         if not hasattr(made, name):
             setattr(made, name, through_host(name))
+    refuse(made, _category)
     vars(mlx_fast.TABLE).update(vars(made))
     return made
 

@@ -18,10 +18,30 @@ RENAMED = {
     "atan2": "arctan2", "pow": "power", "conj": "conjugate", "bitwise_left_shift": "left_shift",
     "bitwise_right_shift": "right_shift",
 }  # fmt: skip
+
+
+def _real_single(x: Any) -> bool:
+    return x.dtype not in (mx.complex64, mx.float64)
+
+
+def _bounds_fit(x: Any, low: Any = None, high: Any = None) -> bool:
+    """MLX makes the bounds numbers of the array's dtype first."""
+    if inexact(x):
+        return True
+    return x.dtype != mx.bool_ and all(
+        v is None or (type(v) is int and mx.iinfo(x.dtype).min <= v <= mx.iinfo(x.dtype).max) for v in (low, high)
+    )
+
+
 FITS: dict[str, Callable[..., bool]] = {
-    **dict.fromkeys(("exp", "sin", "cos", "sigmoid", "erf", "erfinv", "logaddexp"), not_double),
+    **dict.fromkeys(("exp", "sin", "cos", "erf", "erfinv", "logaddexp"), not_double),
     **dict.fromkeys(("pow", "remainder", "floor_divide", "trunc_divide", "fmod"), inexact),
-    "exp2": lambda x: x.dtype not in (mx.complex64, mx.float64),
+    "exp2": _real_single,
+    "sigmoid": _real_single,
+    "expm1": lambda x: x.dtype != mx.complex64,
+    "relu": lambda x: x.dtype != mx.bool_,
+    "square": lambda x: x.dtype != mx.bool_,
+    "clip": _bounds_fit,
     "complex": lambda re, im: re.dtype == im.dtype == mx.float32,
     "view_as_complex": lambda x: x.dtype == mx.float32 and x.size > 0,
     "reinterpret": lambda x, *rest: x.ndim > 0 and x.size > 0 and x.dtype != mx.bool_,
@@ -73,6 +93,12 @@ def exp2(x: Any) -> Any:
 
 def relu(x: Any) -> Any:
     return mx.maximum(x, 0)
+
+
+def hardtanh(x: Any, low: float, high: float) -> Any:
+    """The bounds as numbers of the input's dtype, which would else widen integers."""
+    bottom, top = mx.array(low, x.dtype), mx.array(high, x.dtype)
+    return mx.where(x <= bottom, bottom, mx.where(x >= top, top, x))
 
 
 def relu_grad(g: Any, x: Any) -> Any:

@@ -60,6 +60,8 @@ def index(x: Any, index: tuple) -> Any:
 @scatters
 def setitem(x: Any, new: Any, index: tuple) -> Any:
     out = mx.array(x)
+    if not x.size:  # MLX divides by the size, which ends the process
+        return out
     out[_safe(x.shape, index) if index else ...] = new
     return out
 
@@ -74,12 +76,18 @@ def index_put(x: Any, value: Any, index: tuple) -> Any:
 
 @scatters
 def index_put_add(x: Any, value: Any, index: tuple) -> Any:
-    return x.at[_safe(x.shape, index)].add(value)
+    index = _safe(x.shape, index)
+    if not (x.size and value.size):
+        return mx.array(x)
+    if value.ndim > x[index].ndim:
+        raise ValueError(f"values of shape {value.shape} do not fit an index of shape {x[index].shape}")
+    return x.at[index].add(value)
 
 
 @scatters
 def place_add(g: Any, shape: Any, index: tuple) -> Any:
-    return mx.zeros(shape, g.dtype).at[_safe(shape, index)].add(g)
+    out = mx.zeros(shape, g.dtype)
+    return out.at[_safe(shape, index)].add(g) if out.size and g.size else out
 
 
 def take_grad(g: Any, shape: Any, rows: Any) -> Any:
@@ -138,14 +146,14 @@ def _fitting(source: Any, indices: Any) -> Any:
 def scatter_add(x: Any, indices: Any, source: Any, axis: int) -> Any:
     if not x.ndim:
         return x + mx.sum(source)
-    return x.at[_grids(x, indices, axis)].add(_fitting(source, indices)) if indices.size else x
+    return x.at[_grids(x, indices, axis)].add(_fitting(source, indices)) if indices.size and x.size else x
 
 
 @scatters
 def put_along_axis(x: Any, indices: Any, source: Any, axis: int) -> Any:
     """A copy of ``x`` with ``source`` written at ``indices`` along ``axis``; of repeated positions any may win."""
     out = mx.array(x)
-    if not indices.size:
+    if not (indices.size and x.size):
         return out
     if not x.ndim:
         return source.reshape(-1)[-1].reshape(()).astype(x.dtype)
@@ -158,7 +166,7 @@ def put_along_axis(x: Any, indices: Any, source: Any, axis: int) -> Any:
 @scatters
 def scatter_reduce(x: Any, indices: Any, source: Any, axis: int, reduce: str, include_self: bool) -> Any:
     """``sum``, ``prod``, ``mean``, ``amax`` or ``amin`` of what falls on each position along ``axis``."""
-    if not indices.size:
+    if not (indices.size and x.size):
         return mx.array(x)
     if x.dtype in (mx.float16, mx.bfloat16):
         wide = (x.astype(mx.float32), indices, source.astype(mx.float32))

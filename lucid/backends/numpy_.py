@@ -18,6 +18,7 @@ from . import alike, numpy_update
 from .alike import NATIVE, native
 from .base import Backend
 from .numpy_shape import strided
+from .refusals import COMPLEX, RARE, refuse
 
 ndarray = np.ndarray
 F16, F32, F64 = np.dtype("float16"), np.dtype("float32"), np.dtype("float64")
@@ -224,6 +225,7 @@ class NumpyBackend(Backend):
         from . import numpy_random
 
         self.table = SimpleNamespace(**_families())
+        refuse(self.table, lambda dtype: COMPLEX if dtype.kind == "c" else "", RARE)
         self.random = numpy_random
 
     def native_dtype(self, name: str) -> Any:

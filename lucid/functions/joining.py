@@ -388,6 +388,8 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
         return ops.reshape(shape_ops.roll(flat, shift, (0,)), tuple(x.shape)) if x.shape.numel() else x.clone()
     if len(shift) != len(axes):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shift)}, dims:{len(axes)}")
+    if not x.ndim:
+        raise IndexError("roll: Dimension specified as 0 but tensor has no dimensions")
     return shape_ops.roll(x, shift, tuple(dim_arg(d, x.ndim, "roll") for d in axes))
 
 

@@ -19,7 +19,9 @@ __all__ = [
 ]
 
 
-leaky_relu = elementwise("leaky_relu", lambda xp, g, x, slope: xp.leaky_relu_grad(g, x, slope), params=("slope",))
+leaky_relu = elementwise(
+    "leaky_relu", lambda xp, g, x, slope: xp.leaky_relu_grad(g, x, slope), params=("slope",), promote="float"
+)
 elu = elementwise(
     "elu",
     lambda xp, g, x, alpha, scale, input_scale: xp.elu_grad(g, x, alpha, scale, input_scale),

@@ -24,7 +24,7 @@ def lift(result: Any, *sources: Any) -> Any:
         check_dtype(result.dtype)
         out._a = result
         for source in sources:
-            if type(source) is ndarray and (result is source._a or np.may_share_memory(result, source._a)):
+            if type(source) is ndarray and _shares(result, source._a):
                 out._memory = source._memory
                 out.base = source if source.base is None else source.base
                 return out
@@ -35,6 +35,13 @@ def lift(result: Any, *sources: Any) -> Any:
     if isinstance(result, tuple | list):
         return (tuple if isinstance(result, tuple) else list)(lift(r, *sources) for r in result)
     return result
+
+
+def _shares(result: np.ndarray, source: np.ndarray) -> bool:
+    """Whether one is the other or a view of it; empty views have no memory to share, but a base all the same."""
+    if result.size:
+        return result is source or np.may_share_memory(result, source)
+    return result is source or (result.base is not None and any(result.base is a for a in (source, source.base)))
 
 
 def operand(x: Any) -> Any:
