@@ -44,7 +44,7 @@ def _reduce(t: Tensor) -> Any:
 
 def _rebuild(kind: type, handle: tuple, requires_grad: bool, state: dict) -> Tensor:
     made: Any = new_tensor(kind)
-    made.value, made.node, made.grad, made._version = shared.attach(*handle), None, None, 0
+    made.value, made.node, made._grad, made._version = shared.attach(*handle), None, None, 0
     made.__dict__.update(state)
     if requires_grad:
         made.node = Leaf(made)

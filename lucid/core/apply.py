@@ -196,7 +196,7 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
         results = []
         for k, o in enumerate(outs):
             made = new_tensor(Tensor)
-            made.value, made.grad, made._version = o, None, 0
+            made.value, made._grad, made._version = o, None, 0
             tracked = node is not None and (o.dtype in FLOATS or is_inexact(o))
             made.node = select(node, k, len(outs), o.shape) if tracked else None  # type: ignore[arg-type]
             if mode is not None and mode.inference:
@@ -209,7 +209,7 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
     if op.put is not None and backend_of(out).aliases(out, values[0]) and not _copies(op, tensors[0], params):
         return new_view(out, node, tensors[0], op, params, mode is None or mode.record)
     result = new_tensor(Tensor)
-    result.value, result.node, result.grad, result._version = out, node, None, 0
+    result.value, result.node, result._grad, result._version = out, node, None, 0
     if mode is not None and mode.inference:
         result.__dict__["_inference"] = True
     return result

@@ -250,18 +250,18 @@ def _accumulate(leaf: Any, g: Any, create_graph: bool, is_shared: bool) -> None:
         given, g = g, in_dtype_of(g, tensor)
         is_shared = is_shared and g is given
     with _accumulating:  # two threads may run backward into one leaf
-        held = tensor.grad
+        held = tensor._grad
         if create_graph:
-            tensor.grad = g if held is None else held + g
+            tensor._grad = g if held is None else held + g
         elif held is None:
             # An array may be shared between parents (`x + y` hands both the same one): each leaf gets its own.
             backend = backend_of(g)
-            tensor.grad = wrap(backend.copy(g) if is_shared else backend.own(g))
+            tensor._grad = wrap(backend.copy(g) if is_shared else backend.own(g))
         elif held.node is None and held.value.dtype == g.dtype and held.shape == g.shape:
             held.value = backend_of(g).add_into(held.value, g)
             held._version += 1
         else:
-            tensor.grad = held + wrap(g)
+            tensor._grad = held + wrap(g)
     if leaf.post_accumulate:
         for hook in list(leaf.post_accumulate.values()):
             hook(tensor)
@@ -298,7 +298,7 @@ def backward(
     for t, g in zip(chosen, found, strict=True) if wanted else ():
         if type(t.node) is not Leaf and g is not None and not t.retains_grad:
             fresh = g if create_graph else wrap(backend_of(g).copy(g))
-            t.grad = fresh if t.grad is None else t.grad + fresh
+            t._grad = fresh if t._grad is None else t._grad + fresh
 
 
 def _has_outer_graph(value: Any) -> bool:

@@ -45,7 +45,7 @@ def one_input(op: Op) -> Callable:
             out = backend_of(out).array(out)
         t = new_tensor(Tensor)
         t.value = out
-        t.grad = None
+        t._grad = None
         t._version = 0
         parent = x.node
         if parent is not None and mode is None and records:
@@ -110,7 +110,7 @@ def two_inputs(op: Op) -> Callable:
             out = backend_of(out).array(out)
         t = new_tensor(Tensor)
         t.value = out
-        t.grad = None
+        t._grad = None
         t._version = 0
         if mode is None and records:
             x_parent = x.node
@@ -201,7 +201,7 @@ def with_params(op: Op) -> Callable:
             return new_view(out, node, x, op, params, mode is None)
         t = new_tensor(Tensor)
         t.value = out
-        t.grad = None
+        t._grad = None
         t._version = 0
         t.node = node
         return t
@@ -253,7 +253,7 @@ def several_inputs(op: Op) -> Callable:
             out = backend_of(out).array(out)
         t = new_tensor(Tensor)
         t.value = out
-        t.grad = None
+        t._grad = None
         t._version = 0
         if tracked and mode is None and records:
             node = Node()
@@ -304,7 +304,7 @@ def many_inputs(op: Op) -> Callable:
             out = recover(op, values, params, problem)
         t = new_tensor(Tensor)
         t.value = out
-        t.grad = None
+        t._grad = None
         t._version = 0
         if tracked and mode is None and (out.dtype in FLOATS or is_inexact(out)):
             node = Node()

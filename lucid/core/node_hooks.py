@@ -25,9 +25,9 @@ def tensor_hooks(node: Node, g: Any, create_graph: bool) -> Any:
             g = _checked_hook(replaced, g) if create_graph else unwrap(_checked_hook(replaced, g))
     tensor = None if extra.retain is None else extra.retain()
     if tensor is not None:
-        held = tensor.grad
+        held = tensor._grad
         fresh = g if create_graph else wrap(backend_of(g).copy(g))
-        tensor.grad = fresh if held is None else held + fresh
+        tensor._grad = fresh if held is None else held + fresh
     return g
 
 

@@ -24,12 +24,12 @@ class Tensor:
     ``grad`` the gradient that ``backward`` left.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_version", "grad", "node", "value")
+    __slots__ = ("__dict__", "__weakref__", "_grad", "_version", "node", "value")
     __array_priority__ = 1000  # `ndarray * tensor` comes to us
 
     value: Any
     node: Node | None
-    grad: Tensor | None
+    _grad: Tensor | None
 
     if TYPE_CHECKING:  # bound by lucid.functions, which stands above this file
 
@@ -80,7 +80,7 @@ class Tensor:
             made = as_tensor(contents, dtype=dtype or default, device=device)
         self.value = made.value
         self.node = None
-        self.grad = None
+        self._grad = None
         self._version = 0
         if requires_grad:
             self.requires_grad_()
@@ -110,6 +110,34 @@ class Tensor:
     _base = property(lambda self: self.base, doc="The tensor whose memory this one views, or None.")
 
     # ---- the graph ----
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that ``backward`` left, or None; ops of the engine write ``_grad``, which checks nothing."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Tensor | None) -> None:
+        if grad is not None:
+            self._check_grad(grad)
+        self._grad = grad
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def _check_grad(self, grad: Any) -> None:
+        if not isinstance(grad, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}")
+        if grad is self:
+            raise RuntimeError("can't assign a Tensor as its own grad")
+        held, given = self.value, grad.value
+        if type(held) is HOST is type(given) and held.shape == given.shape and held.dtype is given.dtype:
+            return
+        for what in ("shape", "dtype", "device"):
+            mine, came = getattr(self, what), getattr(grad, what)
+            if mine != came:
+                raise RuntimeError(f"attempting to assign a gradient of {what} {came} to a tensor of {what} {mine}")
 
     @property
     def requires_grad(self) -> bool:
@@ -251,12 +279,12 @@ class Tensor:
 
         result = new_tensor(Tensor if type(self).__module__ == "lucid.core.view" else type(self))
         result.value = backend_of(self.value).copy(self.value)
-        result.node, result.grad, result._version = None, None, 0
+        result.node, result._grad, result._version = None, None, 0
         result.__dict__.update(copy.deepcopy(self.__dict__, memo))
         if self.node is not None:
             result.node = Leaf(result)
         if self.grad is not None:
-            result.grad = copy.deepcopy(self.grad, memo)
+            result._grad = copy.deepcopy(self.grad, memo)
         memo[id(self)] = result
         return result
 
@@ -269,7 +297,7 @@ def _own_kind(t: Tensor) -> type:
 def _rebuild(kind: type, host: Any, dtype: str, device: str, requires_grad: bool, state: dict) -> Tensor:
     made = as_tensor(host, dtype=dtypes.by_name(dtype), device=device)
     result: Any = new_tensor(kind)
-    result.value, result.node, result.grad, result._version = made.value, None, None, 0
+    result.value, result.node, result._grad, result._version = made.value, None, None, 0
     result.__dict__.update(state)
     if requires_grad:
         result.node = Leaf(result)
@@ -320,7 +348,7 @@ def wrap(value: Any, node: Node | None = None) -> Tensor:
         else backend_of(value).array(value)
     )
     t.node = node
-    t.grad = None
+    t._grad = None
     t._version = 0
     return t
 

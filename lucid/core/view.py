@@ -96,7 +96,7 @@ def new_view(value: Any, node: Node | None, source: Tensor, op: Op | None, param
     t = new_tensor(View)
     t._value = value
     t._node = node
-    t.grad = None
+    t._grad = None
     t.source = source
     t.root = root = source.root if type(source) is View else source
     t.stem = source.stem if type(source) is View and source.tracks else source
@@ -322,7 +322,7 @@ def reshaped_in_place(target: Tensor, change: Callable[[Tensor], Tensor]) -> Ten
         before: Tensor = new_view(target.value, target.node, target.source, target.op, target.params, target.tracks)
     else:
         before = new_tensor(Tensor)
-        before.value, before.node, before.grad, before._version = target.value, target.node, None, target._version
+        before.value, before.node, before._grad, before._version = target.value, target.node, None, target._version
     after = change(before)
     if after is before or (after.shape == before.shape and type(after) is not View):
         return target

@@ -251,7 +251,7 @@ def _new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
 def _as_subclass(self: Tensor, cls: type) -> Tensor:
     """The same data as an instance of a subclass of Tensor."""
     t: Any = new_tensor(cls)
-    t.value, t.node, t.grad, t._version = self.value, self.node, None, 0
+    t.value, t.node, t._grad, t._version = self.value, self.node, None, 0
     return t
 
 

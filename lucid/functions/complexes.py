@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.errors import DTypeError
 from ..core.tensor import Tensor
 from ..ops import elementwise
 from .registry import FUNCTIONS, public, tensor_arg
@@ -38,6 +39,10 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     >>> lucid.polar(lucid.tensor([2.0]), lucid.tensor([0.0]))
     tensor([2.+0.j])
     """
+    if not abs.dtype.is_floating_point or abs.dtype is not angle.dtype:
+        raise DTypeError(
+            f"polar: expected two real floating tensors of one dtype, but got {abs.dtype} and {angle.dtype}"
+        )
     return complex(abs * ops.cos(angle), abs * ops.sin(angle))
 
 

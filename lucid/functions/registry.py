@@ -241,7 +241,7 @@ def shape_arg(sizes: tuple, name: str) -> tuple[int, ...]:
     else:
         return sizes
     try:
-        return tuple(s if type(s) is int else s.__index__() if type(s) is not bool else s.refused for s in sizes)
+        return tuple(s if type(s) is int else s.__index__() for s in sizes)
     except AttributeError:
-        bad = next(s for s in sizes if not hasattr(s, "__index__") or type(s) is bool)
+        bad = next(s for s in sizes if not hasattr(s, "__index__"))
         raise TypeError(f"{name}(): sizes must be ints, got {type(bad).__name__} {bad!r}") from None

@@ -11,7 +11,7 @@ from ..core import dtypes
 from ..core.errors import DTypeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
-from .checking import Value
+from .checking import Scalar, Value
 from .registry import FUNCTIONS, SPECIAL, number_first, public, return_type, tensor_arg
 
 Frexp = return_type("frexp", "mantissa", "exponent")
@@ -27,7 +27,7 @@ def floating(input: Any, name: str) -> Tensor:
 
 
 @public(inplace=True)
-def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *, value: Any = 1) -> Tensor:
+def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *, value: Scalar = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``; ``addcmul(input, value, tensor1, tensor2)`` is PyTorch's older form of it.
 
     >>> import lucid
@@ -41,7 +41,7 @@ def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
 
 
 @public(inplace=True)
-def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *, value: Any = 1) -> Tensor:
+def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *, value: Scalar = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``; ``addcdiv(input, value, tensor1, tensor2)`` is PyTorch's older form of it.
 
     Raises RuntimeError where both are integers (as PyTorch does).

@@ -18,7 +18,7 @@ def _same_memory(kind: type, data: Any) -> Any:
     t: Any = new_tensor(kind)
     t.value = as_tensor(() if data is None else data).value
     t.node = None
-    t.grad = None
+    t._grad = None
     t._version = 0
     return t
 
@@ -53,7 +53,7 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo: dict) -> Parameter:
         made = super().__deepcopy__(memo)
-        made.grad = None  # as PyTorch does: copies of a model start without gradients
+        made._grad = None  # as PyTorch does: copies of a model start without gradients
         return made  # type: ignore[return-value]
 
 
