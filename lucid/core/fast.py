@@ -210,52 +210,62 @@ def with_params(op: Op) -> Callable:
 
 
 def several_inputs(op: Op) -> Callable:
-    """``call(x, y, z)`` for ops of three or more operands and no parameters; the last ones may be left out (a bias).
+    """``call(x, y, z, *params)`` for ops of several operands; without parameters the last ones may be left out (a bias).
 
-    The first ``op.promote_from`` of them, such as the condition of ``where``, are tensors of whatever dtype.
+    The first ``op.promote_from`` of them, such as the condition of ``where``, are tensors of whatever dtype; so are all
+    but one where nothing is promoted, such as the indices of ``take_along_axis``.
     """
     kernels, saves, records, start = op.kernels, op.keeps_values, op.kind != "none", op.promote_from
-    all_need = op.keep, op.keep_out
+    all_need, arity, wants_shapes = (op.keep, op.keep_out), op.arity, op.wants_shapes
+    if op.promote is None:
+        start = arity
 
-    def call(*xs):  # type: ignore[no-untyped-def]
+    several = False  # as in one_input
+
+    def call(*args):  # type: ignore[no-untyped-def]
+        nonlocal several
         mode = current()
-        if mode is not None and mode is not NO_GRAD:
-            return apply(op, xs)
-        for x in xs[start:]:
+        xs, params = args[:arity], args[arity:]
+        if several or (mode is not None and mode is not NO_GRAD):
+            return apply(op, xs, params)
+        for x in xs[start:] or xs:
             if isinstance(x, Tensor):
                 dtype, kind = x.value.dtype, type(x.value)
                 break
         else:
-            return apply(op, xs)
+            return apply(op, xs, params)
         if dtype not in op.fast:
-            return apply(op, xs)
+            return apply(op, xs, params)
         values, parents, tracked, i = [], [], False, 0
         for x in xs:
             if isinstance(x, Tensor):
                 v, parent = x.value, x.node
                 if type(v) is not kind or (v.dtype is not dtype and i >= start):
-                    return apply(op, xs)
+                    return apply(op, xs, params)
                 tracked = tracked or parent is not None
             else:
                 v = scalars.get(type(x), NOTHING).get((x, dtype, kind)) if i >= start else None
                 parent = None
                 if v is None or (not x and is_negative_zero(x)):
-                    return apply(op, xs)
+                    return apply(op, xs, params)
             values.append(v)
             parents.append(parent)
             i += 1
         kernel = kernels.get(kind) or find_kernel(op, kind)
         try:
-            out = kernel(*values)
+            out = kernel(*values, *params)
         except Exception as problem:
-            out = recover(op, values, (), problem)
+            out = recover(op, values, params, problem)
         if type(out) is not kind:
+            if type(out) is tuple:
+                several = True
+                return apply(op, xs, params)
             out = backend_of(out).array(out)
         t = new_tensor(Tensor)
         t.value = out
         t._grad = None
         t._version = 0
-        if tracked and mode is None and records:
+        if tracked and mode is None and records and (out.dtype in FLOATS or is_inexact(out)):
             node = Node()
             node.op = op
             node.parents = parents
@@ -263,8 +273,10 @@ def several_inputs(op: Op) -> Callable:
                 keep, keep_out = op.kept(parents) if None in parents else all_need
                 node.saved = (*[v if k else None for v, k in zip(values, keep)], out if keep_out else None)  # noqa: B905
             else:
-                node.saved = ()
-            node.params = ()
+                node.saved = (None,) * (len(values) + 1) if wants_shapes else ()
+            if wants_shapes:
+                node.saved = (*node.saved, tuple([tuple(v.shape) for v in values]))
+            node.params = params
             node.shape = out.shape
             node.seq = next_seq()
             node.extra = None

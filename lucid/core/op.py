@@ -36,7 +36,7 @@ def declare(name: str, kind: str, rules: tuple[Rule, ...], *, variadic: bool = F
         op.call = with_params(op) if op.params or op.wants_shapes or op.put is not None else one_input(op)
     elif op.arity == 2 and not op.params and not op.wants_shapes and op.joint is None:
         op.call = two_inputs(op)
-    elif op.arity > 2 and not op.params and not op.wants_shapes and op.joint is None:
+    elif op.arity > 1 and op.joint is None:
         op.call = several_inputs(op)
     else:
         n = op.arity
