@@ -377,3 +377,34 @@ def test_old_flags_warn():
         F.mse_loss(lucid.ones(2), lucid.zeros(2))
     with pytest.warns(UserWarning, match="broadcasting"):
         F.l1_loss(lucid.ones(2, 1), lucid.zeros(2))
+
+
+COINCIDING = [
+    ("instance_norm", (2, 4, 4), {}, 4),  # as many positions as channels
+    ("instance_norm", (4, 64, 8, 8), {}, 64),
+    ("instance_norm", (1, 16, 4, 4), {}, 16),
+    ("group_norm", (3, 6, 2), {"num_groups": 2}, 6),
+    ("group_norm", (16, 64, 4, 4), {"num_groups": 16}, 64),
+    ("group_norm", (9, 64, 1, 1), {"num_groups": 1}, 64),
+    ("layer_norm", (4, 4, 4), {"normalized_shape": (4, 4)}, (4, 4)),
+    ("layer_norm", (64, 64), {"normalized_shape": (64,)}, 64),
+    ("batch_norm", (16, 16), {"running_mean": None, "running_var": None, "training": True}, 16),
+    ("batch_norm", (2, 16, 4, 4), {"running_mean": None, "running_var": None, "training": True}, 16),
+]
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    "name, shape, options, size", COINCIDING, ids=lambda v: str(v) if isinstance(v, str | tuple) else ""
+)
+def test_norms_whose_sizes_coincide(name, shape, options, size):
+    """Where a group has as many elements as there are channels, the weight belongs to the channels still."""
+    rng, found = np.random.default_rng(0), []
+    x, g, w, b = (rng.standard_normal(s) for s in (shape, shape, size, size))
+    for lib in (lucid, torch):
+        inputs = [lib.tensor(a, requires_grad=True) for a in (x, w, b)]
+        out = getattr(lib.nn.functional, name)(inputs[0], weight=inputs[1], bias=inputs[2], **options)
+        grads = lib.autograd.grad((out * lib.tensor(g)).sum(), inputs)
+        found.append([t.detach().numpy() for t in (out, *grads)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)

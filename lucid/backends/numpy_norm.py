@@ -71,8 +71,9 @@ def _normalized(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     layout = "plain" if x.size <= SMALL else _layout(x, axis)
     if layout == "planes" and x.size <= 4 * SMALL:  # a loop over samples and channels: four calls for each
         layout = "plain"
-    grouped = layout == "rows" and w is not None and w.size != math.prod(x.shape[a] for a in axis)
-    if layout == "plain" or (grouped and not _is_grouped(x, w, axis)):
+    grouped = layout == "rows" and w is not None and _is_grouped(x, w, axis)
+    odd = layout == "rows" and w is not None and not grouped and w.size != math.prod(x.shape[a] for a in axis)
+    if layout == "plain" or odd:
         return _plain(x, w, b, axis, eps)
     small = tuple(1 if i in axis else n for i, n in enumerate(x.shape))
     if grouped:
@@ -298,16 +299,16 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
     axis = tuple(axis)
     layout = _layout(x, axis)
     n = math.prod(x.shape[a] for a in axis)
+    if layout == "rows" and _is_grouped(x, w, axis):
+        out = np.empty_like(x)
+        to_w, to_b = _groups_grad(np.ascontiguousarray(g), x, w.reshape(-1), mean.reshape(-1), scale.reshape(-1), out)
+        return out, to_w.reshape(w.shape), to_b.reshape(w.shape)
     if layout == "rows" and w.size == n:
         out, rows = np.empty_like(x), (-1, n)  # made here: the engine copies a view where it wants an array of its own
         found = _rows_grad(
             g.reshape(rows), x.reshape(rows), w.reshape(n), mean.reshape(-1, 1), scale.reshape(-1, 1), out.reshape(rows)
         )
         return out, found[0].reshape(w.shape), found[1].reshape(w.shape)
-    if layout == "rows" and _is_grouped(x, w, axis):
-        out = np.empty_like(x)
-        to_w, to_b = _groups_grad(np.ascontiguousarray(g), x, w.reshape(-1), mean.reshape(-1), scale.reshape(-1), out)
-        return out, to_w.reshape(w.shape), to_b.reshape(w.shape)
     if layout == "columns":
         found = _columns_grad(_as_rows(g), _as_rows(x), w.reshape(-1), mean.reshape(-1), scale.reshape(-1))
         return _from_rows(found[0], x), found[1].reshape(w.shape), found[2].reshape(w.shape)
