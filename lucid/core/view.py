@@ -114,6 +114,24 @@ def detached(x: Tensor) -> View:
     return new_view(x.value, None, x, None, (), False)
 
 
+_UNWATCHED = ("data",)  # the params of a view that `.data` made
+
+
+def data_of(x: Tensor) -> Tensor:
+    """As ``detached``, but writing to it, or to views of it, is not seen by backward: what nodes saved may change under them."""
+    if hasattr(x.value, "level"):
+        return detached(x)
+    return new_view(x.value, None, x, None, _UNWATCHED, False)
+
+
+def _watched(target: Tensor) -> bool:
+    while type(target) is View:
+        if target.params is _UNWATCHED:
+            return False
+        target = target.source
+    return True
+
+
 assign_on_host = load("cpu").assign
 
 
@@ -162,6 +180,8 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
             raise RuntimeError(
                 f"{name}: a view made under no_grad is being modified in place with grad enabled; make the view outside"
             )
+    if _level(source) != _level(target):
+        source = _on_one_level(target, root, source)
     if target.is_inference() and not _in_inference():
         raise RuntimeError(
             f"{name}: an inference tensor cannot be modified in place outside inference_mode; clone() it"
@@ -172,7 +192,7 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     if since is not None and new_node is not None:
         _keep_old_contents(new_node, mutation.owner(target.value), since)
     chain = _chain(target)
-    written = _store(root, chain, target.value, source.value)
+    written = _store(root, chain, target.value, source.value, _watched(target))
     if recording and (old_node is not None or new_node is not None):
         if (
             stem is not target or new_node is None
@@ -203,33 +223,39 @@ def _chain(target: Tensor, start: Tensor | None = None) -> tuple:
     return tuple(reversed(steps))
 
 
-def _store(root: Tensor, chain: tuple, old: Any, new: Any) -> Any:
+def _store(root: Tensor, chain: tuple, old: Any, new: Any, watched: bool) -> Any:
     """Write ``new`` over ``old``, a view of the root's array; returns the written array."""
-    if hasattr(new, "level") or hasattr(old, "level"):  # inside jvp or vmap: the tensor gets a new value
-        old, new = _one_level(root, new)
     backend = backend_of(old)
     if backend.writes_in_place:
         backend.assign(old, new)
-        mutation.note(old)
+        if watched:
+            mutation.note(old)
         return old
-    mutation.note(root.value)  # the old array lives on in the graph, but PyTorch would call it overwritten
+    if watched:
+        mutation.note(root.value)  # the old array lives on in the graph, but PyTorch would call it overwritten
     root.value = backend.array(put_through(backend.table, root.value, new, chain))
     return new
 
 
-def _one_level(root: Tensor, new: Any) -> tuple[Any, Any]:
-    """The root's array and what is written to it, at the higher of their two levels."""
-    lead = max(root.value, new, key=lambda v: getattr(v, "level", 0))
-    if lead is new and getattr(new, "batched", False) and new.level > getattr(root.value, "level", 0):
+def _level(t: Tensor) -> int:
+    return getattr(t.value, "level", 0)
+
+
+def _on_one_level(target: Tensor, root: Tensor, source: Tensor) -> Tensor:
+    """Inside jvp or vmap: bring what is written, or the tensor written to, to the higher of their two levels, node and all."""
+    if _level(source) < _level(target):
+        return wrap(target.value.frame.constant(source))
+    lead = source.value
+    if getattr(lead, "batched", False):
         raise RuntimeError(
             "vmap: in-place arithmetic is not possible because the tensor written to is one for all examples (captured, made of "
             "such ones, or given with in_dims=None), and the values written differ along the batch. Use the out-of-place form, "
             "or make the tensor inside the function"
         )
-    held, written = lead.adopt((wrap(root.value), wrap(new)))
     mutation.note(root.value)
-    root.value = held.value
-    return held.value, written.value
+    root.value, root.node = lead.frame.constant(wrap(root.value, root.node)), None
+    root._version += 1
+    return source
 
 
 def put_through(xp: Any, x: Any, new: Any, chain: tuple) -> Any:

@@ -228,8 +228,8 @@ def by_two_vjps(op: Op, primals: Sequence[Tensor], tangents: Sequence[Tensor | N
         )
     )
     results = tuple(next(found) if p is not None else None for p in probes)
-    if not modes.is_grad_enabled():
-        results = tuple(None if r is None else r.detach() for r in results)  # type: ignore[attr-defined]
+    if not modes.is_grad_enabled() or all(t is None or t.node is None for t in (*primals, *tangents)):
+        results = tuple(None if r is None else wrap(r.value) for r in results)  # the probes are nobody's business
     return results if isinstance(out, tuple) else results[0]
 
 
