@@ -38,6 +38,7 @@ def both(call):
     for least in (1, 1 << 62):
         with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
             patch.setattr(_machine, "COMPILES", least)
+            patch.setattr(_machine, "ROWS", least)
             patch.setattr(_machine, "available", lambda: True)
             answers.append(call())
     return answers

@@ -7,6 +7,7 @@ contiguous axes go through BLAS. Anything else takes the plain formula.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +22,7 @@ from .numpy_ import F32, is_half
 BLOCK = 65_536  # elements: 256 kB of float32, so that three blocks fit the second-level cache
 WIDE = 1 << 20  # where passes are few: longer blocks, since every call costs half a microsecond
 SMALL = 4096  # elements up to which the plain formula is faster than any loop over blocks
-COMPILES = 4096  # elements from which batch normalisation runs compiled, where numba is installed
+COMPILES = 1024  # elements from which normalisation runs compiled, where numba is installed
 ndarray = np.ndarray
 
 
@@ -68,14 +69,19 @@ def _normalized(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
         w, b = (None if v is None else v.astype(F32) for v in (w, b))
         return tuple(a.astype(x.dtype) for a in _normalized(x.astype(F32), w, b, axis, eps))
     axis = tuple(axis)
-    layout = "plain" if x.size <= SMALL else _layout(x, axis)
+    small = x.size <= SMALL and not (x.size >= COMPILES and available())
+    if small and axis == (x.ndim - 1,) and (w is None or w.size == x.shape[-1]) and x.dtype.kind == "f" and x.size:
+        out, mean, var = _small(x.reshape(-1, x.shape[-1]), w, b, eps)
+        lead = (*x.shape[:-1], 1)
+        return out.reshape(x.shape), mean.reshape(lead), var.reshape(lead)
+    layout = "plain" if small else _layout(x, axis)
     if layout == "planes" and x.size <= 4 * SMALL:  # a loop over samples and channels: four calls for each
         layout = "plain"
     grouped = layout == "rows" and w is not None and _is_grouped(x, w, axis)
     odd = layout == "rows" and w is not None and not grouped and w.size != math.prod(x.shape[a] for a in axis)
     if layout == "plain" or odd:
         return _plain(x, w, b, axis, eps)
-    small = tuple(1 if i in axis else n for i, n in enumerate(x.shape))
+    reduced = tuple(1 if i in axis else n for i, n in enumerate(x.shape))
     if grouped:
         out, mean, var = _groups(x, w.reshape(-1), b.reshape(-1), eps)
     elif layout == "rows":
@@ -87,7 +93,7 @@ def _normalized(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     else:
         out, mean, var = _planes(x.reshape(*x.shape[:2], -1), w, b, eps)
         out = out.reshape(x.shape)
-    return out, mean.reshape(small), var.reshape(small)
+    return out, mean.reshape(reduced), var.reshape(reduced)
 
 
 def _plain(x: Any, w: Any, b: Any, axis: tuple, eps: float) -> tuple:
@@ -127,22 +133,66 @@ def _groups(x: ndarray, w: ndarray, b: ndarray, eps: float) -> tuple:
         eps, to = x.dtype.type(eps), out.reshape(rows.shape)
         machine_rows.normalize_groups(rows, w, b, groups, eps, to, mean, var)
         return out, mean, var
-    rest, over = np.empty_like(mean), np.full(each * size, 1 / (each * size), x.dtype)
-    for at in _blocks(n * groups, each * size):
-        y = out.reshape(rows.shape)[at]
-        np.dot(rows[at], over, mean[at])
-        np.subtract(rows[at], mean[at, None], y)
-        np.dot(y, over, rest[at])  # by what rounding has missed the mean
-        np.vecdot(y, y, var[at])
-    var /= each * size
-    var -= rest * rest
-    mean += rest
+    count = each * size
+    over = _ones(count, x.dtype) * x.dtype.type(1 / count)
+    np.dot(rows, over, mean)
+    np.vecdot(rows, rows, var)
+    var /= count
+    var -= mean * mean
+    if _near_zero(mean, var):
+        source, rest = x, mean
+    else:  # centred first; `rest` is by what rounding has missed the mean
+        source, rest, flat = out, np.empty_like(mean), out.reshape(rows.shape)
+        for at in _blocks(n * groups, count):
+            y = np.subtract(rows[at], mean[at, None], flat[at])
+            np.dot(y, over, rest[at])
+            np.vecdot(y, y, var[at])
+        var /= count
+        var -= rest * rest
+        mean += rest
     a = w.reshape(groups, each) / np.sqrt(var + eps).reshape(n, groups, 1)
     shift = b.reshape(groups, each) - a * rest.reshape(n, groups, 1)
-    for at in _blocks(n, groups * each * size):
-        out[at] *= a[at, ..., None]
-        out[at] += shift[at, ..., None]
+    for at in _blocks(n, groups * count):
+        part = np.multiply(source[at], a[at, ..., None], out[at])
+        part += shift[at, ..., None]
     return out, mean, var
+
+
+@functools.lru_cache(64)
+def _ones(n: int, dtype: Any) -> ndarray:
+    out = np.ones(n, dtype)
+    out.flags.writeable = False
+    return out
+
+
+def _small(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
+    """Few rows: what counts is the number of calls."""
+    over = x.dtype.type(1 / x.shape[1])
+    mean = (np.dot(x, _ones(x.shape[1], x.dtype)) * over)[:, None]
+    out = np.subtract(x, mean)
+    var = np.vecdot(out, out)[:, None]
+    var *= over
+    np.divide(out, np.sqrt(var + x.dtype.type(eps)), out)
+    if w is not None:
+        np.multiply(out, w.reshape(-1), out)
+        np.add(out, b.reshape(-1), out)
+    return out, mean, var
+
+
+def _small_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarray, rows: bool) -> tuple:
+    over = x.dtype.type(1 / x.shape[rows])
+    hat = np.subtract(x, mean)
+    np.multiply(hat, scale, hat)
+    to_w, to_b = np.einsum("ij,ij->j", g, hat), np.dot(_ones(len(g), x.dtype), g)
+    out = np.multiply(g, w)
+    if rows:
+        along, a = np.dot(out, _ones(x.shape[1], x.dtype))[:, None], np.vecdot(out, hat)[:, None]
+    else:
+        along, a = to_b * w, to_w * w
+    np.multiply(hat, a * over, hat)
+    np.subtract(out, hat, out)
+    np.subtract(out, along * over, out)
+    return np.multiply(out, scale, out), to_w.reshape(w.shape), to_b.reshape(w.shape)
 
 
 def _rows(x: ndarray, w: Any, b: Any, eps: float) -> tuple:
@@ -297,6 +347,9 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
         g, x, w, mean, scale = (a.astype(F32) for a in (g, x, w, mean, scale))
         return tuple(a.astype(half) for a in normalize_grad(g, x, w, mean, scale, axis))
     axis = tuple(axis)
+    if x.ndim == 2 and len(axis) == 1 and 0 < x.size <= SMALL and w.size == x.shape[1] and x.dtype.kind == "f":
+        if x.size < COMPILES or not available():
+            return _small_grad(g, x, w, mean, scale, axis[0] % 2 == 1)
     layout = _layout(x, axis)
     n = math.prod(x.shape[a] for a in axis)
     if layout == "rows" and _is_grouped(x, w, axis):
@@ -399,18 +452,24 @@ def _groups_grad(g: ndarray, x: ndarray, w: ndarray, mean: ndarray, scale: ndarr
         flat, o = (a.reshape(n * groups, each * size) for a in (x, out))
         machine_rows.normalize_groups_grad(g.reshape(flat.shape), flat, w, groups, mean, scale, o, to_w, to_b)
         return to_w, to_b
+    centred = bool((mean * mean * (scale * scale) <= 4).all())  # nearly: the sums may be centred afterwards
     mean, scale, w = mean.reshape(n, groups, 1), scale.reshape(n, groups, 1), w.reshape(groups, each)
     to_b, to_w = np.empty((2, n, groups, each), x.dtype)  # by sample, to be added up
     for at in _blocks(n, groups * each * size):
-        hat = np.subtract(x[at], mean[at, ..., None], room(x[at], 0))
-        np.dot(g[at], np.ones(size, x.dtype), to_b[at])
-        np.vecdot(g[at], hat, to_w[at])
-        to_w[at] *= scale[at]
-        along = np.add.reduce(to_b[at] * w, -1, None, None, True) * scale[at] / (each * size)
-        a = np.add.reduce(to_w[at] * w, -1, None, None, True) * scale[at] * scale[at] / (each * size)
-        hat *= a[..., None]
+        hat, m, r = room(x[at], 0), mean[at], scale[at]
+        source = x[at] if centred else np.subtract(x[at], m[..., None], hat)
+        np.dot(g[at], _ones(size, x.dtype), to_b[at])
+        np.vecdot(g[at], source, to_w[at])
+        if centred:
+            to_w[at] -= m * to_b[at]
+        to_w[at] *= r
+        along = np.add.reduce(to_b[at] * w, -1, None, None, True) * r / (each * size)
+        a = np.add.reduce(to_w[at] * w, -1, None, None, True) * r * r / (each * size)
+        if centred:
+            along -= a * m
+        np.multiply(source, a[..., None], hat)
         hat += along[..., None]
-        o = np.multiply(g[at], (scale[at] * w)[..., None], out[at])
+        o = np.multiply(g[at], (r * w)[..., None], out[at])
         o -= hat
     return np.add.reduce(to_w, 0), np.add.reduce(to_b, 0)
 

@@ -85,12 +85,16 @@ def batch_norm(
             scale, shift = scale.to(input.dtype), shift.to(input.dtype)
         return ops.scale_shift(input, scale.reshape(laid), shift.reshape(laid))
     count = math.prod(shape) // max(channels, 1)
-    if count <= 1:
+    if count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
+    if eps <= 0.0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    if not count:  # no samples: the statistics stay
+        return _affine(input * 1.0, weight, bias, laid)  # type: ignore[operator, arg-type]
     axes = (0, *range(2, len(shape)))
     fused = weight is not None and bias is not None
     if fused:
-        w, b = shape_ops.reshape(weight, laid), shape_ops.reshape(bias, laid)
+        w, b = (weight, bias) if len(shape) == 2 else (shape_ops.reshape(p, laid) for p in (weight, bias))
         out, mean, var = ops.normalize(input, w, b, axes, eps)
     else:
         out, mean, var = ops.standardize(input, axes, eps)
@@ -216,11 +220,13 @@ def group_norm(
             f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and num_groups={num_groups}"
         )
     _check_channels("group_norm", shape[1], weight=weight, bias=bias)
-    if math.prod(shape[2:]) * shape[0] * shape[1] // num_groups <= 1:
+    if math.prod(shape[2:]) * shape[0] * shape[1] // num_groups == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
     if weight is not None and bias is not None and math.prod(shape):
         return _grouped(input, num_groups, weight, bias, eps)[0]
-    flat = input.reshape(shape[0], num_groups, -1 if math.prod(shape) else 0)  # type: ignore[attr-defined]
+    if not math.prod(shape):
+        return _affine(input * 1.0, weight, bias, _along_channels(len(shape), shape[1]))  # type: ignore[operator, arg-type]
+    flat = input.reshape(shape[0], num_groups, -1)  # type: ignore[attr-defined]
     out = ops.standardize(flat, (2,), eps)[0].reshape(shape)
     return _affine(out, weight, bias, _along_channels(len(shape), shape[1]))
 
