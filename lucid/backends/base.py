@@ -27,6 +27,7 @@ class Backend:
     array_types: tuple[type, ...] = ()
     table: SimpleNamespace
     native: dict[str, Any]
+    several: bool = False  # whether there is more than one device, one of which is current
     writes_in_place: bool = True  # whether arrays are memory that can be written, and slices alias it
     caps: SimpleNamespace
     random: Any  # a namespace of samplers: uniform(generator, shape, dtype) and so on
@@ -90,6 +91,9 @@ class Backend:
 
     def synchronize(self) -> None:
         """Wait until all work that was asked for is done."""
+
+    def follow(self, array: Any) -> None:
+        """Make the device of an array the current one, inside ``quiet()``; only asked where there are ``several``."""
 
     def hand_over(self) -> None:
         """Make what this thread has made fit for use in others, where that needs more than nothing."""

@@ -12,8 +12,9 @@ import math
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +27,7 @@ from .base import Backend, load
 from .composed import complete
 from .numpy_ import public_functions
 from .refusals import BOOL, COMPLEX, FLOAT, refuse
-from .switches import algorithms
+from .switches import CURRENT, algorithms
 
 ndarray = cp.ndarray
 
@@ -43,6 +44,20 @@ def _on(index: int) -> AbstractContextManager:
             f"CUDA error: invalid device ordinal: cuda:{index} was asked for, and there are {_devices()} devices"
         )
     return nullcontext() if _devices() == 1 else cp.cuda.Device(index)
+
+
+_following: ContextVar[bool] = ContextVar("lucid_cuda_following", default=False)
+
+
+@contextmanager
+def _followed() -> Iterator[None]:
+    """A stretch in which ``follow`` may change the current device; at the end it is what it was."""
+    token = _following.set(True)
+    try:
+        with cp.cuda.Device(cp.cuda.get_device_id()):
+            yield
+    finally:
+        _following.reset(token)
 
 
 # ---- creation ----
@@ -117,12 +132,15 @@ def _from_host(host: Any, index: int = 0) -> Any:
 
 def to_device(x: Any, target: Any, source: Any = None) -> Any:
     if target.type != "cuda":
-        return load(target.type).from_host(load("cuda").to_host(x), target.index or 0)
-    index = target.index or 0
+        return load(target.type).from_host(load("cuda").to_host(x), target.number)
+    index = target.number
     if x.device.id == index:
         return x
     with _on(index):
-        return cp.array(x)
+        moved = cp.array(x)
+    if _following.get():
+        cp.cuda.Device(index).use()  # the gradient is added to others there
+    return moved
 
 
 # ---- matrix products: half types accumulate in float32 inside cuBLAS ----
@@ -193,6 +211,14 @@ def _where_its_arrays_are(kernel: Callable) -> Callable:
         if not arrays:
             return kernel(*args, **kwargs)
         lead = max(arrays, key=lambda a: a.ndim).device.id
+        for a in arrays:
+            if a.ndim and a.device.id != lead:
+                from ..core.errors import DeviceError
+
+                raise DeviceError(
+                    f"{kernel.__name__}: expected all tensors to be on the same device, but found cuda:{lead} and "
+                    f"cuda:{a.device.id}; move one with .to('cuda:{lead}')"
+                )
         if lead == cp.cuda.get_device_id() and all(a.device.id == lead for a in arrays):
             return kernel(*args, **kwargs)
         with cp.cuda.Device(lead):
@@ -215,6 +241,9 @@ class CupyBackend(Backend):
         self.table = _table()
         self.random = cupy_random
         _say_when_memory_is_out()
+        if _devices() > 1:
+            self.several = True
+            CURRENT["cuda"] = cp.cuda.runtime.getDevice
         if algorithms.tf32 is not None:
             self.allow_tf32(algorithms.tf32)
 
@@ -246,16 +275,18 @@ class CupyBackend(Backend):
         return None
 
     def copy(self, array: Any) -> Any:
-        return cp.array(array, order="C")
+        with _on(array.device.id):
+            return cp.array(array, order="C")
 
     def own(self, array: Any) -> Any:
         """A fresh contiguous result of a rule is taken as it is; a view (a transpose, a broadcast) is copied."""
         if array.base is None and array.flags.c_contiguous:
             return array
-        return cp.array(array, order="C")
+        return self.copy(array)
 
     def add_into(self, total: Any, array: Any) -> Any:
-        return cp.add(total, array, total)
+        with _on(total.device.id):
+            return cp.add(total, array, total)
 
     def assign(self, target: Any, source: Any) -> None:
         if _overlaps(target):
@@ -267,11 +298,21 @@ class CupyBackend(Backend):
             source = _from_host(source, target.device.id)
         if source.dtype.kind == "c" and target.dtype.kind != "c":
             source = source.real
-        target[...] = source
+        with _on(target.device.id):
+            target[...] = source if source.device.id == target.device.id else cp.array(source)
 
     def aliases(self, result: Any, source: Any) -> bool:
         base = result.base
         return base is not None and (base is source or base is source.base)
+
+    def quiet(self) -> AbstractContextManager:
+        return _followed() if self.several else nullcontext()
+
+    def follow(self, array: Any) -> None:
+        while isinstance(array, list | tuple):  # the gradients of several outputs: they are on one device
+            array = next((a for a in array if a is not None), None)
+        if array is not None and array.device.id != cp.cuda.get_device_id():
+            array.device.use()
 
     def synchronize(self) -> None:
         from .cupy_faults import raise_faults

@@ -107,7 +107,7 @@ def cast(x: Any, dtype: Any, source: Any = None) -> Any:
 
 
 def to_device(x: Any, target: Any, source: Any = None) -> Any:
-    return x if target.type == "mlx" else load(target.type).from_host(to_host(x), target.index or 0)
+    return x if target.type == "mlx" else load(target.type).from_host(to_host(x), target.number)
 
 
 # ---- creation ----

@@ -85,7 +85,7 @@ def triu_mask_like(x: Any, n: int) -> ndarray:
 def to_device(x: Any, device: Any, source: Any = None) -> Any:
     from .base import load
 
-    return x if device.type == "cpu" else load(device.type).from_host(x, device.index or 0)
+    return x if device.type == "cpu" else load(device.type).from_host(x, device.number)
 
 
 # ---- shape ----

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -13,3 +14,5 @@ mkldnn = SimpleNamespace(enabled=False, is_available=lambda: False, flags=lambda
 mkl = SimpleNamespace(is_available=lambda: False)
 openmp = SimpleNamespace(is_available=lambda: False)
 opt_einsum = SimpleNamespace(enabled=False, strategy=None, is_available=lambda: False)
+
+CURRENT: dict[str, Callable[[], int]] = {}  # "cuda", once it is loaded and has several cards: which of them is current

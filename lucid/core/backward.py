@@ -78,6 +78,7 @@ def run_backward(
     this = Pass(order, inputs, xp, create_graph, retain_graph, accumulate)
     token = running.set(this)
     grads, shared = this.grads, this.shared
+    several = backend.several and not create_graph
     plain, free = inputs is None and not create_graph, not retain_graph
     written = mutation.latest()  # nodes made before this may have saved what was overwritten since
     for root, g in zip(roots, gradients, strict=True):
@@ -90,6 +91,8 @@ def run_backward(
                 g = grads.pop(node, None)
                 if g is None:
                     continue
+                if several:
+                    backend.follow(g)
                 step, saved = node.op.step, node.saved
                 if plain and step is not None and node.extra is None and node.seq >= written and type(saved) is tuple:
                     step(xp, g, saved, node, node.parents, grads, shared)

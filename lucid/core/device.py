@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import Any
 
+from ..backends.switches import CURRENT
+
 ALIASES = {"cpu": "cpu", "cuda": "cuda", "mlx": "mlx", "metal": "mlx", "gpu": "mlx", "mps": "mlx"}
 
 
@@ -46,6 +48,17 @@ class device:
     @property
     def key(self) -> tuple[str, int]:
         return self.type, self.index or 0
+
+    @property
+    def number(self) -> int:
+        """The index; where none was given that of the current device."""
+        if self.index is None and self.type in CURRENT:
+            return CURRENT[self.type]()
+        return self.index or 0
+
+    def resolved(self) -> device:
+        """This device; ``"cuda"`` on a machine of several cards as the current one by its number."""
+        return device(self.type, self.number) if self.index is None and self.type in CURRENT else self
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, str):

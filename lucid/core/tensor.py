@@ -392,7 +392,7 @@ def dtype_of(array: Any) -> DType:
 def backend_for(device: Any) -> tuple[backends.Backend, int]:
     """The backend of a device and the device's number on it; loads the backend's library at first use."""
     d = Device(device) if device is not None and type(device) is not Device else (device or get_default_device())
-    return backends.load(d.type), d.index or 0
+    return backends.load(d.type), d.number
 
 
 def as_tensor(

@@ -82,6 +82,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "_initialized":  # how reversible networks ask
+        return is_initialized()
     if name == "amp":
         return importlib.import_module(".amp", __name__)
     if name in TYPED:  # cuda.FloatTensor and its like

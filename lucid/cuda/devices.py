@@ -10,6 +10,7 @@ from typing import Any
 from ..backends import load
 from ..backends.catalogue import cuda_fault
 from ..core.device import device as Device
+from ..core.errors import DeviceMissing
 
 
 def is_available() -> bool:
@@ -26,7 +27,7 @@ def cupy() -> Any:
     """The module ``cupy``; RuntimeError that says what to install or to check where CUDA cannot be used."""
     fault = cuda_fault()
     if fault is not None:
-        raise RuntimeError(f"CUDA is not available: {fault}")
+        raise DeviceMissing(f"CUDA is not available: {fault}")
     load("cuda")
     import cupy as cp
 
@@ -70,7 +71,7 @@ def index_of(device: Any) -> int:
 def set_device(device: Any) -> None:
     """Make a device the current one: where kernels without arrays run, and what ``synchronize()`` waits for.
 
-    Tensors made with ``device="cuda"`` are on ``cuda:0``; name ``"cuda:1"`` for another. A negative number changes nothing.
+    ``"cuda"`` without a number means the current device from then on. A negative number changes nothing.
     """
     index = index_of(device)
     if index >= 0:

@@ -25,6 +25,11 @@ class _Peak:
 _peak = _Peak()
 
 
+def forget_peaks() -> None:
+    """Begin anew, with another CuPy."""
+    _peak.__init__()  # type: ignore[misc]
+
+
 def _pool(device: Any = None) -> Any:
     cp = cupy()
     with cp.cuda.Device(index_of(device)):

@@ -68,7 +68,7 @@ def to(
         if d is not self.dtype:
             result = OPS["cast"].call(result, d, self.dtype)
     if device is not None:
-        where = Device(device)
+        where = Device(device).resolved()
         if where != self.device and not (where.index is None and where.type == self.device.type):
             result = OPS["to_device"].call(result, where, self.device)
     return ops.copy(result) if copy and result is self else result

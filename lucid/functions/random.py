@@ -29,13 +29,13 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu"):
-        self.device = Device(device)
+        self.device = Device(device).resolved()
         self.seed()
 
     def manual_seed(self, seed: int) -> Generator:
         """Restart the stream from ``seed``; returns itself."""
         self._seed = int(seed) % 2**64
-        self.native = load(self.device.type).random.generator(self._seed, self.device.index or 0)
+        self.native = load(self.device.type).random.generator(self._seed, self.device.number)
         return self
 
     def seed(self) -> int:

@@ -369,7 +369,7 @@ def _filled(p: Tensor, first: float) -> Tensor:
     if first == 0:
         return wrap(backend.table.zeros_like(p.value))
     value = complex(first, first) if p.dtype.category == dtypes.COMPLEX else first
-    return wrap(backend.table.full(tuple(p.shape), value, p.dtype, p.device.index or 0))
+    return wrap(backend.table.full(tuple(p.shape), value, p.dtype, p.device.number))
 
 
 def _counter_dtype(name: str) -> dtypes.dtype:

@@ -236,5 +236,5 @@ class SGLD(RuleOptimizer):
 def _noise(p: Tensor, seed: int, step: int, place: int) -> Tensor:
     """Standard normal numbers that follow from the three integers."""
     backend = backend_of(p.value)
-    generator = backend.random.generator((seed * 1_000_003 + step) * 1_009 + place, p.device.index or 0)
+    generator = backend.random.generator((seed * 1_000_003 + step) * 1_009 + place, p.device.number)
     return wrap(backend.random.normal(generator, tuple(p.shape), p.dtype))

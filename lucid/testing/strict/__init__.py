@@ -11,7 +11,8 @@ would punish is an error here too:
 * Index arrays out of range wrap around; ``empty`` is full of NaN; float16 has no linear algebra; a factorisation that fails
   gives NaN; integer atomics exist for int32, uint32 and uint64 only; complex numbers have no ``floor`` and no ``logical_and``.
 * ``no_float64=True`` refuses every array of float64 or complex128, as an Apple GPU does. ``no_aliasing=True`` gives lucid a
-  device whose slices are copies, as MLX's are.
+  device whose slices are copies, as MLX's are. ``devices=2`` gives a machine of two cards, each with its memory: an array of one
+  in a kernel on the other raises ValueError.
 
 **Kernels** are compiled for real, by g++ (``compiler()`` is None where it is missing), and cached on disk.
 
@@ -59,7 +60,7 @@ def _ours(name: str) -> bool:
     return name.partition(".")[0] in ROOMS[:3] or name.startswith(ROOMS[3])
 
 
-def install(*, no_float64: bool = False, no_aliasing: bool = False) -> None:
+def install(*, no_float64: bool = False, no_aliasing: bool = False, devices: int = 1) -> None:
     """Make the imitation the machine's CuPy, and device ``"cuda"`` usable through it.
 
     Raises RuntimeError where the real CuPy is loaded, or the imitation already is.
@@ -76,7 +77,7 @@ def install(*, no_float64: bool = False, no_aliasing: bool = False) -> None:
     _standing_in = True
     catalogue.cuda_fault.cache_clear()
     counters.reset()
-    counters.no_float64 = no_float64
+    counters.no_float64, counters.devices, counters.current = no_float64, devices, 0
     try:
         if no_aliasing:
             from .aliasing import without_aliasing
@@ -94,11 +95,17 @@ def uninstall() -> None:
         raise RuntimeError("strict: not installed")
     from ... import backends
     from ...backends import base, catalogue
+    from ...backends.switches import CURRENT
     from ...core.apply import scalars
     from ...core.op import OPS
     from ...functions import random
     from .array import ndarray
 
+    CURRENT.pop("cuda", None)
+    counters.devices, counters.current = 1, 0
+    counters.hooks.clear()
+    if "lucid.cuda.memory" in sys.modules:
+        sys.modules["lucid.cuda.memory"].forget_peaks()
     _standing_in = False
     for name in [n for n in sys.modules if _ours(n)]:
         del sys.modules[name]
@@ -121,7 +128,7 @@ def uninstall() -> None:
 
 
 @contextlib.contextmanager
-def installed(*, no_float64: bool = False, no_aliasing: bool = False) -> Iterator[Counters]:
+def installed(*, no_float64: bool = False, no_aliasing: bool = False, devices: int = 1) -> Iterator[Counters]:
     """The imitation for the length of a block; gives the counters.
 
     >>> from lucid.testing import strict
@@ -131,7 +138,7 @@ def installed(*, no_float64: bool = False, no_aliasing: bool = False) -> Iterato
     >>> counters.launches, counters.syncs
     (2, 0)
     """
-    install(no_float64=no_float64, no_aliasing=no_aliasing)
+    install(no_float64=no_float64, no_aliasing=no_aliasing, devices=devices)
     try:
         yield counters
     finally:

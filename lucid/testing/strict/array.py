@@ -1,4 +1,4 @@
-"""The imitation of ``cupy.ndarray`` and ``cupy.ufunc``."""
+"""The imitation of ``cupy.ndarray``; its operators are put on it in ``ufuncs``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from .memory import Memory, Pointer, Window
 from .record import before, check_dtype, counters, record
-from .signatures import REFUSED, UFUNCS
 
+TABLE: dict[str, Any] = {}  # ufuncs by name, filled in ``ufuncs``
 SCALARS = (bool, int, float, complex, np.generic)
 CONVERSION = (
     "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly."
@@ -44,10 +44,20 @@ def _shares(result: np.ndarray, source: np.ndarray) -> bool:
     return result is source or (result.base is not None and any(result.base is a for a in (source, source.base)))
 
 
+def here(x: ndarray) -> np.ndarray:
+    """The memory of an array for work on the current device: CuPy refuses arrays of another one."""
+    if x._memory.device != counters.current:
+        raise ValueError(
+            "Array device must be same as the current device: "
+            f"array device = {x._memory.device} while current = {counters.current}"
+        )
+    return x._a
+
+
 def operand(x: Any) -> Any:
     """What a kernel accepts beside arrays: numbers. Nothing of the host."""
     if type(x) is ndarray:
-        return x._a
+        return here(x)
     if isinstance(x, SCALARS):
         return x
     raise TypeError(f"Unsupported type {type(x)}")
@@ -58,95 +68,6 @@ def quietly(f: Callable, *args: Any, **kwargs: Any) -> Any:
         return f(*args, **kwargs)
 
 
-class ufunc:
-    """A ufunc on device arrays and numbers. ``out``, ``dtype`` and ``casting`` are all the options that CuPy has."""
-
-    def __init__(self, name: str, f: Any, refused: str = ""):
-        self.__name__ = self.name = name
-        self._f, self._refused = f, refused
-        self.nin, self.nout = getattr(f, "nin", 1), getattr(f, "nout", 1)
-        self.nargs = self.nin + self.nout
-        self.types = getattr(f, "types", [])
-
-    def __repr__(self) -> str:
-        return f"<ufunc '{self.name}'>"
-
-    def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: str = "same_kind") -> Any:
-        if not self.nin <= len(args) <= self.nargs:
-            raise TypeError(
-                f"{self.name}() takes from {self.nin} to {self.nargs} positional arguments but {len(args)} were given"
-            )
-        given = args[self.nin :] or (out if isinstance(out, tuple) else () if out is None else (out,))
-        values = [operand(x) for x in args[: self.nin]]
-        for v in values:
-            if self._refused and np.asarray(v).dtype.kind in self._refused:
-                raise TypeError(
-                    f"Wrong type ({[np.asarray(v).dtype for v in values]}) of arguments for cupy_{self.name}"
-                )
-        for o in given:
-            if type(o) is not ndarray:
-                raise TypeError(f"return arrays must be of ArrayType, got {type(o)}")
-        options: dict[str, Any] = {"casting": casting} if isinstance(self._f, np.ufunc) else {}
-        if dtype is not None:
-            options["dtype"] = dtype
-        if given:
-            options["out"] = tuple(o._a for o in given) if self.nout > 1 else given[0]._a
-        counters.launch()
-        before(*(o._a for o in given))
-        try:
-            result = quietly(self._f, *values, **options)
-        except ValueError as problem:
-            if "negative integer powers" not in str(problem):
-                raise
-            with np.errstate(all="ignore"):  # CuPy computes them: the truncated quotient
-                kind = np.result_type(*values)
-                result = np.trunc(np.power(np.asarray(values[0], float), values[1])).astype(kind)
-        except TypeError as problem:
-            raise TypeError(
-                f"Wrong type ({[np.asarray(v).dtype for v in values]}) of arguments for cupy_{self.name}: {problem}"
-            ) from None
-        finished = (given if self.nout > 1 else given[0]) if given else lift(result, *args)
-        record(self._f, values, options, result if not given else None)
-        return finished
-
-    def _plain(self, f: Callable, array: Any, *args: Any, out: Any = None, **options: Any) -> Any:
-        if type(array) is not ndarray:
-            raise TypeError(f"Unsupported type {type(array)}")
-        counters.launch()
-        if out is not None:
-            before(out._a)
-            options["out"] = out._a
-        result = np.asarray(quietly(f, array._a, *args, **options))
-        record(f, (array._a, *args), options, None if out is not None else result)
-        return lift(result) if out is None else out
-
-    def reduce(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        return self._plain(self._f.reduce, array, axis, dtype, out=out, keepdims=keepdims)
-
-    def accumulate(self, array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-        return self._plain(self._f.accumulate, array, axis, dtype, out=out)
-
-    def reduceat(self, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-        return self._plain(self._f.reduceat, array, operand(indices), axis, dtype, out=out)
-
-    def outer(self, a: Any, b: Any) -> Any:
-        return lift(quietly(self._f.outer, operand(a), operand(b)))
-
-    def at(self, a: Any, indices: Any, b: Any = None) -> None:
-        if self.name not in ("add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"):
-            raise NotImplementedError(f"`{self.name}.at` is not supported yet")
-        if self.name in ("add", "subtract", "maximum", "minimum") and a.dtype.name not in SCATTERED:
-            raise TypeError(f"{self.name}.at: not for {a.dtype}; CuPy has atomics for {', '.join(sorted(SCATTERED))}")
-        counters.launch()
-        key = a._key(indices)
-        before(a._a)
-        quietly(self._f.at, a._a, key, operand(b))
-        record(self._f.at, (a._a, key, operand(b)), {}, None)
-
-
-SCATTERED = {"int32", "float16", "float32", "float64", "complex64", "complex128", "uint32", "uint64"}
-
-
 class Flags:
     def __init__(self, flags: Any, owner: bool):
         self.c_contiguous, self.f_contiguous, self.owndata = flags.c_contiguous, flags.f_contiguous, owner
@@ -155,18 +76,6 @@ class Flags:
 
     def __getitem__(self, name: str) -> bool:
         return getattr(self, name.lower())
-
-
-def _operator(name: str, reverse: bool = False, inplace: bool = False) -> Callable:
-    def run(self: ndarray, other: Any) -> Any:
-        if not isinstance(other, (ndarray, *SCALARS)):
-            if isinstance(other, np.ndarray | list | tuple | type(None) | str):
-                raise TypeError(f"Unsupported type {type(other)}")
-            return NotImplemented
-        f = TABLE[name]
-        return f(self, other, out=self) if inplace else f(other, self) if reverse else f(self, other)
-
-    return run
 
 
 class ndarray:
@@ -224,7 +133,7 @@ class ndarray:
     def device(self) -> Any:
         from .runtime import Device
 
-        return Device(0)
+        return Device(self._memory.device)
 
     @property
     def __cuda_array_interface__(self) -> dict:
@@ -302,7 +211,7 @@ class ndarray:
         return TABLE[f.__name__](*(x[()] if isinstance(x, np.ndarray) else x for x in inputs), **kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return 2, 0  # kDLCUDA: NumPy refuses it
+        return 2, self._memory.device  # kDLCUDA: NumPy refuses it
 
     def __dlpack__(self, **options: Any) -> Any:
         if options.get("dl_device") != (1, 0):
@@ -355,7 +264,7 @@ class ndarray:
         made = self._key(key, reads=True)
         if any(isinstance(k, np.ndarray) for k in made):
             counters.launch()
-            result = np.asarray(self._a[made])
+            result = np.asarray(here(self)[made])
             record(lambda a, k: np.asarray(a[k]), (self._a, made), {}, result)
             return lift(result)
         return lift(
@@ -365,7 +274,7 @@ class ndarray:
     def __setitem__(self, key: Any, value: Any) -> None:
         made, value = self._key(key), operand(value)
         counters.launch()
-        before(self._a)
+        before(here(self))
         quietly(self._a.__setitem__, made, value)
         record(self._a.__setitem__, (made, value), {}, None)
 
@@ -396,7 +305,7 @@ class ndarray:
         if not copy and dtype == self.dtype:
             return self
         counters.launch()
-        result = quietly(self._a.astype, dtype, order)
+        result = quietly(here(self).astype, dtype, order)
         record(self._a.astype, (dtype, order), {}, result)
         return lift(result)
 
@@ -416,7 +325,7 @@ class ndarray:
 
     def copy(self, order: str = "C") -> ndarray:
         counters.launch()
-        result = self._a.copy(order)  # type: ignore[arg-type]
+        result = here(self).copy(order)  # type: ignore[arg-type]
         record(self._a.copy, (order,), {}, result)
         return lift(result)
 
@@ -468,6 +377,7 @@ def matmul(x1: Any, x2: Any, out: Any = None, **options: Any) -> Any:
     for x in (x1, x2):
         if type(x) is not ndarray:
             raise TypeError(f"Unsupported type {type(x)}")
+        here(x)
     counters.launch()
     if out is not None:
         before(out._a)
@@ -477,25 +387,3 @@ def matmul(x1: Any, x2: Any, out: Any = None, **options: Any) -> Any:
     result = np.asarray(quietly(np.matmul, x1._a, x2._a, **options))
     record(lambda a, b: np.asarray(np.matmul(a, b)), (x1._a, x2._a), {}, result)
     return lift(result)
-
-
-def _cupy_ufunc(name: str) -> ufunc:
-    refused = "".join(kinds for kinds, names in REFUSED.items() if name in names.split())
-    return ufunc(name, getattr(np, name), refused)
-
-
-TABLE: dict[str, Any] = {name: _cupy_ufunc(name) for name in UFUNCS.split()}
-for _name, _call in {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide", "mod": "remainder",
-    "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "left_shift",
-    "rshift": "right_shift", "divmod": "divmod",
-}.items():  # fmt: skip
-    setattr(ndarray, f"__{_name}__", _operator(_call))
-    setattr(ndarray, f"__r{_name}__", _operator(_call, reverse=True))
-    if _name != "divmod":
-        setattr(ndarray, f"__i{_name}__", _operator(_call, inplace=True))
-for _name, _call in {
-    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
-}.items():  # fmt: skip
-    setattr(ndarray, f"__{_name}__", _operator(_call))
-ndarray.__hash__ = None  # type: ignore[method-assign, assignment]  # __eq__ was set after the class was made

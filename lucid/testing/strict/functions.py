@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .array import TABLE, garbage, lift, ndarray, operand, quietly
+from .array import garbage, lift, ndarray, operand, quietly
 from .record import before, check_dtype, counters, record
 from .signatures import FUNCTIONS, SUBMODULES
+from .ufuncs import TABLE
 
 # Parameters that must be device arrays; numbers pass where CuPy takes them, lists and NumPy's arrays never.
 ARRAYS = set(
@@ -213,6 +214,8 @@ def array(
 ) -> Any:
     """``cupy.array``: an upload where the data are not on the device."""
     if type(obj) is ndarray:
+        if obj._memory.device != counters.current:
+            return _from_peer(obj, dtype, ndmin)
         if not copy and (dtype is None or np.dtype(dtype) == obj.dtype) and obj.ndim >= ndmin:
             return obj
         counters.launch()
@@ -236,6 +239,12 @@ def _device_inside(data: Any) -> bool:
 
 def _host(data: Any) -> Any:
     return data._a if type(data) is ndarray else [_host(d) for d in data] if isinstance(data, list | tuple) else data
+
+
+def _from_peer(x: ndarray, dtype: Any, ndmin: int) -> ndarray:
+    """A copy of another device's array here: the one thing that CuPy does across devices."""
+    counters.launch()
+    return lift(np.array(x._a, dtype, copy=True, ndmin=ndmin))
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, blocking: bool = False) -> Any:

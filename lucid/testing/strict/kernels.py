@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .array import ndarray
+from .array import here, ndarray
 from .functions import empty
 from .memory import Pointer
 from .record import before, counters, record
@@ -90,7 +90,7 @@ class RawKernel:
         if len(args) != len(kinds):
             raise TypeError(f"kernel {self.name}: {len(args)} arguments for {len(kinds)} parameters")
         kept = [_argument(self.name, i, a, k) for i, (a, k) in enumerate(zip(args, kinds, strict=True))]
-        before(*(a._a for a in args if type(a) is ndarray))
+        before(*(here(a) for a in args if type(a) is ndarray))
         counters.launch()
 
         def run() -> None:
@@ -328,7 +328,7 @@ class ElementwiseKernel(_Compiled):
             _stored(a, kinds[p.name]) if type(a) is not ndarray else a._a if p.raw else np.broadcast_to(a._a, shape)
             for p, a in zip(self.params, everything, strict=True)
         ]
-        before(*(a._a for a in everything if type(a) is ndarray))
+        before(*(here(a) for a in everything if type(a) is ndarray))
         counters.launch()
         n = math.prod(shape)
         _run(start, values, n, shape, 0)

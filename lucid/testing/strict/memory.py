@@ -10,17 +10,35 @@ from .record import counters
 
 
 class Memory:
-    """The block that an array owns; the pool counts it."""
+    """The block that an array owns, on the device that was current; the pool counts it."""
 
-    __slots__ = ("size",)
+    __slots__ = ("device", "size")
 
     def __init__(self, size: int):
-        self.size = size
-        counters.take(size)
+        self.size, self.device = size, counters.current
+        counters.take(size, self.device)
+        for hook in counters.hooks:
+            hook.malloc_postprocess(device_id=self.device, size=size, mem_size=size, mem_ptr=0, pmem_id=0)
 
     def __del__(self) -> None:
         if counters is not None:  # not while the interpreter shuts down
-            counters.used -= self.size
+            counters.held[self.device] -= self.size
+
+
+class MemoryHook:
+    """Called at every allocation, between ``__enter__`` and ``__exit__``."""
+
+    name = "MemoryHook"
+
+    def __enter__(self) -> MemoryHook:
+        counters.hooks.append(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        counters.hooks.remove(self)
+
+    def malloc_postprocess(self, **kwargs: Any) -> None:
+        """After an allocation."""
 
 
 class Pointer:

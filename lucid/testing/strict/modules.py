@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from . import kernels, runtime, sampling
-from .array import TABLE, lift, matmul, ndarray, operand, quietly, ufunc
+from .array import lift, matmul, ndarray, operand, quietly
 from .functions import FFT_TABLE, FUNCTION_TABLE, LINALG_TABLE
+from .memory import MemoryHook
 from .record import counters
 from .toolchain import CompileException
+from .ufuncs import TABLE, ufunc
 
 VERSION = "14.2.0"
 BORROWED = """e inf nan newaxis pi euler_gamma float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_
@@ -175,8 +177,8 @@ def build() -> dict[str, ModuleType]:
     cuda = _module(
         "cupy.cuda",
         {n: getattr(runtime, n) for n in names}
-        | {"runtime": cuda_runtime, "is_available": lambda: True, "compiler": compiler, "memory": memory, "stream": stream, "get_device_id": lambda: 0,
-           "MemoryPointer": runtime.Pointer},
+        | {"runtime": cuda_runtime, "is_available": lambda: True, "compiler": compiler, "memory": memory, "stream": stream, "get_device_id": lambda: counters.current,
+           "MemoryPointer": runtime.Pointer, "MemoryHook": MemoryHook},
         package=True,
     )  # fmt: skip
     contents = {n: getattr(np, n) for n in BORROWED} | TABLE | FUNCTION_TABLE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,10 @@ class Counters:
         self.forbidden = 0
         self.capturing: list | None = None  # what a graph does again: (function, arguments, options, result)
         self.undo: list = []  # what memory held before it was written while a graph was captured
-        self.used = self.reserved = 0
+        self.devices, self.current = 1, 0  # how many there are, and the number of the current one
+        self.hooks: list[Any] = []  # of memory
+        self.held: dict[int, int] = defaultdict(int)  # bytes that arrays hold, by device
+        self.taken: dict[int, int] = defaultdict(int)  # bytes that the pool holds
         self.reset()
 
     def reset(self) -> None:
@@ -41,9 +45,9 @@ class Counters:
         if len(self.waited) < 1000:
             self.waited.append(what)
 
-    def take(self, bytes_: int) -> None:
-        self.used += bytes_
-        self.reserved = max(self.reserved, self.used)
+    def take(self, bytes_: int, device: int) -> None:
+        self.held[device] += bytes_
+        self.taken[device] = max(self.taken[device], self.held[device])
 
 
 counters = Counters()

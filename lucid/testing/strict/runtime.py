@@ -12,8 +12,6 @@ import numpy as np
 from .memory import Memory, Pointer
 from .record import counters
 
-DEVICES = 1
-
 
 class CUDARuntimeError(RuntimeError):
     def __init__(self, name: str):
@@ -21,16 +19,17 @@ class CUDARuntimeError(RuntimeError):
 
 
 def _checked(index: int) -> int:
-    if not 0 <= index < DEVICES:
+    if not 0 <= index < counters.devices:
         raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
     return index
 
 
 class Device:
-    """The one imitated device."""
+    """An imitated device; without a number the current one."""
 
     def __init__(self, device: Any = None):
-        self.id = device.id if isinstance(device, Device) else int(device or 0)
+        self.id = device.id if isinstance(device, Device) else counters.current if device is None else int(device)
+        self._before: list[int] = []
 
     def __int__(self) -> int:
         return self.id
@@ -45,14 +44,15 @@ class Device:
         return f"<CUDA Device {self.id}>"
 
     def __enter__(self) -> Device:
-        _checked(self.id)
+        self._before.append(counters.current)
+        self.use()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        pass
+        counters.current = self._before.pop()
 
     def use(self) -> None:
-        _checked(self.id)
+        counters.current = _checked(self.id)
 
     def synchronize(self) -> None:
         _checked(self.id)
@@ -85,13 +85,13 @@ def _wait(what: str) -> Callable:
 
 runtime = SimpleNamespace(
     CUDARuntimeError=CUDARuntimeError,
-    getDeviceCount=lambda: DEVICES,
-    getDevice=lambda: 0,
-    setDevice=_checked,
+    getDeviceCount=lambda: counters.devices,
+    getDevice=lambda: counters.current,
+    setDevice=lambda index: Device(index).use(),
     getDeviceProperties=_properties,
     deviceSynchronize=_wait("deviceSynchronize()"),
     streamSynchronize=_wait("streamSynchronize()"),
-    memGetInfo=lambda: ((8 << 30) - counters.reserved, 8 << 30),
+    memGetInfo=lambda: ((8 << 30) - counters.taken[counters.current], 8 << 30),
     runtimeGetVersion=lambda: 13000,
     driverGetVersion=lambda: 13000,
     deviceCanAccessPeer=lambda a, b: 0,
@@ -135,7 +135,7 @@ class Stream:
 
     def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: Any = None):
         self._null = null
-        self.ptr, self.device_id, self.priority = 0 if null else id(self), 0, priority
+        self.ptr, self.device_id, self.priority = 0 if null else id(self), counters.current, priority
 
     def __enter__(self) -> Stream:
         Stream._current.append(self)
@@ -223,10 +223,10 @@ class MemoryPool:
         self._limit = 0
 
     def used_bytes(self) -> int:
-        return counters.used
+        return counters.held[counters.current]
 
     def total_bytes(self) -> int:
-        return max(counters.reserved, counters.used)
+        return max(counters.taken[counters.current], counters.held[counters.current])
 
     def free_bytes(self) -> int:
         return self.total_bytes() - self.used_bytes()
@@ -235,7 +235,7 @@ class MemoryPool:
         return int(self.free_bytes() > 0)
 
     def free_all_blocks(self, stream: Any = None) -> None:
-        counters.reserved = counters.used
+        counters.taken[counters.current] = counters.held[counters.current]
 
     def free_all_free(self) -> None:
         self.free_all_blocks()
