@@ -357,3 +357,74 @@ def test_wrong_sparse_calls_raise_as_in_torch(make):
         make(torch)
     with pytest.raises(RuntimeError):
         make(lucid)
+
+
+# ---- what prints ----
+
+NAMED = {
+    "cross_entropy": lambda t, x: t.nn.functional.cross_entropy(x, t.tensor([0, 1, 1])),
+    "nll_loss": lambda t, x: t.nn.functional.nll_loss(x, t.tensor([0, 1, 1]), reduction="sum"),
+    "mse_loss": lambda t, x: t.nn.functional.mse_loss(x, t.ones(3, 2)),
+    "l1_loss": lambda t, x: t.nn.functional.l1_loss(x, t.ones(3, 2)),
+    "bce": lambda t, x: t.nn.BCELoss()(x.sigmoid(), t.ones(3, 2)),
+    "bce_with_logits": lambda t, x: t.nn.BCEWithLogitsLoss()(x, t.ones(3, 2)),
+    "huber": lambda t, x: t.nn.functional.huber_loss(x, t.ones(3, 2)),
+    "select": lambda t, x: x[0],
+    "select column": lambda t, x: x[:, 1],
+    "slice": lambda t, x: x[1:],
+    "new axis": lambda t, x: x[:, None],
+    "sum": lambda t, x: x.sum(),
+    "sum of rows": lambda t, x: x.sum(1),
+    "mean": lambda t, x: x.mean(0),
+    "max": lambda t, x: x.max(),
+    "max of rows": lambda t, x: x.max(1).values,
+    "topk": lambda t, x: x.topk(1).values,
+    "sort": lambda t, x: x.sort().values,
+    "norm": lambda t, x: x.norm(dim=1),
+    "std": lambda t, x: x.std(),
+    "masked_fill": lambda t, x: x.masked_fill(x > 0, 0.0),
+    "stack": lambda t, x: t.stack([x, x]),
+    "square": lambda t, x: x**2,
+    "clamp": lambda t, x: x.clamp(min=0),
+    "bmm": lambda t, x: t.bmm(x[None], x.T[None]),
+    "linear": lambda t, x: t.nn.functional.linear(x, x),
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("name", NAMED)
+def test_nodes_have_pytorchs_names_and_still_differentiate(name):
+    nodes, gradients = [], []
+    for t in (lucid, torch):
+        x = (t.arange(6.0).reshape(3, 2) / 7 - 0.3).requires_grad_()
+        out = NAMED[name](t, x)
+        nodes.append((out.grad_fn.name(), type(out.grad_fn).__name__, f"grad_fn=<{out.grad_fn.name()}>" in repr(out)))
+        out.sum().backward()
+        gradients.append(x.grad.tolist())
+    assert nodes[0] == nodes[1]
+    assert_close(*map(lucid.tensor, gradients))
+
+
+class Share(lucid.utils.data.IterableDataset):
+    def __iter__(self):
+        info = lucid.utils.data.get_worker_info()
+        return iter(range(6)) if info is None else iter(range(3 * info.id, 3 * info.id + 3))
+
+
+class Whole(lucid.utils.data.IterableDataset):
+    stop = 3
+
+    def __iter__(self):
+        return iter(range(self.stop))
+
+
+def _shorten(number):
+    lucid.utils.data.get_worker_info().dataset.stop = number + 1
+
+
+def test_workers_read_iterable_datasets_as_pytorchs_processes_do():
+    load = lambda *args, **options: [b.tolist() for b in lucid.utils.data.DataLoader(*args, **options)]  # noqa: E731
+    assert load(Share(), 2, num_workers=2) == [[0, 1], [3, 4], [2], [5]]
+    assert load(Share(), 2, num_workers=2, drop_last=True) == [[0, 1], [3, 4]]
+    assert load(Whole(), 3, num_workers=2) == [[0, 1, 2], [0, 1, 2]]
+    assert load(Whole(), 1, num_workers=2, worker_init_fn=_shorten) == [[0], [0], [1]] and Whole.stop == 3

@@ -62,12 +62,15 @@ class Node:
 
     def name(self) -> str:
         """The name that ``grad_fn=<...>`` shows, such as ``MulBackward0``."""
-        return self.op.node_name
+        by_params = NAMES.get(self.op.name)
+        return self.op.node_name if by_params is None else by_params(self)
 
     @property
     def next_functions(self) -> tuple:
         """The nodes that the gradient goes to next, each with the number of the output it belongs to."""
-        return tuple((_skip_select(p), p.params[0] if p is not None and p.op is SELECT else 0) for p in self.parents)
+        return tuple(
+            (shown(_skip_select(p)), p.params[0] if p is not None and p.op is SELECT else 0) for p in self.parents
+        )
 
     @property
     def metadata(self) -> dict:
@@ -88,6 +91,33 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
+
+
+# Op name -> how to name its node, where PyTorch's name depends on more than the op (``ops/names.py``).
+NAMES: dict[str, Callable[[Node], str]] = {}
+_titles: dict[str, type[Node]] = {}  # the classes of nodes that have a name of their own
+
+
+def entitle(node: Node | None, name: str) -> None:
+    """Give a node a name of its own: that of PyTorch's function, where ours is made of several ops."""
+    if type(node) is Node:
+        kind = _titles.get(name)
+        if kind is None:
+            kind = _titles[name] = type(name, (Node,), {"__slots__": (), "name": lambda self: name})
+        node.__class__ = kind  # a class costs a node nothing, where an attribute would
+
+
+def entitled(t: Any, name: str) -> Any:
+    """A tensor whose node has a name of its own."""
+    entitle(t.node, name)
+    return t
+
+
+def shown(node: Node | None) -> Node | None:
+    """A node as users see it: its class has the name of the node, as PyTorch's classes do."""
+    if type(node) is Node:
+        entitle(node, node.name())
+    return node
 
 
 def _skip_select(node: Node | None) -> Node | None:

@@ -7,10 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import dtypes, modes
+from .graph import entitled
 from .tensor import Tensor
 
 # Products: computed in the lower precision. Their results have it.
-LOWER = frozenset({"matmul", "linear", "conv", "conv_bias", "conv_input_grad", "attention", "attention_dropout", "lstm_cell", "gru_cell"})
+LOWER = frozenset(
+    {
+        "matmul",
+        "linear",
+        "conv",
+        "conv_bias",
+        "conv_input_grad",
+        "attention",
+        "attention_dropout",
+        "lstm_cell",
+        "gru_cell",
+    }
+)
 # What overflows, cancels or adds up many numbers: computed in float32.
 SINGLE_EVERYWHERE = frozenset(
     """prod cross_entropy binary_cross_entropy det slogdet inv inv_ex cholesky cholesky_ex qr svd svdvals eig eigh eigvalsh
@@ -63,8 +76,23 @@ def current_policy() -> Policy | None:
     return next((w for w in mode.watchers if isinstance(w, Policy)), None) if mode is not None else None
 
 
+# Losses that are one op in PyTorch, and the names of their nodes.
+LOSSES = {
+    "binary_cross_entropy": "BinaryCrossEntropyBackward0",
+    "binary_cross_entropy_with_logits": "BinaryCrossEntropyWithLogitsBackward0",
+    "huber_loss": "HuberLossBackward0",
+    "mse_loss": "MseLossBackward0",
+    "multi_margin_loss": "MultiMarginLossBackward0",
+    "nll_loss": "NllLossBackward0",
+    "smooth_l1_loss": "SmoothL1LossBackward0",
+    "soft_margin_loss": "SoftMarginLossBackward0",
+}
+
+
 def in_single(function: Callable) -> Callable:
     """A function made of several ops that, inside ``autocast``, takes its tensors as float32: losses and distances."""
+
+    title = LOSSES.get(function.__name__)
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -73,7 +101,8 @@ def in_single(function: Callable) -> Callable:
             if policy is not None:
                 args = tuple(cast_narrow(a, FLOAT32) for a in args)
                 kwargs = {k: cast_narrow(v, FLOAT32) for k, v in kwargs.items()}
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        return result if title is None else entitled(result, title)
 
     return wrapper
 

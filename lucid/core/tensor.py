@@ -13,7 +13,7 @@ from .device import device as Device
 from .device import get_default_device
 from .dtypes import dtype as DType
 from .errors import DTypeError
-from .graph import SELECT, Extra, Leaf, Node, RemovableHandle
+from .graph import SELECT, Extra, Leaf, Node, RemovableHandle, shown
 
 
 class Tensor:
@@ -186,7 +186,7 @@ class Tensor:
         node = self.node
         if node is None or type(node) is Leaf:
             return None
-        return node.parents[0] if node.op is SELECT else node
+        return shown(node.parents[0] if node.op is SELECT else node)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf in ``.grad`` after backward."""

@@ -8,6 +8,7 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
+from ..core.graph import entitled
 from ..core.modes import NO_GRAD, current
 from ..core.op import OPS
 from ..core.record import FLOATS, HOST, REAL
@@ -394,7 +395,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Value) -> Tensor:
     tensor([5., 0.])
     """
     if type(value) is float and mask.dtype is dtypes.bool_ and input.value.dtype in FLOATS:
-        return elementwise.where(mask, value, input)
+        return entitled(elementwise.where(mask, value, input), "MaskedFillBackward0")
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Tensor) and value.ndim:
@@ -405,7 +406,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Value) -> Tensor:
         value = as_tensor(number_for(value, input.dtype, "masked_fill"), dtype=input.dtype, like=input)
     elif value.dtype.category > input.dtype.category:
         raise DTypeError(f"masked_fill: value of dtype {value.dtype} cannot be converted to {input.dtype} without loss")
-    return ops.where(mask, value.to(input.dtype), input)
+    return entitled(ops.where(mask, value.to(input.dtype), input), "MaskedFillBackward0")
 
 
 @public()

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..core import dtypes
 from ..core.errors import ShapeError
+from ..core.graph import entitled
 from ..core.record import HOST
 from ..core.tensor import Tensor, wrap
 from ..ops import indexing as index_ops
@@ -81,7 +82,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
             )
     d = dim_arg(dim, len(first) + 1, "stack")
     longer = (*first[:d], 1, *first[d:])
-    return shape_ops.concat([_one_longer(x, longer) for x in items], d)
+    return entitled(shape_ops.concat([_one_longer(x, longer) for x in items], d), "StackBackward0")
 
 
 def _one_longer(x: Tensor, shape: tuple[int, ...]) -> Tensor:

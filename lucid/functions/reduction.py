@@ -8,6 +8,7 @@ from .. import ops
 from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.errors import DTypeError
+from ..core.graph import entitled
 from ..core.tensor import Tensor
 from ..core.transform import everything
 from ..ops import elementwise, reduce
@@ -116,7 +117,7 @@ def std(
     tensor(1.1180)
     """
     dim, correction = _correction(unbiased, correction, dim)
-    return root(_moments(tensor_arg(input, "std"), dim, correction, keepdim, "std"))
+    return entitled(root(_moments(tensor_arg(input, "std"), dim, correction, keepdim, "std")), "StdBackward0")
 
 
 def root(x: Tensor) -> Tensor:
@@ -180,11 +181,11 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
     indices = where(x, d, True)
     values = index_ops.take_along_axis(x, indices, d)
-    if keepdim:
-        return result(values, indices)
-    shape = tuple(x.value.shape)
-    shape = shape[:d] + shape[d + 1 :]
-    return result(shape_ops.reshape(values, shape), shape_ops.reshape(indices, shape))
+    if not keepdim:
+        shape = tuple(x.value.shape)
+        shape = shape[:d] + shape[d + 1 :]
+        values, indices = shape_ops.reshape(values, shape), shape_ops.reshape(indices, shape)
+    return result(entitled(values, f"{name.capitalize()}Backward0"), indices)
 
 
 @public()

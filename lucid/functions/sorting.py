@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..ops import indexing as index_ops
 from ..ops import order
@@ -34,7 +35,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     if not x.ndim:
         return Sort(x.clone(), index_ops.argsort(x, 0, False, True))
     indices = index_ops.argsort(x, d, bool(descending), True)
-    return Sort(ops.take_along_axis(x, indices, d), indices)
+    return Sort(entitled(ops.take_along_axis(x, indices, d), "SortBackward0"), indices)
 
 
 @public()
@@ -80,7 +81,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if not x.ndim:
         return TopK(x.clone(), index_ops.argsort(x, 0, False, True))
     indices = order.topk_indices(x, k, d, bool(largest))
-    return TopK(ops.take_along_axis(x, indices, d), indices)
+    return TopK(entitled(ops.take_along_axis(x, indices, d), "TopkBackward0"), indices)
 
 
 # ---- distinct elements ----

@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.dtypes import as_dtype
+from ..core.graph import entitle
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import everything
 from ..ops import order, reduce
@@ -280,6 +281,7 @@ def norm(
         raise RuntimeError(f"norm: expected p to be a number, 'fro' or 'nuc', got {p!r}")
     else:
         result = p_norm(x, 2.0 if p is None or p == "fro" else float(p), dims_arg(dim, x.ndim, "norm"), keepdim)
+        entitle(result.node, "LinalgVectorNormBackward0")
     if out is not None:
         return FUNCTIONS["add"](result, 0, out=out)
     return result

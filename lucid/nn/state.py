@@ -284,8 +284,8 @@ def _planned(module: Any, name: str, key: str, param: Tensor, given: Any, assign
             given = given[0]
         if given.shape != param.shape:
             raise _Fault(
-                f"size mismatch for {key}: copying a param with shape {tuple(given.shape)} from checkpoint, "
-                f"the shape in current model is {tuple(param.shape)}."
+                f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, "
+                f"the shape in current model is {param.shape}."
             )
         if given.dtype.is_complex and not param.dtype.is_complex:
             raise _Fault(

@@ -7,6 +7,7 @@ from typing import Any
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.graph import entitled
 from ...core.precision import in_single
 from ...core.tensor import Tensor
 from ._reduction import reduced, reduction_arg
@@ -173,7 +174,7 @@ def cross_entropy(
     loss, log_sum = ops.cross_entropy(rows, target)
     out = _weighted(loss, target, weight, mask, shape, reduction)
     if label_smoothing == 0.0:
-        return out
+        return entitled(out, "NllLossBackward0" if len(shape) < 2 else "NllLoss2DBackward0")
     spread = log_sum * classes - rows.sum(1) if weight is None else log_sum * weight.sum() - (rows * weight).sum(1)  # type: ignore[attr-defined, operator]
     if mask is not None:
         spread = ops.where(mask, spread, 0.0)

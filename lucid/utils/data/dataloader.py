@@ -6,6 +6,7 @@ interactive programs keep working on every system. They hand over arrays; nothin
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -128,7 +129,7 @@ class DataLoader:
 
     def __iter__(self) -> Iterator:
         if self._streams:
-            return self._stream()
+            return self._streamed() if self.num_workers else self._stream(self.dataset)
         keys = self.batch_sampler if self.batch_sampler is not None else self.sampler
         assert keys is not None
         return self._threaded(keys) if self.num_workers else map(self._fetch, keys)
@@ -139,13 +140,13 @@ class DataLoader:
         many = getattr(self.dataset, "__getitems__", None)
         return self.collate_fn(many(key) if many is not None else [self.dataset[i] for i in key])
 
-    def _stream(self) -> Iterator:
-        """Batches of an iterable dataset, read in the caller's thread: its items come from one iterator."""
+    def _stream(self, dataset: Any) -> Iterator:
+        """Batches of an iterable dataset."""
         if self.batch_size is None:
-            yield from map(self.collate_fn, self.dataset)
+            yield from map(self.collate_fn, dataset)
             return
         batch = []
-        for item in self.dataset:
+        for item in dataset:
             batch.append(item)
             if len(batch) == self.batch_size:
                 yield self.collate_fn(batch)
@@ -153,12 +154,49 @@ class DataLoader:
         if batch and not self.drop_last:
             yield self.collate_fn(batch)
 
+    def _streamed(self) -> Iterator:
+        """Batches of an iterable dataset from workers in turn, each of which reads all of its own (shallow) copy of the dataset.
+
+        As in PyTorch, a dataset that does not ask ``get_worker_info`` for its share comes once from each worker.
+        """
+        self._hand_over()
+        done = object()
+
+        def begin(number: int) -> None:
+            info = WorkerInfo(number, self.num_workers, number, copy.copy(self.dataset))
+            _worker.info = info
+            if self.worker_init_fn is not None:
+                self.worker_init_fn(number)
+            _worker.batches = self._stream(info.dataset)
+
+        pools = [
+            ThreadPoolExecutor(1, f"lucid-data-{n}", initializer=begin, initargs=(n,)) for n in range(self.num_workers)
+        ]
+        try:
+            waiting = deque(
+                (p, deque(p.submit(lambda: next(_worker.batches, done)) for _ in range(self.prefetch_factor or 2)))
+                for p in pools
+            )
+            while waiting:
+                pool, ahead = waiting.popleft()
+                batch = self._result(ahead.popleft())
+                if batch is not done:
+                    ahead.append(pool.submit(lambda: next(_worker.batches, done)))
+                    waiting.append((pool, ahead))
+                    yield batch
+        finally:
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
+
+    def _hand_over(self) -> None:
+        for backend in loaded():
+            backend.hand_over()
+
     def _threaded(self, keys: Iterable) -> Iterator:
         """Batches in order, a few prepared ahead; an error in a worker is raised here, at its batch."""
         numbers = iter(range(self.num_workers))
         lock = threading.Lock()
-        for backend in loaded():
-            backend.hand_over()
+        self._hand_over()
 
         def begin() -> None:
             with lock:
