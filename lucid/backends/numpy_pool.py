@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,8 @@ def max_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tup
         q = _numbers(x.shape[2:], kernel, stride, padding, dilation, places)
         machine_pool.max_pool(_flat(x), _flat(out), q, *x.shape[:2])
         return out
+    if _tiles(x, kernel, stride, padding, dilation, places):
+        return _tiled(x, kernel, places, lambda part, axis: np.maximum.reduce(part, axis))
     taps = _taps(x.shape[2:], kernel, stride, padding, dilation, places)
     whole = [source for source, target in taps if target is None]
     if len(whole) > 1:
@@ -111,6 +113,27 @@ def max_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tup
             part = out[target]
             np.maximum(part, x[source], out=part)
     return out
+
+
+def _tiles(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> bool:
+    """Whether windows of more than nine elements lie side by side and cover all: then a reduction needs no tap by tap."""
+    return (
+        math.prod(kernel) > 9
+        and kernel == stride
+        and not any(padding)
+        and all(d == 1 for d in dilation)
+        and x.flags.c_contiguous
+        and all(k * m == n for k, m, n in zip(kernel, places, x.shape[2:], strict=True))
+    )
+
+
+def _tiled(x: Any, kernel: tuple, places: tuple, reduce: Callable) -> ndarray:
+    """Window by window along the last dimension, then (over what is left) along the others."""
+    sizes = list(x.shape[2:])
+    for d in range(len(kernel) - 1, -1, -1):
+        lead, rest = (*x.shape[:2], *sizes[:d]), places[d + 1 :]
+        x = reduce(x.reshape(*lead, places[d], kernel[d], *rest), d + 3)
+    return x
 
 
 def _has_nan(out: Any) -> bool:
@@ -146,6 +169,12 @@ def max_pool_grad(g: Any, x: Any, out: Any, *window: Any) -> ndarray:
         )
         return dx
     kernel, stride, padding, dilation, _ = window
+    if _tiles(x, *window):  # large windows side by side: one place in each takes its gradient
+        dx = np.zeros(x.shape, g.dtype)
+        where = max_pool_indices(x, *window).reshape(len(x) * x.shape[1], -1)
+        where += np.arange(0, x.size, math.prod(x.shape[2:]))[:, None]
+        dx.reshape(-1)[where] = g.reshape(where.shape)
+        return dx
     tiled = all(s >= k and d == 1 for k, s, d in zip(kernel, stride, dilation, strict=True))
     covered = (
         tiled
@@ -196,6 +225,8 @@ def max_pool_take(v: Any, x: Any, out: Any, *window: Any) -> ndarray:
 
 def max_pool_indices(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
     """Where each window's maximum lies, counted in the flattened spatial dimensions."""
+    if all(d == 1 for d in dilation):
+        return adaptive_max_indices(x, *_limits(x.shape[2:], kernel, stride, padding, places))
     window = (kernel, stride, padding, dilation, places)
     where = np.arange(math.prod(x.shape[2:])).reshape(x.shape[2:])
     found = _like(x, (*x.shape[:2], *places), np.int64, np.zeros)
@@ -204,31 +235,56 @@ def max_pool_indices(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilat
     return found
 
 
+@functools.lru_cache(1024)
+def _limits(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, places: tuple) -> tuple[tuple, tuple]:
+    """Where windows start and stop inside the input."""
+    starts = [[i * s - p for i in range(m)] for s, p, m in zip(stride, padding, places, strict=True)]
+    stops = tuple(tuple(min(a + k, n) for a in start) for start, k, n in zip(starts, kernel, sizes, strict=True))
+    return tuple(tuple(max(a, 0) for a in start) for start in starts), stops
+
+
 def adaptive_max_indices(x: Any, starts: tuple, stops: tuple) -> ndarray:
     """The same for windows given by where they start and stop: per dimension, a tuple of ints or an (N, C, places) array."""
     n, c = x.shape[:2]
-    ndim = x.ndim - 2
-    grids = []
+    same = type(starts[0]) is tuple  # for all images and channels
+    flat = _window_elements(x.shape[2:], starts, stops) if same else _elements(x.shape[2:], starts, stops)
+    places, each = flat.shape[2:-1], flat.shape[-1]
+    if not flat.size or not x.size:
+        return np.zeros((n, c, *places), np.int64)
+    lines, count = x.reshape(n * c, -1), math.prod(places)
+    if same:
+        patches = lines.take(flat.reshape(count, each), 1)
+    else:
+        flat = np.broadcast_to(flat, (n, c, *flat.shape[2:]))
+        patches = np.take_along_axis(lines, flat.reshape(n * c, -1), 1).reshape(-1, count, each)
+    best = patches.argmax(-1)
+    best += np.arange(0, count * each, each)
+    if not same:
+        best += np.arange(0, n * c * count * each, count * each)[:, None]
+    return flat.reshape(-1).take(best).reshape(n, c, *places)
+
+
+@functools.lru_cache(256)
+def _window_elements(sizes: tuple, starts: tuple, stops: tuple) -> ndarray:
+    return _elements(sizes, starts, stops)
+
+
+def _elements(sizes: tuple, starts: tuple, stops: tuple) -> ndarray:
+    """The flat positions of the elements of each window, (N or 1, C or 1, *places, elements): short ones repeat their last."""
+    ndim, grids = len(sizes), []
     for d, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         start, stop = (np.asarray(a).reshape((1, 1, -1) if np.ndim(a) == 1 else np.shape(a)) for a in (start, stop))
         index = start[..., None] + np.arange(int((stop - start).max(initial=1)))
-        index = np.minimum(index, stop[..., None] - 1)  # shorter windows repeat their last element
+        index = np.minimum(index, stop[..., None] - 1)
         grids.append(
             index.reshape(
                 *index.shape[:2], *(1,) * d, index.shape[2], *(1,) * (ndim - 1), index.shape[3], *(1,) * (ndim - 1 - d)
             )
         )
     flat: Any = 0
-    for size, grid in zip(x.shape[2:], grids, strict=True):
+    for size, grid in zip(sizes, grids, strict=True):
         flat = flat * size + grid
-    places = flat.shape[2 : 2 + ndim]
-    flat = np.broadcast_to(
-        flat.reshape(*flat.shape[:2], *places, -1), (n, c, *places, math.prod(flat.shape[2 + ndim :]))
-    )
-    if not flat.size:
-        return np.zeros((n, c, *places), np.int64)
-    patches = np.take_along_axis(x.reshape(n, c, -1), flat.reshape(n, c, -1), 2).reshape(flat.shape)
-    return np.take_along_axis(flat, np.argmax(patches, -1)[..., None], -1)[..., 0]
+    return flat.reshape(*flat.shape[: 2 + ndim], math.prod(flat.shape[2 + ndim :]))
 
 
 def _counts(sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, places: tuple, include: bool) -> list[ndarray]:
@@ -284,6 +340,10 @@ def avg_pool(
         share = _laid(x.shape[2:], x.dtype, kernel, stride, padding, places, include, divisor)
         machine_pool.avg_pool(_flat(x), share, _flat(out), q, *x.shape[:2])
         return out
+    if _tiles(x, kernel, stride, padding, (1,) * len(kernel), places):
+        out = _tiled(x, kernel, places, lambda part, axis: np.add.reduce(part, axis))
+        out *= _shares(x.shape[2:], out.real.dtype, kernel, stride, padding, places, include, divisor)
+        return out
     taps = _taps(x.shape[2:], kernel, stride, padding, (1,) * len(kernel), places)
     out[...] = x[taps[0][0]] if taps[0][1] is None else 0
     for source, target in taps[1:] if taps[0][1] is None else taps:
@@ -314,6 +374,11 @@ def avg_pool_grad(
         machine_pool.avg_pool_grad(_flat(g), share, _flat(dx), q, *g.shape[:2])
         return dx
     dx = _like(g, (*g.shape[:2], *sizes), None, np.zeros)
+    if _tiles(dx, kernel, stride, padding, (1,) * len(kernel), places):
+        g = g * _shares(sizes, g.real.dtype, kernel, stride, padding, places, include, divisor)
+        apart = [n for pair in zip(places, kernel, strict=True) for n in pair]
+        dx.reshape(*g.shape[:2], *apart)[...] = g.reshape(*g.shape[:2], *[n for m in places for n in (m, 1)])
+        return dx
     shared = g * _shares(sizes, g.real.dtype, kernel, stride, padding, places, include, divisor)
     for source, target in _taps(sizes, kernel, stride, padding, (1,) * len(kernel), places):
         part = dx[source]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from ... import ops
@@ -51,6 +52,14 @@ def _regular(sizes: Sequence[int], places: Sequence[int]) -> tuple[int, ...] | N
     return None
 
 
+@lru_cache(maxsize=256)
+def _shares(size: int, places: int, dtype: Any, device: Any) -> Tensor:
+    """(size, places): each column averages one window."""
+    edges = tuple(zip(*_edges(size, places), strict=True))
+    rows = [[1.0 / (b - a) if a <= i < b else 0.0 for a, b in edges] for i in range(size)]
+    return as_tensor(rows, dtype=dtype, device=device)
+
+
 def _adaptive_avg(name: str, n: int, input: Any, output_size: Any) -> Tensor:
     x, had_batch = batched(input, n, name)
     places = _wanted(name, x, n, output_size)
@@ -64,11 +73,9 @@ def _adaptive_avg(name: str, n: int, input: Any, output_size: Any) -> Tensor:
     else:
         out = x
         for d, (size, m) in enumerate(zip(x.shape[2:], places, strict=True)):
-            rows = [
-                [1.0 / (b - a) if a <= i < b else 0.0 for a, b in zip(*_edges(size, m), strict=True)]
-                for i in range(size)
-            ]
-            weights = as_tensor(rows, dtype=x.dtype, device=x.device) if m else ops.zeros_of((size, 0), x)
+            if m == size:
+                continue
+            weights = _shares(size, m, x.dtype, x.device) if m else ops.zeros_of((size, 0), x)
             order = (*(i for i in range(n + 2) if i != d + 2), d + 2)
             back = tuple(sorted(range(n + 2), key=order.__getitem__))
             moved = ops.permute_dims(out, order)

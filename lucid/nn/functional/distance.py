@@ -6,8 +6,8 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
-from ...functions.creation import tensor
 from ...functions.shaping import broadcast_tensors
+from ...functions.triangles import triu_indices
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
@@ -85,7 +85,5 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
     n = input.shape[0]
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    left = tensor([i for i, _ in pairs], device=input.device).long()
-    right = tensor([j for _, j in pairs], device=input.device).long()
+    left, right = triu_indices(n, n, 1, device=input.device).unbind(0)  # type: ignore[attr-defined]
     return _norm(input[left] - input[right], p, -1, False)  # type: ignore[index]
