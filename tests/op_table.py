@@ -92,6 +92,7 @@ OPS = [
     case("ceil", np.ceil, (3, 4), distinct=True),
     case("trunc", np.trunc, (3, 4), distinct=True),
     case("round_to", np.round, (3, 4), params=(0,), distinct=True),
+    case("nan_to_num", lambda x: x, (3, 4), params=(0.0, 1.0, -1.0), distinct=True),
     case("clip", lambda x: np.clip(x, -0.5, 0.7), (3, 4), params=(-0.5, 0.7), distinct=True),
     case("maximum", np.maximum, (3, 4), (3, 4), distinct=True),
     case("minimum", np.minimum, (3, 4), (3, 4), distinct=True),

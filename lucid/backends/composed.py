@@ -254,6 +254,11 @@ def normalize(xp: Any, x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
     return hat * w + b, mean, var
 
 
+def nan_to_num(xp: Any, x: Any, nan: float, posinf: float, neginf: float) -> Any:
+    x = xp.where(xp.isnan(x), nan, x)
+    return xp.where(x == math.inf, posinf, xp.where(x == -math.inf, neginf, x))
+
+
 def cross(xp: Any, x: Any, y: Any, axis: int) -> Any:
     def turned(v: Any, by: int) -> Any:
         return xp.roll(v, (by,), (axis,))
@@ -301,6 +306,18 @@ def leaky_relu_grad(xp: Any, g: Any, x: Any, slope: float) -> Any:
 def elu_grad(xp: Any, g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
     below = xp.exp(xp.where(x > 0, 0.0, x) * input_scale) * (alpha * scale * input_scale)
     return g * xp.where(x > 0, scale, below)
+
+
+def smooth_l1(xp: Any, x: Any, y: Any, delta: float) -> Any:
+    return xp.huber(x - y, delta)
+
+
+def binary_cross_entropy_logits(xp: Any, x: Any, y: Any) -> Any:
+    return (1 - y) * x - xp.log_sigmoid(x)
+
+
+def nll_rows(xp: Any, x: Any, target: Any) -> Any:
+    return -xp.reshape(xp.take_along_axis(x, xp.reshape(target, (-1, 1)), 1), (-1,))
 
 
 def silu_grad(xp: Any, g: Any, x: Any) -> Any:

@@ -157,6 +157,17 @@ def sign(x: Any) -> Any:
     return np.where(np.isnan(x), np.zeros((), x.dtype), out) if x.dtype.kind in "fV" else out
 
 
+def nan_to_num(x: Any, nan: float, posinf: float, neginf: float) -> Any:
+    out = np.array(x, order="C")
+    odd = np.isfinite(x)
+    if not odd.all():
+        np.logical_not(odd, odd)
+        found = out[odd]
+        high, low = np.asarray([posinf, neginf], x.dtype)
+        out[odd] = np.where(np.isnan(found), x.dtype.type(nan), np.where(found > 0, high, low))
+    return out
+
+
 def sgn(x: Any) -> Any:
     """``sign``, and x / |x| for complex numbers."""
     return np.sign(x) if x.dtype.kind == "c" else sign(x)

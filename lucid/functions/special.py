@@ -112,9 +112,8 @@ def nan_to_num(
         parts = (nan_to_num(part, nan, posinf, neginf) for part in (ops.real(x), ops.imag(x)))
         return ops.complex(*parts)
     limits = dtypes.finfo(x.dtype)
-    x = elementwise.where(ops.isnan(x), 0.0 if nan is None else nan, x)
-    x = elementwise.where(elementwise.equal(x, math.inf), limits.max if posinf is None else posinf, x)
-    return elementwise.where(elementwise.equal(x, -math.inf), limits.min if neginf is None else neginf, x)
+    high, low = limits.max if posinf is None else posinf, limits.min if neginf is None else neginf
+    return elementwise.nan_to_num(x, 0.0 if nan is None else nan, high, low)
 
 
 @public()

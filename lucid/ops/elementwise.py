@@ -65,6 +65,14 @@ def apart(xp, x, y):
     return xp.where(xp.logical_and(xp.isinf(x), x == y), 0.0, x - y)
 
 
+nan_to_num = elementwise(
+    "nan_to_num",
+    lambda xp, g, x: xp.where(xp.isfinite(x), g, 0.0),
+    params=("nan", "posinf", "neginf"),
+    promote="float",
+    real_only=True,
+)
+
 # ---- trigonometry ----
 sin = elementwise("sin", lambda xp, g, x: g * xp.cos(x), promote="float")
 cos = elementwise("cos", lambda xp, g, x: -(g * xp.sin(x)), promote="float")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ... import ops
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
-from ...functions.creation import linspace, ones, tensor
+from ...functions.creation import linspace, ones, tensor, zeros
 from ...functions.pieces import stack
+from ...functions.shaping import expand
 
 __all__ = ["affine_grid", "grid_sample", "rotate"]
 
@@ -26,8 +28,6 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     tensor([[-1., -1.],
             [ 1., -1.]])
     """
-    from ...functions import shaping
-
     if align_corners is None:
         warnings.warn(
             "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0.", stacklevel=2
@@ -46,20 +46,22 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {tuple(size)}")
-    sizes = tuple(size[2:])
+    sizes = tuple(int(n) for n in size[2:])
+    flat = _grid_points(sizes, bool(align_corners), theta.dtype, theta.device)
+    return (flat @ theta.mT).reshape(theta.shape[0], *sizes, spatial)  # type: ignore[attr-defined]
+
+
+@lru_cache(64)
+def _grid_points(sizes: tuple[int, ...], align_corners: bool, dtype: Any, device: Any) -> Tensor:
+    """The pixels of an image in the units of ``grid_sample``, with a 1 at the end: (1, pixels, dimensions + 1)."""
     axes = []
     for i, n in enumerate(sizes):
-        line = (
-            linspace(-1, 1, n, dtype=theta.dtype, device=theta.device)
-            if n > 1
-            else ones(1, dtype=theta.dtype, device=theta.device) * 0
-        )
+        line = linspace(-1, 1, n, dtype=dtype, device=device) if n > 1 else zeros(1, dtype=dtype, device=device)
         if not align_corners:
             line = line * ((n - 1) / n)
-        axes.append(shaping.expand(line.reshape([n if j == i else 1 for j in range(spatial)]), sizes))
-    points = stack([*reversed(axes), ones(sizes, dtype=theta.dtype, device=theta.device)], -1)
-    flat = points.reshape(1, -1, spatial + 1)
-    return (flat @ theta.mT).reshape(theta.shape[0], *sizes, spatial)  # type: ignore[attr-defined]
+        axes.append(expand(line.reshape([n if j == i else 1 for j in range(len(sizes))]), sizes))
+    points = stack([*reversed(axes), ones(sizes, dtype=dtype, device=device)], -1)
+    return points.reshape(1, -1, len(sizes) + 1).detach()
 
 
 def _unnormalized(g: Tensor, n: int, align: bool) -> Tensor:
