@@ -164,3 +164,37 @@ def test_nothing_is_left_behind_and_blocks_do_not_nest():
 def test_tensors_on_the_reference_are_left_alone():
     with parity("cpu"):
         assert step(*model("cpu")) == step(*model("cpu"))
+
+
+@pytest.mark.parametrize("kind", ["Adam", "SGD", "Muon"])
+def test_the_script_of_an_optimizer_step_reproduces_it(kind, tmp_path):
+    """Whole arguments of the step: parameters, gradients, states and numbers; once the kernel is right the script passes."""
+    w = lucid.tensor([[1.0, -2.0], [0.5, 3.0]], device="mlx", requires_grad=True)
+    opt = getattr(lucid.optim, kind)([w], lr=0.1)
+
+    def closure():
+        opt.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    opt.step(closure)
+    module, name = {"Adam": ("adaptive", "adam"), "SGD": ("basic", "sgd"), "Muon": ("whole", "muon")}[kind]
+    backend = backends.load("mlx")
+    right = type(backend).apply_update
+
+    def wrong(self, rule, params, grads, *rest):
+        out, states = right(self, rule, params, grads, *rest)
+        return [p + 0.25 for p in out], states
+
+    type(backend).apply_update = wrong
+    try:
+        with pytest.raises(ParityError, match=f"optimizer rule {name}") as found, parity("cpu", folder=tmp_path):
+            opt.step(closure)
+        script = found.value.script
+        assert f"replay_update('lucid.optim.rules.{module}:{name}'" in script and "print" not in script
+        with pytest.raises(AssertionError, match=f"optimizer rule {name} on 'mlx' differs from 'cpu'"):
+            exec(compile(script, "script", "exec"), {})
+    finally:
+        type(backend).apply_update = right
+    exec(compile(script, "script", "exec"), {})  # the step is right again
