@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import index
 from typing import Any
 
 from .. import ops
@@ -17,7 +16,7 @@ from ..core.errors import ShapeError
 from ..core.record import FLOATS, HOST, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import frames, made_inside
-from ..core.view import View, detached, layout, write
+from ..core.view import View, data_of, detached, layout, write
 from ..ops import shape
 from .indexing import overwrite_at_once
 from .outputs import check_leaf, fitted
@@ -118,6 +117,8 @@ def type_or_name(self: Tensor, dtype: Any = None, non_blocking: bool = False) ->
         wanted = dtype.rpartition(".")[2].removesuffix("Tensor")
         place = "cuda" if ".cuda." in dtype else "cpu"
         return to(self, place, next(dtypes.NAMES[n] for n, t in dtypes.TORCH_NAMES.items() if t == wanted))
+    if dtype is Tensor:  # PyTorch's name of the default type
+        return to(self, dtypes.get_default_dtype())
     if hasattr(dtype, "place"):  # FloatTensor, cuda.FloatTensor
         return to(self, dtype.place, dtype.dtype)
     return to(self, getattr(dtype, "dtype", dtype))
@@ -235,7 +236,7 @@ def detach_(self: Tensor) -> Tensor:
 
 
 def _get_data(self: Tensor) -> Tensor:
-    return detached(self)
+    return data_of(self)
 
 
 def _set_data(self: Tensor, new: Tensor) -> None:
@@ -310,20 +311,6 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
 
 
 # ---- sizes ----
-
-
-@method
-def size(self: Tensor, dim: int | None = None) -> Any:
-    """The shape, or one of its sizes."""
-    if dim is None:
-        return self.shape
-    try:
-        return self.value.shape[index(dim)]
-    except IndexError:
-        bound = max(self.ndim, 1)
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
-        ) from None
 
 
 @public(out=False)

@@ -19,20 +19,16 @@ from .registry import dim_arg, public, shape_arg, tensor_arg
 
 def resolve_shape(x: Tensor, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
     """Replace one -1 by what is left; RuntimeError if the sizes do not fit."""
-    total, known, unknown = math.prod(x.value.shape), 1, -1
-    for i, n in enumerate(shape):
-        if n >= 0:
-            known *= n
-        elif n == -1 and unknown < 0:
-            unknown = i
-        else:
-            raise ShapeError(f"{name}: invalid shape {list(shape)}: at most one size may be -1, none below it")
-    if unknown < 0:
-        if known == total:
-            return shape
-    elif known and not total % known:
-        return (*shape[:unknown], total // known, *shape[unknown + 1 :])
-    elif not known and not total:
+    total, known, lowest = math.prod(x.value.shape), math.prod(shape), min(shape, default=0)
+    if known == total and lowest >= 0:
+        return shape
+    unknown = shape.count(-1)
+    if lowest < -1 or unknown > 1:
+        raise ShapeError(f"{name}: invalid shape {list(shape)}: at most one size may be -1, none below it")
+    if unknown and known and not total % known:
+        at = shape.index(-1)
+        return (*shape[:at], total // -known, *shape[at + 1 :])
+    if unknown and not known and not total:
         raise ShapeError(
             f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension "
             "size -1 can be any value and is ambiguous"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -160,23 +161,25 @@ def __array_namespace_info__() -> Info:
 class Count(int):
     """The number of elements (``x.size``, the standard), which called gives the shape (``x.size()``, PyTorch)."""
 
-    shape: Size
+    shape: tuple[int, ...]
 
     def __call__(self, dim: int | None = None) -> Any:
         if dim is None:
-            return self.shape
-        n = len(self.shape)
-        if not -n <= dim < n:
+            return Size(self.shape)
+        try:
+            return self.shape[operator.index(dim)]
+        except IndexError:
+            bound = builtins.max(len(self.shape), 1)
             raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-builtins.max(n, 1)}, {builtins.max(n, 1) - 1}], but got {dim})"
-            )
-        return self.shape[dim]
+                f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
+            ) from None
 
 
 def _size(self: Tensor) -> Count:
     """The number of elements; called, the shape or one of its sizes."""
-    count = Count(self.shape.numel())
-    count.shape = self.shape
+    shape = self.value.shape
+    count = Count(math.prod(shape))
+    count.shape = shape
     return count
 
 
