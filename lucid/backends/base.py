@@ -167,7 +167,9 @@ def load(name: str) -> Backend:
 
             fault = cuda_fault()
             if fault is not None:  # said before CuPy's own imports fail in many lines
-                raise RuntimeError(f"device 'cuda' is not available: {fault}")
+                from ..core.errors import DeviceMissing
+
+                raise DeviceMissing(f"device 'cuda' is not available: {fault}")
         if name not in _MODULES:
             raise RuntimeError(f"no backend for device {name!r}; known: {', '.join(_MODULES)}")
         found = importlib.import_module(f".{_MODULES[name]}", __package__).backend()
@@ -243,7 +245,7 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
     if wanted == "uint64" and array.dtype.kind == "f" and not holds_arrays:  # ints on both sides of 2**63
         return np.array(plain, wanted)
     if array.dtype == object:
-        from ..core.errors import DTypeError
+        from ..core.errors import DataError
 
         strange = (
             ", ".join(
@@ -253,7 +255,7 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
             )
             or "huge int"
         )
-        raise DTypeError(f"tensor: can't make a tensor from {strange} objects; expected numbers")
+        raise DataError(f"tensor: can't make a tensor from {strange} objects; expected numbers")
     real = _real(default_float, wanted)
     if holds_arrays:
         return array.astype(_common_dtype(kinds, real), copy=False)

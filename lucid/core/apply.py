@@ -29,7 +29,15 @@ def apply(op: Op, inputs: Sequence[Any], params: tuple = ()) -> Any:
     known = _with_known_numbers(op, inputs)
     if known is not None:
         return execute(op, known, params, mode)
-    tensors = coerce(op, inputs)
+    try:
+        tensors = coerce(op, inputs)
+    except TypeError:
+        from .overrides import foreign
+
+        answer = foreign(op.call, None, (*inputs, *params))
+        if answer is None:
+            raise
+        return answer[0]
     if op.real_only and any(t.dtype.category == dtypes.COMPLEX for t in tensors):
         raise DTypeError(f"{op.name}: not implemented for complex tensors")
     return execute(op, tensors, params, mode)
@@ -95,7 +103,7 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
             raise OverflowError(f"{op.name}: {x} is too big for any integer dtype")
     present = [t for t in tensors if t is not None]
     if not present:
-        present = tensors = [as_tensor(x) for x in inputs]
+        raise TypeError(f"{op.name}: argument 1 must be a Tensor, not {type(inputs[0]).__name__ if inputs else 'missing'}")
     like = _one_device(op, present, tensors)
     if op.promote is None:
         return [as_tensor(x, like=like) if t is None else t for x, t in zip(inputs, tensors, strict=True)]
@@ -284,7 +292,8 @@ def recover(op: Op, values: Sequence[Any], params: tuple, problem: Exception) ->
     ):
         coerce(op, [wrap(v) for v in values])  # raises the error about devices
     if isinstance(problem, TypeError):
-        raise DTypeError(f"{op.name}: not defined for {names}{_shown(op, params)} ({problem})") from problem
+        why = "" if "ufunc" in str(problem) or "numpy" in str(problem) else f" ({problem})"
+        raise DTypeError(f"{op.name}: not defined for {names}{_shown(op, params)}{why}") from problem
     if isinstance(problem, MemoryError):
         raise OutOfMemoryError(f"{op.name}: out of memory (shapes {shapes}{_shown(op, params)})") from problem
     raise problem

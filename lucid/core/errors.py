@@ -9,8 +9,16 @@ class DTypeError(NotImplementedError, TypeError):
     """A dtype that an op cannot take or a cast that would lose its kind (PyTorch: NotImplementedError, a RuntimeError)."""
 
 
+class DataError(DTypeError, ValueError):
+    """What is no tensor and cannot become one: text, None, dicts (PyTorch: RuntimeError, TypeError or ValueError, by chance)."""
+
+
 class DeviceError(RuntimeError, ValueError):
     """Tensors on different devices, or a device that is not there."""
+
+
+class DeviceMissing(DeviceError, AssertionError):
+    """A device that this machine or this installation does not have (PyTorch: AssertionError for CUDA)."""
 
 
 class BackwardError(RuntimeError):

@@ -12,7 +12,7 @@ from . import dtypes, modes
 from .device import device as Device
 from .device import get_default_device
 from .dtypes import dtype as DType
-from .errors import DTypeError
+from .errors import DataError
 from .graph import SELECT, Extra, Leaf, Node, RemovableHandle, shown
 
 
@@ -382,7 +382,7 @@ def dtype_of(array: Any) -> DType:
     if found is None:
         name = backend_of(array).dtype_name(native)
         if name not in dtypes.NAMES:
-            raise DTypeError(
+            raise DataError(
                 f"can't make a tensor of dtype {native}; the supported dtypes are {', '.join(dtypes.NAMES)}"
             )
         found = _dtypes[native] = dtypes.NAMES[name]

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..backends import known_array_types
 from ..core import dtypes
+from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor, as_tensor, backend_for, wrap
 from ..core.transform import each_example, frames, made_inside
 from .outputs import write_out
@@ -22,6 +23,19 @@ def _finish(value: Any, requires_grad: bool) -> Tensor:
 
 def _dtype(dtype: Any) -> dtypes.dtype:
     return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+
+
+def _check_range(host: Any, dtype: dtypes.dtype) -> None:
+    """RuntimeError if a number does not fit the integer dtype asked for; arithmetic wraps, as in PyTorch."""
+    kind = host.dtype.kind
+    if dtype.category != dtypes.INTEGER or kind not in "iuf" or dtype.name == host.dtype.name or not host.size:
+        return
+    limits = dtypes.iinfo(dtype)
+    least, most = host.min().item(), host.max().item()
+    low = -limits.max if kind == "i" and not dtype.is_signed else limits.min  # PyTorch takes -1 for the largest
+    if not (low <= least and most <= limits.max):  # NaN, too
+        found = least if most <= limits.max else most
+        raise RuntimeError(f"tensor: value {found} cannot be converted to type {dtype} without overflow")
 
 
 @public(method=False, out=False)
@@ -45,6 +59,8 @@ def tensor(
             UserWarning,
             stacklevel=3,
         )
+    if dtype is not None and not hasattr(data, "__array__"):
+        _check_range(as_tensor(data, device="cpu").value, as_dtype(dtype))
     t = as_tensor(
         data,
         dtype=dtype,

@@ -63,12 +63,15 @@ for _dunder, _op in {
     setattr(Tensor, f"__{_dunder}__", _op)
 
 
+_OTHERS = (type(None), str, list, tuple, dict)  # no tensor equals these
+
+
 def _equal(self: Tensor, other: Any) -> Any:
-    return False if other is None or isinstance(other, str) else elementwise.equal(self, other)
+    return False if isinstance(other, _OTHERS) else elementwise.equal(self, other)
 
 
 def _not_equal(self: Tensor, other: Any) -> Any:
-    return True if other is None or isinstance(other, str) else elementwise.not_equal(self, other)
+    return True if isinstance(other, _OTHERS) else elementwise.not_equal(self, other)
 
 
 Tensor.__eq__ = _equal  # type: ignore[method-assign, assignment]
@@ -80,9 +83,7 @@ Tensor.__invert__ = ops.bitwise_invert  # type: ignore[attr-defined]
 
 for _name in ("add", "sub", "mul", "pow", "and", "or", "xor", "lshift", "rshift", "floordiv", "mod"):
     _source = getattr(Tensor, f"__{_name}__")
-    make_inplace(f"_i{_name}", _source)
-    setattr(Tensor, f"__i{_name}__", getattr(Tensor, f"_i{_name}_"))
-    delattr(Tensor, f"_i{_name}_")
+    make_inplace(f"__i{_name}_", _source)
 Tensor.__itruediv__ = Tensor.div_  # type: ignore[attr-defined]
 
 

@@ -40,8 +40,8 @@ def _class_axis(name: str, input: Tensor, target: Tensor) -> int:
 
 def check_targets(name: str, target: Tensor, classes: int, ignore_index: int) -> bool:
     """Whether some targets are to be ignored (None known: assume so). IndexError for a class that does not exist."""
-    if target.dtype.category != dtypes.INTEGER:
-        raise RuntimeError(f"{name}: expected class numbers of an integer dtype, got {target.dtype}")
+    if target.dtype is not dtypes.int64 and target.dtype is not dtypes.uint8:
+        raise RuntimeError(f"{name}: expected class numbers of an integer dtype (int64 or uint8), got {target.dtype}")
     if not _concrete(target):
         return True
     if not target.shape.numel():

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from ... import ops
-from ...core.errors import ShapeError
+from ...core import dtypes
+from ...core.errors import DTypeError, ShapeError
 from ...core.precision import in_single
 from ...core.tensor import Tensor
 from ...core.transform import everything
@@ -136,6 +137,10 @@ def binary_cross_entropy(
     """
     reduction = reduction_arg(reduction, size_average, reduce)
     _same_shape("binary_cross_entropy", input, target)
+    if target.dtype is not input.dtype:
+        raise DTypeError(
+            f"binary_cross_entropy: target has dtype {target.dtype}, but {input.dtype} is expected, as of input"
+        )
     if input.device.type == "cpu" and input.shape.numel():
         given = everything(input)
         if not (float(given.min()) >= 0 and float(given.max()) <= 1):  # type: ignore[attr-defined]
@@ -162,6 +167,8 @@ def binary_cross_entropy_with_logits(
     """
     reduction = reduction_arg(reduction, size_average, reduce)
     _same_shape("binary_cross_entropy_with_logits", input, target)
+    if target.dtype.category < dtypes.FLOAT:
+        raise DTypeError(f"binary_cross_entropy_with_logits: target must be of a floating dtype, got {target.dtype}")
     if pos_weight is None:
         loss = (1 - target) * input - ops.log_sigmoid(input)  # type: ignore[operator]
     else:

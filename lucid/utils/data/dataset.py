@@ -48,10 +48,14 @@ class IterableDataset(Dataset[T]):
         return ChainDataset([self, other])
 
 
+class SizeMismatch(AssertionError, ValueError):
+    """Tensors of different first sizes in one data set: PyTorch asserts, and it is a wrong value."""
+
+
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Rows of tensors: item i is ``(a[i], b[i], ...)``.
 
-    Raises ValueError unless all have the same first size.
+    Raises AssertionError (also a ValueError) unless all have the same first size.
 
     >>> import lucid
     >>> data = lucid.utils.data.TensorDataset(lucid.arange(3), lucid.arange(3) * 10)
@@ -61,7 +65,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     def __init__(self, *tensors: Tensor):
         if len({t.shape[0] for t in tensors}) > 1:
-            raise ValueError(
+            raise SizeMismatch(
                 f"TensorDataset: size mismatch between tensors: first sizes are {[t.shape[0] for t in tensors]}"
             )
         self.tensors = tensors
