@@ -94,6 +94,7 @@ LINEAR = [
     case("index_put_add", lambda x, v: np.array([x[0] + v[0] + v[1], x[1], x[2] + v[2]]), (3, 4), (3, 4), params=((np.array([0, 0, 2]),),)),
     # under layers
     case("cross_entropy", lambda x, y: (-np.log(soft(x)[np.arange(3), y]), np.log(np.exp(x).sum(1))), (3, 4), (3,), fixed={1: CLASSES}),
+    case("nll_rows", lambda x, y: -x[np.arange(3), y], (3, 4), (3,), fixed={1: CLASSES}),
     case("standardize", None, (3, 4), params=((1,), 1e-5)),
     case("attention", attend, (2, 3, 4), (2, 5, 4), (2, 5, 6), (3, 5), params=(0.5,)),
     case("attention_dropout", attend_some, (2, 3, 4), (2, 5, 4), (2, 5, 6), (3, 5), (2, 3, 1), params=(0.5, 0.25), fixed={4: BITS}),

@@ -23,6 +23,8 @@ SPECIAL = [
     case("gelu", lambda x: x * sp.ndtr(x), (3, 4), params=("none",)),
     case("gelu", lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), (3, 4), params=("tanh",)),
     case("log_sigmoid", sp.log_expit, (3, 4)),
+    case("smooth_l1", lambda x, y: np.where(abs(x - y) < 0.5, (x - y) ** 2 / 2, 0.5 * (abs(x - y) - 0.25)), (3, 4), (3, 4), params=(0.5,), distinct=True),
+    case("binary_cross_entropy_logits", lambda x, y: np.logaddexp(0, x) - x * y, (3, 4), (3, 4)),
     case("binary_cross_entropy", lambda p, y: -(y * np.log(p) + (1 - y) * np.log1p(-p)), (3, 4), (3, 4), **UNIT),
     case("scale_shift", lambda x, a, b: x * a + b, (3, 4), (3, 4), (3, 4)),
     case("logaddexp2", np.logaddexp2, (3, 4), (3, 4)),

@@ -28,6 +28,9 @@ NUMBERS = {  # kernels of the table: their static arguments
     "softplus": [(1.0, 20.0), (2.0, 3.0)],
     "softplus_grad": [(1.0, 20.0), (2.0, 3.0)],
     "huber": [(1.0,), (0.25,)],
+    "smooth_l1": [(1.0,), (0.25,)],
+    "smooth_l1_grad": [(1.0,), (0.25,)],
+    "binary_cross_entropy_logits": [()],
 }
 CASES = [(name, numbers) for name, every in NUMBERS.items() for numbers in every]
 
@@ -52,7 +55,11 @@ def test_values(name, numbers, dtype):
     special = [0.0, -0.0, 1.0, -1.0, 3.0, -3.0, 1e-30, -1e-30, 40.0, -40.0, 95.0, -95.0, np.inf, -np.inf, np.nan]
     x = np.concatenate([special, 4 * rng.standard_normal(2000), 1e-3 * rng.standard_normal(2081)]).astype(dtype)
     arrays = [x]
-    if name in ("sigmoid_grad", "tanh_grad"):  # of the result
+    if name in ("smooth_l1", "binary_cross_entropy_logits"):
+        arrays = [x, rng.uniform(0, 1, x.size).astype(dtype)]
+    elif name == "smooth_l1_grad":
+        arrays = [x, *rng.standard_normal((2, x.size)).astype(dtype)]
+    elif name in ("sigmoid_grad", "tanh_grad"):  # of the result
         arrays = [rng.standard_normal(x.size).astype(dtype), rng.uniform(-1, 1, x.size).astype(dtype)]
     elif name.endswith("_grad"):
         arrays = [rng.standard_normal(x.size).astype(dtype), x]

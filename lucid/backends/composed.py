@@ -312,6 +312,11 @@ def smooth_l1(xp: Any, x: Any, y: Any, delta: float) -> Any:
     return xp.huber(x - y, delta)
 
 
+def smooth_l1_grad(xp: Any, g: Any, x: Any, y: Any, delta: float) -> Any:
+    """The gradient of x; that of y is its negative."""
+    return g * xp.clip(x - y, -delta, delta)
+
+
 def binary_cross_entropy_logits(xp: Any, x: Any, y: Any) -> Any:
     return (1 - y) * x - xp.log_sigmoid(x)
 
@@ -372,7 +377,7 @@ COMPOSED = {
 }
 
 DERIVATIVES = (
-    "attention_grad", "attention_dropout_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "lstm_sequence_grad", "normalize_grad", "silu_grad", "softplus_grad",
+    "attention_grad", "attention_dropout_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "lstm_sequence_grad", "normalize_grad", "silu_grad", "smooth_l1_grad", "softplus_grad",
     "rms_normalize_grad",
 )  # fmt: skip
 

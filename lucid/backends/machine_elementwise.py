@@ -422,3 +422,29 @@ def huber(x, delta, out):  # type: ignore[no-untyped-def]
         near = -delta if v < -delta else v
         near = delta if near > delta else near
         out[i] = near * (v - number(v, 0.5) * near)
+
+
+@kernel
+def smooth_l1(x, y, delta, out):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        v = x[i] - y[i]
+        near = -delta if v < -delta else v
+        near = delta if near > delta else near
+        out[i] = near * (v - number(v, 0.5) * near)
+
+
+@kernel
+def smooth_l1_grad(g, x, y, delta, out):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        v = x[i] - y[i]
+        near = -delta if v < -delta else v
+        out[i] = g[i] * (delta if near > delta else near)
+
+
+@kernel
+def binary_cross_entropy_logits(x, y, out):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        v = x[i]
+        below = v if v < 0 else -v
+        t = _log1p(exp(below))
+        out[i] = (number(v, 1.0) - y[i]) * v + (t - (v if v < 0 else number(v, 0.0)))

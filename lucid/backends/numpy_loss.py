@@ -48,6 +48,13 @@ def cross_entropy_grad(g: Any, x: Any, log_sum: Any, target: Any) -> Any:
     return out
 
 
+def nll_rows(x: Any, target: Any) -> Any:
+    """``-row[target]`` of rows of log-probabilities and class numbers, which are in range."""
+    at = np.arange(0, x.size, x.shape[1])
+    at += target
+    return -x.reshape(-1).take(at)
+
+
 def binary_cross_entropy(x: Any, y: Any) -> Any:
     return (y - 1) * np.maximum(np.log1p(-x), -100) - y * np.maximum(np.log(x), -100)
 
@@ -313,6 +320,51 @@ def huber(x: Any, delta: float) -> Any:
         out *= near
 
     return _blocked(part, x, name="huber", numbers=(delta,))
+
+
+def smooth_l1(x: Any, y: Any, delta: float) -> Any:
+    """``huber`` of the difference."""
+
+    def part(x: Any, y: Any, out: Any) -> None:
+        d = np.subtract(x, y, room(x, 1))
+        near = np.clip(d, -delta, delta, out=room(x, 0))
+        np.multiply(near, -0.5, out)
+        out += d
+        out *= near
+
+    if x.shape != y.shape:
+        return huber(x - y, delta)
+    return _blocked(part, x, y, name="smooth_l1", numbers=(delta,))
+
+
+def smooth_l1_grad(g: Any, x: Any, y: Any, delta: float) -> Any:
+    def part(g: Any, x: Any, y: Any, out: Any) -> None:
+        np.subtract(x, y, out)
+        np.clip(out, -delta, delta, out)
+        out *= g
+
+    if not x.shape == y.shape == g.shape:
+        return g * np.clip(x - y, -delta, delta)
+    return _blocked(part, g, x, y, name="smooth_l1_grad", numbers=(delta,))
+
+
+def binary_cross_entropy_logits(x: Any, y: Any) -> Any:
+    """``(1 - y) x - log(sigmoid(x))``, the logarithm as ``min(x, 0) - log(1 + exp(-|x|))``."""
+
+    def part(x: Any, y: Any, out: Any) -> None:
+        t = np.abs(x, room(x, 0))
+        np.negative(t, t)
+        np.exp(t, t)
+        np.log1p(t, t)
+        t -= np.minimum(x, 0, out=room(x, 1))
+        np.subtract(1, y, out)
+        out *= x
+        out += t
+
+    if x.shape != y.shape:
+        return (1 - y) * x - log_sigmoid(x)
+    with np.errstate(all="ignore"):
+        return _blocked(part, x, y, name="binary_cross_entropy_logits")
 
 
 def mean_square(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

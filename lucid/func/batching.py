@@ -299,7 +299,7 @@ def _conv(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params
     return _out_of_channels(apply(op, [_in_channels(x), _joined(y)], grouped), size)
 
 
-@rule("cross_entropy", "cross_entropy_grad", "max_pool", "max_pool_grad", "max_pool_take", "max_pool_indices", "adaptive_max_indices", "avg_pool", "avg_pool_grad",
+@rule("cross_entropy", "cross_entropy_grad", "nll_rows", "max_pool", "max_pool_grad", "max_pool_take", "max_pool_indices", "adaptive_max_indices", "avg_pool", "avg_pool_grad",
       "im2col", "col2im")  # fmt: skip
 def _pool(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     out = apply(op, [_joined(full(x, f, size)) for x, f in zip(xs, flags, strict=True)], params)

@@ -6,6 +6,7 @@ from ..core.op import elementwise
 
 __all__ = [
     "binary_cross_entropy",
+    "binary_cross_entropy_logits",
     "elu",
     "gelu",
     "hardswish",
@@ -15,6 +16,7 @@ __all__ = [
     "log_sigmoid",
     "scale_shift",
     "silu",
+    "smooth_l1",
     "softplus",
 ]
 
@@ -45,6 +47,13 @@ softplus = elementwise(
 huber = elementwise(  # x^2 / 2 where |x| < delta, else delta (|x| - delta / 2)
     "huber", lambda xp, g, x, delta: g * xp.clip(x, -delta, delta), params=("delta",), promote="float"
 )
+smooth_l1 = elementwise(  # huber of x - y
+    "smooth_l1",
+    lambda xp, g, x, y, delta: xp.smooth_l1_grad(g, x, y, delta),
+    lambda xp, g, x, y, delta: -xp.smooth_l1_grad(g, x, y, delta),
+    params=("delta",),
+    promote="float",
+)
 hardtanh = elementwise(
     "hardtanh", lambda xp, g, x, low, high: xp.hardtanh_grad(g, x, low, high), params=("low", "high")
 )
@@ -56,6 +65,13 @@ binary_cross_entropy = elementwise(
     "binary_cross_entropy",
     lambda xp, g, x, y: g * (x - y) / xp.maximum(x * (1 - x), 1e-12),
     lambda xp, g, x: g * (xp.maximum(xp.log1p(-x), -100.0) - xp.maximum(xp.log(x), -100.0)),
+    promote="float",
+)
+# (1 - y) x - log(sigmoid(x)): exact at both ends.
+binary_cross_entropy_logits = elementwise(
+    "binary_cross_entropy_logits",
+    lambda xp, g, x, y: g * (xp.sigmoid(x) - y),
+    lambda xp, g, x: -(g * x),
     promote="float",
 )
 scale_shift = elementwise("scale_shift", lambda xp, g, y: g * y, lambda xp, g, x: g * x, lambda xp, g: g)  # x * y + z

@@ -124,12 +124,14 @@ def nll_loss(
     ignoring = check_targets("nll_loss", target, classes, ignore_index)
     _check_weight("nll_loss", weight, classes)
     shape, rows = tuple(target.shape), _rows(input, axis)
-    target = target.reshape(-1)  # type: ignore[attr-defined]
+    if target.ndim != 1:
+        target = target.reshape(-1)  # type: ignore[attr-defined]
     mask: Any = (target != ignore_index) if ignoring else None
     if mask is not None:
         target = ops.where(mask, target, 0)
-    at = ops.reshape(target if target.dtype is dtypes.int64 else target.long(), (-1, 1))  # type: ignore[attr-defined]
-    loss = -ops.reshape(ops.take_along_axis(rows, at, 1), (-1,))  # bounds were checked above
+    if target.dtype is not dtypes.int64:
+        target = target.long()  # type: ignore[attr-defined]
+    loss = ops.nll_rows(rows, target)  # bounds were checked above
     return _weighted(loss, target, weight, mask, shape, reduction)
 
 

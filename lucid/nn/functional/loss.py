@@ -99,9 +99,10 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     warn_sizes("smooth_l1_loss", input, target)
-    d = input - target  # type: ignore[operator]
-    loss = ops.abs(d) if beta == 0 else ops.huber(d, beta) if beta == 1 else ops.huber(d, beta) * (1 / beta)
-    return reduced(loss, reduction)
+    if beta == 0:
+        return reduced(ops.abs(input - target), reduction)  # type: ignore[operator]
+    loss = ops.smooth_l1(input, target, beta)
+    return reduced(loss if beta == 1 else loss * (1 / beta), reduction)
 
 
 @in_single
@@ -113,8 +114,7 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     warn_sizes("huber_loss", input, target)
-    d = input - target  # type: ignore[operator]
-    return _with_weight(ops.huber(d, delta), weight, reduction)
+    return _with_weight(ops.smooth_l1(input, target, delta), weight, reduction)
 
 
 @in_single
@@ -170,7 +170,7 @@ def binary_cross_entropy_with_logits(
     if target.dtype.category < dtypes.FLOAT:
         raise DTypeError(f"binary_cross_entropy_with_logits: target must be of a floating dtype, got {target.dtype}")
     if pos_weight is None:
-        loss = (1 - target) * input - ops.log_sigmoid(input)  # type: ignore[operator]
+        loss = ops.binary_cross_entropy_logits(input, target)
     else:
         loss = (1 - target) * input - (1 + (pos_weight - 1) * target) * ops.log_sigmoid(input)  # type: ignore[operator]
     return reduced(loss if weight is None else loss * weight, reduction)
