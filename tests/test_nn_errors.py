@@ -362,3 +362,36 @@ def test_an_error_leaves_the_state_as_it_was():
         with pytest.raises((TypeError, IndexError, ValueError, AttributeError)):
             call(t)
         assert (t == 1).all()
+
+
+TAUGHT = [
+    (lambda: nn.Conv2d(3, 8, 3)(lucid.zeros(1, 8, 8, 3)), RuntimeError, r"channels come before the spatial dimensions.*movedim\(-1, 1\)"),
+    (lambda: nn.Conv2d(3, 8, -1), RuntimeError, "Conv2d: kernel_size must not be negative"),
+    (lambda: nn.MultiheadAttention(8, 2)(*(lucid.zeros(3, n, 8) for n in (1, 2, 2))), RuntimeError, "query has a batch of 1, key and value have one of 2"),
+    (lambda: nn.MultiheadAttention(8, 2, kdim=5)(*(lucid.zeros(3, 1, 8),) * 3), RuntimeError, "key has 8 features.*expects 5"),
+    (lambda: nn.GroupNorm(2, 6)(lucid.zeros(2, 4, 3)), RuntimeError, "weight should contain 4 elements, one for each channel"),
+    (lambda: nn.Linear(4, 2)(np.zeros((2, 4))), TypeError, "must be Tensor, not numpy.ndarray"),
+    (lambda: nn.ModuleList([nn.Linear(2, 2)])(lucid.zeros(2)), NotImplementedError, "only holds modules; call them one by one, or use nn.Sequential"),
+    (lambda: nn.LSTM(3, 4)(lucid.zeros(5, 2, 3), lucid.zeros(1, 2, 4)), RuntimeError, "hx is a pair"),
+    (lambda: nn.LSTM(3, 4)(lucid.zeros(5, 2, 3), (lucid.zeros(1, 2, 4), lucid.zeros(1, 2, 5))), RuntimeError, r"Expected hidden\[1\] size \(1, 2, 4\)"),
+    (lambda: nn.GRU(3, 4)(lucid.zeros(5, 2, 3), [lucid.zeros(1, 2, 4)]), TypeError, "hx must be a tensor, got list"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake, error, text", TAUGHT, ids=[text[:24] for *_, text in TAUGHT])
+def test_what_is_right_is_said(mistake, error, text):
+    with pytest.raises(error, match=text):
+        mistake()
+
+
+@pytest.mark.parametrize("shape, kind", [((0, 4), nn.BatchNorm1d), ((0, 4, 3, 3), nn.BatchNorm2d), ((0, 4, 3), lambda n: nn.GroupNorm(2, n))], ids=["1d", "2d", "groups"])  # fmt: skip
+def test_norms_of_no_samples(shape, kind):
+    """Nothing comes out, the statistics stay, the parameters have gradients of zero; as in PyTorch."""
+    layer = kind(4)
+    x = lucid.zeros(*shape, requires_grad=True)
+    layer(x).sum().backward()
+    assert x.grad.shape == shape and (layer.weight.grad == 0).all() and (layer.bias.grad == 0).all()
+    if shape != (0, 4, 3):
+        assert (
+            (layer.running_mean == 0).all() and (layer.running_var == 1).all() and int(layer.num_batches_tracked) == 1
+        )

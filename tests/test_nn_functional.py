@@ -408,3 +408,25 @@ def test_norms_whose_sizes_coincide(name, shape, options, size):
         found.append([t.detach().numpy() for t in (out, *grads)])
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+@needs_torch
+def test_gradients_where_torch_has_its_own():
+    """A norm below eps still passes its gradient; a target without a path gives NaN, in its own sample only."""
+    rng, found = np.random.default_rng(0), []
+    a, b, scores = rng.standard_normal((3, 5)) * 0.1, rng.standard_normal((1, 5)), rng.standard_normal((3, 2, 4))
+    for lib in (lucid, torch):
+        functional = lib.nn.functional
+        x, y = (lib.tensor(v, requires_grad=True) for v in (a, b))
+        grads = list(lib.autograd.grad(functional.cosine_similarity(x, y, dim=1, eps=1.0).square().sum(), (x, y)))
+        for zero_infinity in (False, True):
+            log_probs = lib.log_softmax(lib.tensor(scores), -1).detach().requires_grad_()
+            lengths = lib.tensor([1, 2]), lib.tensor([4, 1])
+            labels = lib.tensor([[2, 1, 1, 3], [2, 1, 3, 2]])
+            loss = functional.ctc_loss(log_probs, labels, *lengths, reduction="sum", zero_infinity=zero_infinity)
+            grads.append(lib.autograd.grad(loss, log_probs)[0])
+        half = lib.tensor(a[:, :1]).half().requires_grad_()
+        out = functional.rms_norm(half, (1,))
+        found.append([t.detach().double().numpy() for t in (*grads, out)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-12)

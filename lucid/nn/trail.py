@@ -21,7 +21,9 @@ class _Trail:
     def __init__(self, module: Module, args: tuple, kwargs: dict, message: str):
         self.module, self.path, self.message = module, "", message
         self.what = describe(module)
-        self.got = ", ".join([_shown(a) for a in args] + [f"{k}={_shown(a)}" for k, a in kwargs.items()])
+        self.got = ", ".join(
+            [_shown(a) for a in args] + [f"{k}={_shown(a)}" for k, a in kwargs.items() if a is not None]
+        )
 
     def text(self) -> str:
         where = f"{self.path} ({self.what})" if self.path else self.what

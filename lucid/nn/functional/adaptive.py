@@ -12,7 +12,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
 from ...core.transform import lifted_to_indices
-from ...functions.creation import arange
+from ...functions.creation import arange, zeros
 from ...functions.random import rand
 from .conv import sizes_arg
 from .pooling import batched, gather, unbatched
@@ -118,6 +118,8 @@ def _adaptive_max(name: str, n: int, input: Any, output_size: Any, return_indice
         if not return_indices:
             return unbatched(ops.max_pool(x, *geometry), had_batch)
         indices = ops.max_pool_indices(x, *geometry)
+    elif not x.shape.numel():
+        indices = zeros(*x.shape[:2], *places, dtype=dtypes.int64, device=x.device)
     else:
         edges = [_edges(size, m) for size, m in zip(x.shape[2:], places, strict=True)]
         indices = ops.adaptive_max_indices(x, tuple(a for a, _ in edges), tuple(b for _, b in edges))

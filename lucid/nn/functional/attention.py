@@ -164,6 +164,11 @@ def multi_head_attention_forward(
         raise AssertionError(
             f"key's sequence and batch dims {tuple(key.shape[:2])} do not match value's {tuple(value.shape[:2])}"
         )
+    if key.shape[1] != batch:
+        raise ShapeError(
+            f"multi_head_attention_forward: query has a batch of {batch}, key and value have one of {key.shape[1]} "
+            f"(query {tuple(query.shape)}, key {tuple(key.shape)}; laid out as length, batch, features)"
+        )
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
     if attn_mask is not None:
@@ -171,7 +176,8 @@ def multi_head_attention_forward(
         if attn_mask.ndim not in wanted:
             raise RuntimeError(f"attn_mask's dimension {attn_mask.ndim} is not supported")
         if tuple(attn_mask.shape) != wanted[attn_mask.ndim]:
-            raise RuntimeError(
+            wrong = AssertionError if unbatched and attn_mask.ndim == 3 else RuntimeError
+            raise wrong(
                 f"The shape of the {attn_mask.ndim}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted[attn_mask.ndim]}."
             )
     for what, given in (("attn_mask", attn_mask), ("key_padding_mask", key_padding_mask)):
@@ -185,6 +191,11 @@ def multi_head_attention_forward(
     else:
         assert in_proj_weight is not None
         weights = in_proj_weight.chunk(3)  # type: ignore[attr-defined]
+    for what, t, w in zip(("query", "key", "value"), (query, key, value), weights, strict=True):
+        if w is not None and t.shape[-1] != w.shape[-1]:
+            raise ShapeError(
+                f"multi_head_attention_forward: {what} has {t.shape[-1]} features (shape {tuple(t.shape)}), its projection expects {w.shape[-1]}"
+            )
     biases = (None, None, None) if in_proj_bias is None else in_proj_bias.chunk(3)  # type: ignore[attr-defined]
     if not use_separate_proj_weight and query is key and key is value:
         assert in_proj_weight is not None
@@ -203,7 +214,7 @@ def multi_head_attention_forward(
     heads = embed // num_heads
 
     def split(t: Tensor) -> Tensor:
-        return t.reshape(t.shape[0], batch, num_heads, -1).permute(1, 2, 0, 3)  # type: ignore[attr-defined]
+        return t.reshape(t.shape[0], batch, num_heads, heads).permute(1, 2, 0, 3)  # type: ignore[attr-defined]
 
     q = split(q)
     k = split(k) if static_k is None else static_k.reshape(batch, num_heads, -1, heads)  # type: ignore[attr-defined]
@@ -227,8 +238,8 @@ def multi_head_attention_forward(
             found = found.squeeze(0)  # type: ignore[attr-defined]
     else:
         out = scaled_dot_product_attention(q, k, v, total, drop)
-    out = out.permute(2, 0, 1, 3).reshape(length * batch, -1)
-    out = linear(out, out_proj_weight, out_proj_bias).reshape(length, batch, -1)  # type: ignore[attr-defined]
+    out = out.permute(2, 0, 1, 3).reshape(length * batch, embed)
+    out = linear(out, out_proj_weight, out_proj_bias).reshape(length, batch, embed)  # type: ignore[attr-defined]
     return (out.squeeze(1) if unbatched else out), found
 
 

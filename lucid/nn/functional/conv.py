@@ -111,9 +111,13 @@ def _plan(name: str, n: int, shapes: tuple, stride: Any, padding: Any, dilation:
             f"but got weight of size {list(shape)} instead"
         )
     if x[-n - 1] != shape[1] * groups:
+        last = x[-1] == shape[1] * groups  # the mistake of those who come from layouts with channels last
+        hint = (
+            "; channels come before the spatial dimensions: move the last one with .movedim(-1, " + f"{len(x) - n - 1})"
+        )
         raise ShapeError(
             f"{name}: Given groups={groups}, weight of size {list(shape)}, expected input{list(x)} to have "
-            f"{shape[1] * groups} channels, but got {x[-n - 1]} channels instead"
+            f"{shape[1] * groups} channels, but got {x[-n - 1]} channels instead{hint if last else ''}"
         )
     _bias(name, shape, bias, shape[0])
     spans = tuple(d * (k - 1) + 1 for d, k in zip(dilation, shape[2:], strict=True))

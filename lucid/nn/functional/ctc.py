@@ -87,6 +87,10 @@ def ctc_loss(
         within = arange(frames, device=log_probs.device).reshape((-1, 1, 1)) < in_lengths.reshape((1, -1, 1))  # type: ignore[attr-defined]
         total = ops.where(within, ops.exp(log_probs), 0.0).sum((0, 2))
         loss = loss + (total - total.detach())
+        if not zero_infinity:  # no path: PyTorch's gradient is NaN
+            impossible = ops.isinf(loss)
+            factor = ops.where(impossible, 0.0, ops.ones_like(total)).detach()  # 1 elsewhere: no NaN reaches the others
+            loss = ops.where(impossible, -ops.log((total + 1.0) * factor), loss)
     if zero_infinity:
         loss = ops.where(ops.isinf(loss), 0.0, loss)
     if unbatched:

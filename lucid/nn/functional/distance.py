@@ -42,8 +42,14 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
             f"cosine_similarity: Dimension out of range, got {dim} for inputs of {max(a.ndim, b.ndim)} dimensions"
         )
     a, b = broadcast_tensors(a, b)
-    na, nb = _norm(a, 2.0, dim, True), _norm(b, 2.0, dim, True)
-    return ((a / _at_least(na, eps)) * (b / _at_least(nb, eps))).sum(dim)
+    na, nb = (_raised(_norm(x, 2.0, dim, True), eps) for x in (a, b))
+    return ((a / na) * (b / nb)).sum(dim)
+
+
+def _raised(x: Tensor, low: float) -> Tensor:
+    """``max(x, low)`` with the gradient of ``x``, as PyTorch's."""
+    fixed = x.detach()  # type: ignore[attr-defined]
+    return x + (_at_least(fixed, low) - fixed)
 
 
 def _at_least(x: Tensor, low: float) -> Tensor:

@@ -7,7 +7,6 @@ from ...core.op import OPS
 from ...core.precision import lowered
 from ...core.tensor import Tensor
 from ...functions.products import row_count
-from ...functions.registry import tensor_arg
 
 __all__ = ["bilinear", "linear"]
 _linear = OPS["linear"].call
@@ -27,7 +26,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     try:
         x, w = input.value, weight.value
     except AttributeError:
-        tensor_arg(input, "linear"), tensor_arg(weight, "linear", "weight")
+        for name, given in (("input", input), ("weight", weight)):
+            if not isinstance(given, Tensor):
+                kind = type(given)
+                shown = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+                raise TypeError(f"linear(): argument '{name}' must be Tensor, not {shown}") from None
         raise
     if (
         (x.dtype is not w.dtype and input.dtype is not weight.dtype)

@@ -33,7 +33,9 @@ def _along_channels(ndim: int, count: int) -> tuple[int, ...]:
 def _check_channels(name: str, channels: int, **tensors: Tensor | None) -> None:
     for what, t in tensors.items():
         if t is not None and t.value.shape != (channels,) and (n := math.prod(t.value.shape)) != channels:
-            raise ShapeError(f"{name}: {what} should contain {channels} elements not {n}")
+            raise ShapeError(
+                f"{name}: {what} should contain {channels} elements, one for each channel of the input, not {n}"
+            )
 
 
 def _track(running: Tensor | None, value: Tensor, momentum: float, factor: float = 1.0) -> None:
@@ -199,7 +201,8 @@ def rms_norm(
 ) -> Tensor:
     """``x / sqrt(mean(x^2) + eps) * weight`` over the last dimensions; eps None is the dtype's own. Zhang and Sennrich, 2019."""
     axes = _normalized_axes("rms_norm", input, normalized_shape, weight=weight)
-    eps = dtypes.finfo(input.dtype).eps if eps is None else eps
+    if eps is None:  # of the dtype that is computed in
+        eps = dtypes.finfo(dtypes.float32 if input.dtype.itemsize == 2 else input.dtype).eps
     if weight is None:
         weight = ones(input.shape[axes[0] :], dtype=input.dtype, device=input.device)
     return ops.rms_normalize(input, weight, axes, float(eps))

@@ -152,6 +152,13 @@ def _check_times(n: Any) -> None:
         raise ValueError(f"Non-positive multiplication factor {n} for {Sequential}")
 
 
+def _not_called(module: Module) -> NotImplementedError:
+    name = type(module).__name__
+    return NotImplementedError(
+        f'Module [{name}] is missing the required "forward" function: a {name} only holds modules; call them one by one, or use nn.Sequential'
+    )
+
+
 class ModuleList(_ModuleSequence):
     """A list of registered modules; it has no forward.
 
@@ -160,6 +167,9 @@ class ModuleList(_ModuleSequence):
     >>> len(layers), len(list(layers.parameters()))
     (3, 6)
     """
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise _not_called(self)
 
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
@@ -210,6 +220,9 @@ class ModuleDict(Module):
     >>> "relu" in d, len(d)
     (True, 1)
     """
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise _not_called(self)
 
     def __init__(self, modules: Any = None):
         super().__init__()

@@ -77,6 +77,11 @@ class _ConvNd(Module):
             sizes_arg(kernel_size, n, name, "kernel_size"),
             sizes_arg(stride, n, name, "stride"),
         )
+        for what, sizes in (("in_channels", (in_channels,)), ("out_channels", (out_channels,)), ("kernel_size", self.kernel_size)):  # fmt: skip
+            if min(sizes, default=0) < 0:
+                raise ShapeError(
+                    f"{name}: {what} must not be negative, got {sizes if what == 'kernel_size' else sizes[0]}"
+                )
         self.padding = padding if isinstance(padding, str) else sizes_arg(padding, n, name, "padding")
         self.dilation = sizes_arg(dilation, n, name, "dilation")
         self.transposed, self.output_padding = transposed, sizes_arg(output_padding, n, name, "output_padding")
