@@ -1,6 +1,6 @@
-"""Convolution on CuPy without cuDNN: patches as a matrix, in blocks of images, and cuBLAS; depthwise by its own kernel.
+"""Convolution on CuPy: patches as a matrix, in blocks of images, and cuBLAS; depthwise by its own kernel.
 
-CuPy has no cuDNN since version 14. A block of images becomes a matrix of (groups, channels x taps, images x places), one
+CuPy has no cuDNN since version 14; where its frontend is installed that computes instead (``cudnn_conv``). A block of images becomes a matrix of (groups, channels x taps, images x places), one
 product with the filters gives (groups, filters, images x places), and one kernel turns that round and adds the bias. The
 input gradient multiplies first and gathers the patches back, tap by tap, without atomics; so all of it is repeatable.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 import cupy as cp
 
+from . import cudnn_conv
 from .convolution.layout import out_sizes
 from .cupy_fuse import computes, elementwise
 from .cupy_pool import arguments, flat, names, over_places, over_window, parameters, split, volume
@@ -111,6 +112,8 @@ def conv_bias(x: Any, w: Any, bias: Any, stride: tuple, padding: tuple, dilation
         split_x = x.reshape(len(x), groups, -1, math.prod(places))
         y = cp.matmul(w.reshape(groups, filters // groups, -1), split_x).reshape(out.shape).astype(x.dtype, copy=False)
         return y if bias is None else y + bias.reshape(-1, *(1,) * len(kernel))
+    if cudnn_conv.fill("conv_fprop", x, w, out, stride, padding, dilation):
+        return out if bias is None else cp.add(out, bias.reshape(-1, *(1,) * len(kernel)), out)
     rows = x.shape[1] * math.prod(kernel)
     for images in _blocks(len(x), rows * math.prod(places)):
         patches = _patches(x[images], given, kernel, places)
@@ -142,6 +145,8 @@ def conv_input_grad(g: Any, w: Any, sizes: tuple, stride: tuple, padding: tuple,
     if _is_depthwise(channels, groups):
         _depthwise_back(g, w, out, given, len(kernel))
         return out
+    if cudnn_conv.fill("conv_dgrad", g, w, out, stride, padding, dilation):
+        return out
     back = cp.ascontiguousarray(w.reshape(groups, g.shape[1] // groups, -1).swapaxes(1, 2)).reshape(
         -1, g.shape[1] // groups
     )
@@ -159,6 +164,9 @@ def conv_weight_grad(x: Any, g: Any, sizes: tuple, stride: tuple, padding: tuple
     given = arguments(x.shape[2:], places, sizes, stride, tuple(p[0] for p in padding), dilation)
     if _is_depthwise(x.shape[1], groups):
         return _depthwise_weights(x, g, sizes, given).reshape(filters, 1, *sizes)
+    made = cp.empty((filters, each, *sizes), x.dtype)
+    if cudnn_conv.fill("conv_wgrad", x, g, made, stride, padding, dilation):
+        return made
     total: Any = None
     for images in _blocks(len(x), x.shape[1] * math.prod(sizes) * math.prod(places)):
         patches, rows = _patches(x[images], given, sizes, places), _rows_of(g[images])

@@ -12,7 +12,7 @@ would punish is an error here too:
   gives NaN; integer atomics exist for int32, uint32 and uint64 only; complex numbers have no ``floor`` and no ``logical_and``.
 * ``no_float64=True`` refuses every array of float64 or complex128, as an Apple GPU does. ``no_aliasing=True`` gives lucid a
   device whose slices are copies, as MLX's are. ``devices=2`` gives a machine of two cards, each with its memory: an array of one
-  in a kernel on the other raises ValueError.
+  in a kernel on the other raises ValueError. ``cudnn=True`` adds an imitation of NVIDIA's module ``cudnn``.
 
 **Kernels** are compiled for real, by g++ (``compiler()`` is None where it is missing), and cached on disk.
 
@@ -48,7 +48,7 @@ from .toolchain import compiler
 __all__ = ["Counters", "compiler", "counters", "install", "installed", "is_installed", "no_sync", "uninstall"]
 
 _standing_in = False
-ROOMS = ("cupy", "cupyx", "cupy_backends", "lucid.backends.cupy_")
+ROOMS = ("cupy", "cupyx", "cupy_backends", "cudnn", "lucid.backends.cupy_", "lucid.backends.cudnn_")
 
 
 def is_installed() -> bool:
@@ -57,10 +57,10 @@ def is_installed() -> bool:
 
 
 def _ours(name: str) -> bool:
-    return name.partition(".")[0] in ROOMS[:3] or name.startswith(ROOMS[3])
+    return name.partition(".")[0] in ROOMS[:4] or name.startswith(ROOMS[4:])
 
 
-def install(*, no_float64: bool = False, no_aliasing: bool = False, devices: int = 1) -> None:
+def install(*, no_float64: bool = False, no_aliasing: bool = False, devices: int = 1, cudnn: bool = False) -> None:
     """Make the imitation the machine's CuPy, and device ``"cuda"`` usable through it.
 
     Raises RuntimeError where the real CuPy is loaded, or the imitation already is.
@@ -74,6 +74,10 @@ def install(*, no_float64: bool = False, no_aliasing: bool = False, devices: int
     from .modules import build
 
     sys.modules.update(build())
+    if cudnn:
+        from . import cudnn_frontend
+
+        sys.modules["cudnn"] = cudnn_frontend.build()
     _standing_in = True
     catalogue.cuda_fault.cache_clear()
     counters.reset()
@@ -109,7 +113,7 @@ def uninstall() -> None:
     _standing_in = False
     for name in [n for n in sys.modules if _ours(n)]:
         del sys.modules[name]
-    for name in [n for n in vars(backends) if n.startswith("cupy_")]:
+    for name in [n for n in vars(backends) if n.startswith(("cupy_", "cudnn_"))]:
         delattr(backends, name)
     base._by_name.pop("cuda", None)
     base._by_type.pop(ndarray, None)
@@ -128,7 +132,9 @@ def uninstall() -> None:
 
 
 @contextlib.contextmanager
-def installed(*, no_float64: bool = False, no_aliasing: bool = False, devices: int = 1) -> Iterator[Counters]:
+def installed(
+    *, no_float64: bool = False, no_aliasing: bool = False, devices: int = 1, cudnn: bool = False
+) -> Iterator[Counters]:
     """The imitation for the length of a block; gives the counters.
 
     >>> from lucid.testing import strict
@@ -138,7 +144,7 @@ def installed(*, no_float64: bool = False, no_aliasing: bool = False, devices: i
     >>> counters.launches, counters.syncs
     (2, 0)
     """
-    install(no_float64=no_float64, no_aliasing=no_aliasing, devices=devices)
+    install(no_float64=no_float64, no_aliasing=no_aliasing, devices=devices, cudnn=cudnn)
     try:
         yield counters
     finally:
