@@ -40,6 +40,8 @@ _LAZY = {
     **{
         name: name
         for name in (
+            "_C",
+            "_utils",
             "accelerator",
             "amp",
             "backends",
@@ -53,6 +55,7 @@ _LAZY = {
             "fft",
             "func",
             "functional",
+            "futures",
             "fx",
             "hub",
             "jit",

@@ -7,7 +7,10 @@ from typing import Any
 
 from .nn import Module
 
-__all__ = ["OptimizedModule", "compile", "disable", "is_compiling", "reset"]
+__all__ = [
+    "OptimizedModule", "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable",
+    "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends", "reset",
+]  # fmt: skip
 
 
 class OptimizedModule(Module):
@@ -62,9 +65,38 @@ def disable(fn: Callable | None = None, recursive: bool = True, **options: Any) 
     return fn if fn is not None else lambda fn: fn
 
 
+def allow_in_graph(fn: Any) -> Any:
+    """The function (or list of functions) itself."""
+    return fn
+
+
+def assume_constant_result(fn: Callable) -> Callable:
+    """The function itself."""
+    return fn
+
+
 def is_compiling() -> bool:
     """False."""
     return False
+
+
+def is_dynamo_compiling() -> bool:
+    """False."""
+    return False
+
+
+def is_exporting() -> bool:
+    """False."""
+    return False
+
+
+def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
+    """The names that ``compile(backend=)`` has a meaning for: "eager"."""
+    return ["eager"]
+
+
+def cudagraph_mark_step_begin() -> None:
+    """Accepted; nothing changes."""
 
 
 def reset() -> None:

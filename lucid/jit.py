@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, NamedTuple, NoReturn
 
+from .futures import Future
 from .nn.modules.module import Module
+
+__path__: list[str] = []  # so that ``lucid.jit.annotations`` can be asked for (``lucid.paths``)
 
 __all__ = [
     "Attribute", "Final", "Future", "ScriptFunction", "ScriptModule", "annotate", "enable_onednn_fusion", "export", "fork", "freeze",
@@ -68,6 +70,19 @@ def script_if_tracing(fn: Callable) -> Callable:
     return fn
 
 
+BroadcastingList1 = BroadcastingList2 = BroadcastingList3 = list  # in annotations: a list, or one number for all
+
+_script_if_tracing = script_if_tracing  # torchvision's spelling
+
+
+def _overload(fn: Callable) -> Callable:
+    """The function itself: in Python the last definition counts."""
+    return fn
+
+
+_overload_method = _overload
+
+
 def interface(obj: Any) -> Any:
     """The class itself."""
     return obj
@@ -98,7 +113,7 @@ def optimized_execution(should_optimize: bool) -> AbstractContextManager[None]:
 
 def fork(func: Callable, *args: Any, **kwargs: Any) -> Future:
     """The result of a call, for ``wait``: the call happens at once, as PyTorch's does outside a script."""
-    future: Future = Future()
+    future = Future()
     future.set_result(func(*args, **kwargs))
     return future
 

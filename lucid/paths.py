@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.machinery
 import pkgutil
 from types import ModuleType
+from typing import Any
 
 # path -> where its names are ("module" or "module:object"), and which of them, if not all ("new=old" under another name)
 PATHS = {
@@ -22,7 +23,9 @@ PATHS = {
     "lucid.backends.openmp": "lucid.backends.switches:openmp",
     "lucid.backends.opt_einsum": "lucid.backends.switches:opt_einsum",
     "lucid.cpu.amp": "lucid.amp autocast GradScaler",
+    "lucid.einops.layers.torch": "lucid.einops.layers",
     "lucid.functional": "lucid.functions",
+    "lucid.jit.annotations": "lucid.jit BroadcastingList1 BroadcastingList2 BroadcastingList3",
     "lucid.nn.parallel.data_parallel": "lucid.nn.parallel DataParallel data_parallel",
     "lucid.nn.parallel.distributed": "lucid.nn.parallel DistributedDataParallel",
     "lucid.optim.adadelta": "lucid.optim Adadelta",
@@ -46,11 +49,18 @@ PATHS = {
 }
 
 
+class _Path(ModuleType):
+    """A module that is also the function of its name: once imported, ``lucid.autograd.gradcheck`` is both."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, self.__name__.rpartition(".")[2])(*args, **kwargs)
+
+
 class _Loader:
     """Fills the module of a path with the names it stands for."""
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
-        return None
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _Path(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         place, *names = PATHS[module.__name__].split()

@@ -66,10 +66,15 @@ class Tensor:
         def __ge__(self, other: Any) -> Tensor: ...
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Tensor:
-        return object.__new__(cls)
-
-    def __init__(self, *data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False):
         """``Tensor([1, 2])`` holds the data in the default dtype; ``Tensor(2, 3)`` has sizes and arbitrary contents."""
+        made = object.__new__(cls)
+        made._fill(*args, **kwargs)
+        return made
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        pass  # done in __new__, so that subclasses may have an __init__ of their own and call it as they like
+
+    def _fill(self, *data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> None:
         if data and all(type(n) is int or isinstance(n, Size) for n in data):
             sizes = data[0] if isinstance(data[0], Size) else data
             backend, index = backend_for(device)

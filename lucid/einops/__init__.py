@@ -169,12 +169,14 @@ def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Tensor:
 
 
 def reduce(tensor: Any, pattern: str, reduction: str | Callable, **axes_lengths: int) -> Tensor:
-    """``rearrange``, with the names that are missing on the right reduced: min, max, sum, mean, prod, any, all.
+    """``rearrange``, with the names that are missing on the right reduced: min, max, sum, mean, prod, any, all; "repeat" is ``repeat``.
 
     >>> import lucid
     >>> lucid.einops.reduce(lucid.ones(4, 6), "(a b) c -> a c", "sum", b=2).shape
     lucid.Size([2, 6])
     """
+    if reduction == "repeat":
+        return repeat(tensor, pattern, **axes_lengths)
     return _transform(tensor, pattern, axes_lengths, reduction, False)
 
 

@@ -10,6 +10,7 @@ from ..nn import Module
 from . import rearrange, reduce
 
 __all__ = ["Rearrange", "Reduce"]
+__path__: list[str] = []  # so that ``lucid.einops.layers.torch`` can be asked for (``lucid.paths``)
 
 
 class Rearrange(Module):

@@ -255,6 +255,14 @@ def _as_subclass(self: Tensor, cls: type) -> Tensor:
     return t
 
 
+def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Tensor:
+    """The data of a tensor, outside its graph, as an instance of ``cls``: how subclasses with a ``__new__`` of their own are made."""
+    t = _as_subclass(data.detach(), cls)  # type: ignore[attr-defined]
+    return t.requires_grad_(require_grad)  # type: ignore[attr-defined]
+
+
+Tensor._make_subclass = staticmethod(_make_subclass)  # type: ignore[attr-defined]
+
 for _name, _value in {  # type: ignore[assignment]
     "sum_to_size": _sum_to_size, "apply_": _apply, "map_": _map, "new": _new, "as_subclass": _as_subclass,
     "result_type": _result_type_method,

@@ -265,7 +265,7 @@ def _united(x: Tensor, y: Tensor) -> None:
 
 
 def _times(x: Tensor, y: Tensor) -> Tensor:
-    _united(x, y)
+    """The product where nothing is summed: an ordinary one, so dtypes promote, as in PyTorch."""
     return elementwise.multiply(x, y)
 
 

@@ -135,7 +135,7 @@ class Module(Conversion, StateDict):
                 )
             self._modules[name] = _replaced(Registry.modules, self, name, None)
         elif isinstance(value, Buffer) or (params is not None and name in self._buffers):
-            if value is not None and not isinstance(value, Tensor):
+            if value is not None and not isinstance(value, Tensor) and not getattr(value, "is_sparse", False):
                 raise TypeError(
                     f"cannot assign '{_type_name(value)}' as buffer '{name}' (lucid.nn.Buffer, lucid.Tensor or None expected)"
                 )
@@ -187,7 +187,7 @@ class Module(Conversion, StateDict):
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is part of the state but not learned; ``persistent=False`` leaves it out of the state dict."""
         self._check_name(name, "buffer", self.__dict__.get("_buffers", {}))
-        if tensor is not None and not isinstance(tensor, Tensor):
+        if tensor is not None and not isinstance(tensor, Tensor) and not getattr(tensor, "is_sparse", False):
             raise TypeError(
                 f"cannot assign '{_type_name(tensor)}' object to buffer '{name}' (lucid Tensor or None required)"
             )

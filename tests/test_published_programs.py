@@ -1,0 +1,138 @@
+"""What published PyTorch programs do that the tests of single functions miss; each test names where it was met."""
+
+import pytest
+
+import lucid
+from lucid import nn
+from reference import needs_torch, torch
+
+
+def test_writes_through_data_are_not_seen_by_backward():
+    """torchdiffeq fills a buffer through ``.data`` to sneak past the version check; PyTorch's backward reads what is there then."""
+    w = lucid.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = (w * w).sum()
+    w.data.mul_(2)
+    w.data[0] = 5.0
+    w.data.view(-1)[1:2].zero_()
+    y.backward()
+    assert w.grad.tolist() == [10.0, 0.0, 12.0]
+
+
+def test_writes_through_detach_are_seen_by_backward():
+    w = lucid.tensor([1.0, 2.0], requires_grad=True)
+    y = (w * w).sum()
+    w.detach().mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def subclasses(torch):
+    class Tagged(torch.Tensor):  # fastai's and captum's way
+        @staticmethod
+        def __new__(cls, x, tag=None):
+            made = super().__new__(cls, x)
+            made.tag = tag
+            return made
+
+    class Manifold(torch.Tensor):  # geoopt's way
+        def __new__(cls, x, *, manifold, requires_grad=False):
+            made = torch.Tensor._make_subclass(cls, x, requires_grad)
+            made.manifold = manifold
+            return made
+
+    class Counted(torch.Tensor):
+        def __init__(self, x):
+            super().__init__()
+            self.count = len(x)
+
+    x = torch.ones(2)
+    return [
+        (type(t).__name__, t.tolist(), t.requires_grad, t.is_leaf, {k: v for k, v in vars(t).items() if k[0] != "_"})
+        for t in (Tagged([1.0, 2.0], tag="a"), Manifold(x, manifold=3, requires_grad=True), Counted([3.0]))
+    ]
+
+
+@needs_torch
+def test_subclasses_that_make_their_objects_themselves():
+    assert subclasses(lucid) == subclasses(torch)
+
+
+@needs_torch
+@pytest.mark.parametrize("dtypes", [("float64", "float32"), ("bfloat16", "float32"), ("int64", "float32")])
+def test_einsum_that_sums_nothing_promotes(dtypes):
+    """mamba-minimal multiplies bfloat16 activations by float32 parameters in einsum."""
+    a, b = dtypes
+    mine = lucid.einsum(
+        "bl,ld->bld", lucid.ones(2, 3, dtype=getattr(lucid, a)), lucid.ones(3, 4, dtype=getattr(lucid, b))
+    )
+    theirs = torch.einsum(
+        "bl,ld->bld", torch.ones(2, 3, dtype=getattr(torch, a)), torch.ones(3, 4, dtype=getattr(torch, b))
+    )
+    assert str(mine.dtype)[6:] == str(theirs.dtype)[6:] and mine.tolist() == theirs.tolist()
+    with pytest.raises(RuntimeError, match="one dtype"):
+        lucid.einsum("bl,ld->bd", lucid.ones(2, 3, dtype=getattr(lucid, a)), lucid.ones(3, 4, dtype=getattr(lucid, b)))
+
+
+def test_type_of_the_class_tensor_is_the_default_dtype():
+    """nflows: ``mask = (inputs < 0).type(torch.Tensor)``."""
+    assert (lucid.ones(2) > 0).type(lucid.Tensor).dtype is lucid.float32
+
+
+def test_a_sparse_matrix_is_a_buffer():
+    """whisper keeps its alignment heads, graph networks their adjacency."""
+    net = nn.Module()
+    net.register_buffer("heads", lucid.eye(2).to_sparse(), persistent=False)
+    net.double()
+    assert net.heads.to_dense().tolist() == [[1.0, 0.0], [0.0, 1.0]] and not net.state_dict()
+
+
+def test_reduce_that_repeats():
+    """hyper-connections: ``Reduce("b ... -> (b s) ...", "repeat", s=4)``."""
+    from lucid.einops.layers.torch import Reduce
+
+    expand = Reduce("b ... -> (b s) ...", "repeat", s=2)
+    assert expand(lucid.tensor([[1.0], [2.0]])).tolist() == [[1.0], [1.0], [2.0], [2.0]]
+
+
+def test_states_of_devices():
+    """Reversible networks put the generators' states back; without CUDA there are none."""
+    from lucid.utils.checkpoint import get_device_states, set_device_states
+
+    assert get_device_states(lucid.ones(2)) == ([], []) and lucid.cuda._initialized is False
+    set_device_states([], [])
+
+
+def test_names_of_the_compilers_that_leave_functions_alone():
+    """einx, torchvision and others decorate with them."""
+    for leave in (lucid.compiler.allow_in_graph, lucid.compiler.assume_constant_result, lucid.jit._overload_method):
+        assert leave(len) is len
+    assert not lucid.compiler.is_dynamo_compiling() and not lucid.compiler.is_exporting()
+    assert lucid._C._log_api_usage_once("x") is None and lucid._C._get_tracing_state() is None
+
+
+def test_flattened_tensors():
+    """guided-diffusion joins gradients for one all_reduce."""
+    parts = [lucid.ones(2, 2), lucid.zeros(3)]
+    flat = lucid._utils._flatten_dense_tensors(parts)
+    back = lucid._utils._unflatten_dense_tensors(flat, parts)
+    assert [p.tolist() for p in back] == [p.tolist() for p in parts]
+
+
+def test_futures():
+    a, b = lucid.futures.Future(), lucid.futures.Future()
+    both, more = lucid.futures.collect_all([a, b]), a.then(lambda f: 1 / f.wait())
+    with pytest.raises(RuntimeError, match="not there yet"):
+        a.value()
+    a.set_result(0)
+    assert not both.done()
+    b.set_result(2)
+    assert lucid.futures.wait_all(both.wait()) == [0, 2] and lucid.futures.collect_all([]).wait() == []
+    with pytest.raises(ZeroDivisionError):
+        more.wait()
+
+
+def test_a_path_that_is_a_function_too_stays_one():
+    from lucid.autograd.gradcheck import gradcheck
+
+    x = lucid.ones(2, dtype=lucid.float64, requires_grad=True)
+    assert gradcheck(lambda x: x * x, x) and lucid.autograd.gradcheck(lambda x: x * x, x)
