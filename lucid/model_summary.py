@@ -91,7 +91,7 @@ def summary(
     tensors; keyword arguments go to the model. Columns: input and output shapes, parameters, multiply-adds (of matrix
     products and convolutions). The result also has the totals, among them the activation memory (outputs of the layers
     that have no sublayers). If the forward fails, the table ends at the failing layer, with the error.
-    Raises TypeError unless the model is a Module, ValueError unless one of input_size and inputs is given.
+    Raises TypeError unless the model is a Module and the shapes are shapes, ValueError unless one of input_size and inputs is given.
 
     >>> import lucid
     >>> from lucid import nn
@@ -118,6 +118,10 @@ def _arguments(model: Module, input_size: Any, inputs: Any, given: Any, device: 
         return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
     from . import zeros
 
+    if not _is_shapes(input_size):
+        raise TypeError(
+            f"summary: input_size is a shape such as (1, 3, 224, 224) or a list of shapes, got {input_size!r}"
+        )
     first: Any = next(iter((*model.parameters(), *model.buffers())), None)
     where = device if device is not None else None if first is None else first.device
     shapes: Sequence = [input_size] if all(isinstance(n, int) for n in input_size) else list(input_size)
@@ -127,6 +131,15 @@ def _arguments(model: Module, input_size: Any, inputs: Any, given: Any, device: 
     floating = first.dtype if first is not None and first.dtype.is_floating_point else dtypes.get_default_dtype()
     return tuple(
         zeros(tuple(s), dtype=floating if k is None else k, device=where) for s, k in zip(shapes, kinds, strict=True)
+    )
+
+
+def _is_shapes(value: Any) -> bool:
+    """Whether it is a shape or a list of shapes."""
+    if not isinstance(value, list | tuple):
+        return False
+    return all(isinstance(n, int) for n in value) or all(
+        isinstance(s, list | tuple) and all(isinstance(n, int) for n in s) for s in value
     )
 
 
