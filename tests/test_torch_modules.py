@@ -428,3 +428,28 @@ def test_workers_read_iterable_datasets_as_pytorchs_processes_do():
     assert load(Share(), 2, num_workers=2, drop_last=True) == [[0, 1], [3, 4]]
     assert load(Whole(), 3, num_workers=2) == [[0, 1, 2], [0, 1, 2]]
     assert load(Whole(), 1, num_workers=2, worker_init_fn=_shorten) == [[0], [0], [1]] and Whole.stop == 3
+
+
+@needs_torch
+def test_order_of_dimensions_in_memory():
+    shapes = [
+        lambda t: t.ones(2, 3),
+        lambda t: t.ones(2, 3).T,
+        lambda t: t.ones(2, 3, 4).permute(1, 2, 0),
+        lambda t: t.tensor(1),
+    ]
+    assert [f(lucid).dim_order() for f in shapes] == [f(torch).dim_order() for f in shapes]
+
+
+@pytest.mark.parametrize("name", ["bool", "uint8", "int64", "float32", "float16", "complex64"])
+def test_make_tensor_draws_what_was_asked_for(name):
+    dtype = getattr(lucid, name)
+    for x in (
+        lucid.testing.make_tensor((40, 3), dtype=dtype),
+        lucid.testing.make_tensor(40, 3, dtype=dtype, noncontiguous=True),
+    ):
+        assert x.shape == (40, 3) and x.dtype is dtype and len(set(x.flatten().tolist())) > 1
+    assert not x.is_contiguous()
+    if name in ("int64", "float32"):
+        y = lucid.testing.make_tensor(100, dtype=dtype, low=0, high=2, exclude_zero=True)
+        assert 0 < y.min() and y.max() < 2

@@ -267,5 +267,13 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
     return strides if dim is None else strides[dim_arg(dim, self.ndim, "stride")]
 
 
+def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
+    """The dimensions from the one whose neighbours lie farthest apart in memory to the one whose lie closest."""
+    strides = geometry(self)[1]
+    return tuple(sorted(range(self.ndim), key=lambda d: -strides[d]))
+
+
+Tensor.dim_order = dim_order  # type: ignore[attr-defined]
+
 if not hasattr(Tensor, "stride"):
     Tensor.stride = stride  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@
 
 from .checks import Case, case, check_device, check_op
 from .comparison import assert_close
+from .drawn import make_tensor
 from .numeric import directional_derivative
 from .parity import ParityError, parity
 
@@ -18,5 +19,6 @@ __all__ = [
     "check_device",
     "check_op",
     "directional_derivative",
+    "make_tensor",
     "parity",
 ]
