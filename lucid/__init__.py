@@ -65,6 +65,7 @@ _LAZY = {
             "nn",
             "onnx",
             "optim",
+            "overrides",
             "profiler",
             "random",
             "return_types",

@@ -142,7 +142,7 @@ def contents(t: Tensor, indent: int) -> str:
 def tensor_repr(t: Tensor) -> str:
     """``tensor([[1., 2.]], dtype=..., device=..., grad_fn=<...>)``."""
     kind = "Parameter containing:\n" if type(t).__name__ == "Parameter" else ""
-    prefix = "tensor("
+    prefix = "tensor(" if type(t).__module__.startswith("lucid.") else f"{type(t).__name__}("
     if hasattr(t.value, "level"):  # inside jvp or vmap there is no single array to show
         return f"{prefix}{t.value!r})"
     suffixes = []

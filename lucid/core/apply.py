@@ -103,7 +103,9 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
             raise OverflowError(f"{op.name}: {x} is too big for any integer dtype")
     present = [t for t in tensors if t is not None]
     if not present:
-        raise TypeError(f"{op.name}: argument 1 must be a Tensor, not {type(inputs[0]).__name__ if inputs else 'missing'}")
+        raise TypeError(
+            f"{op.name}: argument 1 must be a Tensor, not {type(inputs[0]).__name__ if inputs else 'missing'}"
+        )
     like = _one_device(op, present, tensors)
     if op.promote is None:
         return [as_tensor(x, like=like) if t is None else t for x, t in zip(inputs, tensors, strict=True)]

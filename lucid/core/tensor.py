@@ -90,6 +90,20 @@ class Tensor:
         if requires_grad:
             self.requires_grad_()
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__module__.startswith("lucid."):
+            from .overrides import adopt
+
+            adopt(cls)
+
+    @classmethod
+    def __torch_function__(cls, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        """``func(*args, **kwargs)`` with results of this class; subclasses may do otherwise."""
+        from .overrides import default
+
+        return default(cls, func, types, args, kwargs)
+
     # ---- what it is ----
 
     @property

@@ -14,6 +14,7 @@ from ..core.dtypes import COMPLEX, INTEGER, iinfo
 from ..core.fast import over_first
 from ..core.graph import Leaf, next_seq
 from ..core.op import Op
+from ..core.overrides import foreign
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import write
 from .checking import kinds_of, right
@@ -85,12 +86,20 @@ def public(
                 if i >= len(args):
                     break
                 if type(args[i]) not in exact:
+                    if hasattr(type(args[i]), "__torch_function__"):
+                        answer = foreign(call, f.__name__, args, kwargs)
+                        if answer is not None:
+                            return answer[0]
                     args = (*args[:i], right(args[i], kinds[named[i]], f.__name__, named[i]), *args[i + 1 :])
             if not kwargs:
                 try:
                     return f(*args)
-                except AttributeError:
-                    refuse_foreign(args, f.__name__, first_name)
+                except (AttributeError, TypeError) as problem:
+                    answer = foreign(call, f.__name__, args)
+                    if answer is not None:
+                        return answer[0]
+                    if isinstance(problem, AttributeError):
+                        refuse_foreign(args, f.__name__, first_name)
                     raise
             for name in spread:
                 if name in kwargs:
@@ -170,7 +179,9 @@ def tensor_arg(x: Any, name: str, position: str = "input") -> Tensor:
     """The argument, which must be a Tensor (or an array that can become one); TypeError otherwise."""
     if isinstance(x, Tensor):
         return x
-    if hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
+    if hasattr(x, "__dlpack__") or (
+        hasattr(x, "__array__") and hasattr(x, "__setitem__")
+    ):  # NumPy's scalars are numbers
         return as_tensor(x)
     raise TypeError(f"{name}(): argument '{position}' must be Tensor, not {type(x).__name__}")
 

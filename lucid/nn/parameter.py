@@ -7,6 +7,7 @@ from typing import Any
 from ..core.dtypes import FLOAT
 from ..core.errors import ShapeError
 from ..core.graph import Leaf
+from ..core.overrides import plain
 from ..core.tensor import Tensor, as_tensor, new_tensor
 from ..functions.creation import empty
 
@@ -50,6 +51,8 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any = None, requires_grad: bool = True):
         pass  # done in __new__
+
+    __torch_function__ = classmethod(plain)  # type: ignore[assignment]  # what ops make of parameters are plain tensors
 
     def __deepcopy__(self, memo: dict) -> Parameter:
         made = super().__deepcopy__(memo)
