@@ -2,7 +2,7 @@
 
 ``keepdim: bool`` refuses 1, ``dim: int`` refuses True and 1.0, ``index: Tensor`` refuses lists. An annotation that is not
 in ``KINDS`` (``Any`` above all) is not checked here. The usual class of an argument is looked up in a set; only others
-are asked what they are. NumPy's integers become ints, its booleans bools, arrays stay: as everywhere, they may stand for tensors.
+are asked what they are. NumPy's integers become ints, its booleans bools, its arrays tensors.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, as_tensor
 from ..core.view import View
 
 # Annotations: a Python number or something 0-d that is one; that or a tensor; an int or several.
@@ -28,9 +28,11 @@ class Kind(NamedTuple):
 
 
 def _tensor(value: Any) -> Any:
-    if isinstance(value, Tensor) or hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
+    if isinstance(value, Tensor):
         return value
-    raise TypeError
+    if hasattr(value, "__dlpack__") or (hasattr(value, "__array__") and hasattr(value, "__setitem__")):
+        return as_tensor(value)
+    raise TypeError  # NumPy's scalars, too: PyTorch takes them for numbers
 
 
 def _int(value: Any) -> int:
@@ -58,7 +60,10 @@ def _float(value: Any) -> Any:
 
 
 def _value(value: Any) -> Any:
-    return value if isinstance(value, int | float | complex) else _tensor(value)
+    number = isinstance(value, int | float | complex) or (
+        getattr(value, "shape", None) == () and hasattr(value, "item")
+    )
+    return value if number else _tensor(value)
 
 
 def _dims(value: Any) -> Any:

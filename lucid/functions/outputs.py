@@ -21,7 +21,7 @@ EXACT = frozenset(
     neg round sgn sign take trunc addmm addmv baddbmm bmm mm mv matmul dot vdot inner cross diag float_power gather heaviside
     index_add index_copy inverse inv cholesky det eigvalsh matrix_norm multi_dot solve solve_triangular svdvals vecdot
     vector_norm masked_select norm quantile nanquantile renorm scatter scatter_add
-    scatter_reduce take_along_dim tensordot""".split()
+    scatter_reduce take_along_dim tensordot sort topk kthvalue mode cummax cummin""".split()
 )
 IN_ITS_DTYPE = frozenset({"sum", "nansum", "prod", "cumsum", "cumprod"})  # these compute in the dtype of `out`
 

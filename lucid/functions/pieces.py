@@ -16,8 +16,8 @@ from .registry import dim_arg, public, tensor_arg
 
 
 def tensor_list(tensors: Any, name: str) -> list[Tensor]:
-    if isinstance(tensors, Tensor):
-        raise TypeError(f"{name}(): argument 'tensors' must be tuple of Tensors, not Tensor")
+    if isinstance(tensors, Tensor | dict | str):
+        raise TypeError(f"{name}(): argument 'tensors' must be tuple of Tensors, not {type(tensors).__name__}")
     items = list(tensors)
     for i, x in enumerate(items):
         if not isinstance(x, Tensor):

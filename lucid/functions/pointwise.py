@@ -20,7 +20,7 @@ WITH_NUMBERS_ALONE = ("add", "sub", "mul", "div")  # PyTorch computes these with
 
 def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
     if not isinstance(x, Tensor) and not isinstance(y, Tensor):
-        numbers = isinstance(x, int | float | complex) and isinstance(y, int | float | complex)
+        numbers = all(isinstance(n, int | float | complex) or hasattr(n, "__array__") for n in (x, y))
         x = as_tensor(x) if numbers and name in WITH_NUMBERS_ALONE else tensor_arg(x, name)
     result = op(x, y)
     if result is NotImplemented:

@@ -31,7 +31,13 @@ class _Trail:
 
 
 def extend(module: Module, args: tuple, kwargs: dict, error: Exception) -> None:
-    """Add this module to the path that the error reports."""
+    """Add this module to the path that the error reports; TypeError if a layer of ours asked a non-tensor for a tensor's attribute."""
+    strange = getattr(error, "obj", None) if type(error) is AttributeError else error
+    if type(module).__module__.startswith("lucid.nn.") and not isinstance(strange, Exception | Tensor):
+        for position, value in enumerate((*args, *kwargs.values()), 1):
+            if value is strange:
+                what = f"{type(module).__name__}(): argument {position} must be Tensor, not {type(value).__name__}"
+                raise TypeError(what) from error
     trail = error.__dict__.get("_trail")
     if trail is None:
         message = error.args[0] if len(error.args) == 1 and isinstance(error.args[0], str) else ""

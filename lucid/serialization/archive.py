@@ -100,6 +100,10 @@ class _Writer:
         return entry
 
 
+class UnreadableFile(ValueError, pickle.UnpicklingError, EOFError):
+    """A file that is no checkpoint of any kind, or empty: PyTorch's types for these are errors of pickle."""
+
+
 def load(f: Any, map_location: Any = None, *, weights_only: bool = True, **ignored: Any) -> Any:
     """Read what ``save`` wrote, a ``.safetensors`` or ``.npz`` file, or a PyTorch checkpoint of plain tensors.
 
@@ -117,7 +121,10 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, **ignor
             raise ValueError(
                 f"load: {f} is a pickle; only PyTorch's zip format (torch.save since version 1.6) can be read without running it"
             )
-        return load_safetensors(file, map_location)
+        try:
+            return load_safetensors(file, map_location)
+        except ValueError as problem:
+            raise UnreadableFile(f"load: {problem}") from None
 
 
 def _load_zip(file: Any, device: Any, name: Any, weights_only: bool) -> Any:

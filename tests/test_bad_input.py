@@ -1,0 +1,249 @@
+"""Bad calls, made from good ones by changing one argument at a time, raise in lucid what they raise in torch.
+
+``drawing.ROWS`` gives the good calls. Whatever torch accepts lucid must accept, and a call that torch refuses with an error
+lucid must refuse with that type, or accept where that is more than PyTorch and not other than it (``MORE``). A refused
+call leaves its arguments as they were.
+"""
+
+import functools
+import io
+import operator
+import warnings
+
+import numpy as np
+import pytest
+
+import function_table
+import function_table_shapes
+import lucid
+from drawing import ROWS, Draw, In
+from reference import needs_torch, torch
+
+assert function_table.ROWS is function_table_shapes.ROWS is ROWS  # they fill it
+
+NAMES = """add sub mul div pow clamp lerp addcmul addmm baddbmm sum mean var amax argmax prod cumsum logsumexp softmax
+log_softmax sort topk kthvalue median gather index_select index_add index_fill masked_fill cat
+stack chunk roll flip transpose reshape squeeze unsqueeze diag tril diagonal norm cdist isclose
+bincount histc where meshgrid linalg.solve linalg.vector_norm fft.fft""".split()
+ODD = [None, "a", [0], (), {}, ..., 1.5, True, np.float32(1.0), np.int64(1)]
+# What lucid takes beyond PyTorch, and refuses with the other of two types that PyTorch itself uses for such calls.
+MORE = {
+    *(("logsumexp", 1, "NoneType"), ("prod", 1, "NoneType"), ("median", 1, "NoneType"), ("squeeze", 1, "NoneType")),
+    *(("flip", i, kind) for i in (1, 2) for kind in ("bool", "int64", "int")),
+    *(("reshape", i, kind) for i in (1, 2) for kind in ("bool", "int64")),
+    *(("pow", 0, "float32"), ("pow", 0, "int64"), ("var", 1, "bool"), ("index_fill", 2, "one more dimension")),
+    ("linalg.vector_norm", 1, "str"),
+}
+
+
+def function(L, name):
+    return functools.reduce(getattr, name.split("."), L)
+
+
+def given(L, value):
+    if isinstance(value, In):
+        return L.from_numpy(value.array.copy()).clone()
+    return [given(L, v) for v in value] if isinstance(value, list) else value
+
+
+def called(L, name, args, kwargs):
+    made, named = [given(L, a) for a in args], {k: given(L, v) for k, v in kwargs.items()}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            function(L, name)(*made, **named)
+        return None, made
+    except Exception as error:
+        return error, made
+
+
+def good_call(name):
+    for seed in range(40):
+        draw = Draw(seed)
+        draw.special = False
+        args, kwargs = ROWS[name](draw)
+        tensors = [a for a in args if isinstance(a, In)]
+        if all(a.array.ndim and a.array.size for a in tensors) and called(torch, name, args, kwargs)[0] is None:
+            return args, kwargs
+    raise AssertionError(f"no good call of {name} in 40 draws")
+
+
+def mutants(args, kwargs):
+    for i, a in enumerate(args):
+        for odd in ODD:
+            if type(odd) is not type(a):
+                yield i, type(odd).__name__, (*args[:i], odd, *args[i + 1 :]), kwargs
+        if isinstance(a, In):
+            x = a.array
+            yield i, "one more dimension", (*args[:i], In(x[None], False), *args[i + 1 :]), kwargs
+            yield i, "twice as long", (*args[:i], In(np.concatenate([x, x]), False), *args[i + 1 :]), kwargs
+        elif type(a) is int:
+            yield i, "far", (*args[:i], 99, *args[i + 1 :]), kwargs
+            yield i, "far below", (*args[:i], -99, *args[i + 1 :]), kwargs
+    for key, a in kwargs.items():
+        for odd in ODD:
+            if type(odd) is not type(a):
+                yield key, type(odd).__name__, args, kwargs | {key: odd}
+    yield "unknown", "keyword", args, kwargs | {"nonsense": 1}
+    yield "all", "missing", (), {}
+
+
+@needs_torch
+@pytest.mark.parametrize("name", NAMES)
+def test_like_torch(name):
+    args, kwargs = good_call(name)
+    wrong = []
+    for where, what, bad, named in mutants(args, kwargs):
+        theirs, _ = called(torch, name, bad, named)
+        ours, made = called(lucid, name, bad, named)
+        if (ours is None and theirs is None) or (name, where, what) in MORE:
+            continue
+        kind = TypeError if isinstance(theirs, AttributeError) else type(theirs)
+        if not isinstance(ours, kind):
+            wrong.append(f"argument {where}, {what}: lucid {ours!r:.150}, torch {theirs!r:.150}")
+        elif ours is not None:
+            for a, t in zip(bad, made, strict=True):
+                if isinstance(a, In):
+                    assert t._version == 0 and np.array_equal(t.numpy(), a.array, equal_nan=a.array.dtype.kind in "fc")
+    assert not wrong, "\n".join(wrong)
+
+
+LISTED = {
+    "an operand that is a list": lambda L: operator.add(L.ones(2), [1]),
+    "a list as the first operand": lambda L: operator.add([1], L.ones(2)),
+    "out= of an input that requires grad": lambda L: L.exp(L.ones(2, requires_grad=True), out=L.ones(2)),
+    "out= that requires grad": lambda L: L.exp(L.ones(2), out=L.ones(2, requires_grad=True)),
+    "out= of an integer dtype": lambda L: L.exp(L.ones(2), out=L.ones(2, dtype=L.int64)),
+    "out= of another dtype": lambda L: L.mm(L.ones(2, 2), L.ones(2, 2), out=L.ones(2, 2, dtype=L.float64)),
+    "out= that is a tuple": lambda L: L.exp(L.ones(2), out=(L.ones(2),)),
+    "out= that is too short": lambda L: L.sort(L.ones(2), out=(L.ones(2),)),
+    "binary_cross_entropy of integers": lambda L: L.nn.functional.binary_cross_entropy(L.rand(2), L.tensor([0, 1])),
+    "logits and integers": lambda L: L.nn.functional.binary_cross_entropy_with_logits(L.rand(2), L.tensor([0, 1])),
+    "cross_entropy of int32": lambda L: L.nn.functional.cross_entropy(L.rand(1, 2), L.ones(1, dtype=L.int32)),
+    "softmax of integers": lambda L: L.softmax(L.arange(3), 0),
+    "histc of integers": lambda L: L.histc(L.arange(3)),
+    "a data set of unequal tensors": lambda L: L.utils.data.TensorDataset(L.ones(2), L.ones(3)),
+    "text": lambda L: L.tensor(["a"]),
+    "text among numbers": lambda L: L.tensor([1, "a"]),
+    "None": lambda L: L.tensor([None]),
+    "an integer of 71 bits": lambda L: L.tensor(2**70),
+    "an operand of 71 bits": lambda L: L.ones(2) + 2**70,
+    "300 in 8 bits": lambda L: L.tensor([300], dtype=L.uint8),
+    "NaN as an integer": lambda L: L.tensor(float("nan"), dtype=L.int64),
+    "an index of 8 bits": lambda L: L.gather(L.ones(2), 0, L.ones(2, dtype=L.uint8)),
+    "a state of another size": lambda L: L.nn.GRU(3, 4)(L.ones(5, 2, 3), L.ones(1, 3, 4)),
+    "two numbers": lambda L: L.maximum(1, 2),
+    "True for a dimension": lambda L: L.ones(2).sum(True),
+    "1 for keepdim": lambda L: L.ones(2).sum(0, 1),
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("what", LISTED)
+def test_listed(what):
+    with pytest.raises(Exception) as theirs:
+        LISTED[what](torch)
+    with pytest.raises(theirs.type):
+        LISTED[what](lucid)
+
+
+def test_cuda_that_is_missing():
+    if not lucid.cuda.is_available():
+        for call in (lambda: lucid.ones(2).cuda(), lambda: lucid.ones(2, device="cuda"), lucid.cuda.synchronize):
+            with pytest.raises(AssertionError, match="not available"):  # as PyTorch
+                call()
+            with pytest.raises(RuntimeError, match="pip install|driver|device"):
+                call()
+
+
+@pytest.mark.parametrize(
+    ("grad", "kind", "says"),
+    [
+        (lambda p: lucid.ones(3), RuntimeError, "shape"),
+        (lambda p: lucid.ones(2, dtype=lucid.float64), RuntimeError, "float64"),
+        (lambda p: [1.0, 1.0], TypeError, "list"),
+        (lambda p: p, RuntimeError, "its own grad"),
+    ],
+    ids=["shape", "dtype", "list", "itself"],
+)
+def test_a_gradient_that_does_not_fit(grad, kind, says):
+    p = lucid.ones(2, requires_grad=True)
+    p.grad = held = lucid.zeros(2)
+    with pytest.raises(kind, match=says):
+        p.grad = grad(p)
+    assert p.grad is held
+    del p.grad
+    assert p.grad is None
+
+
+def test_out_is_untouched_by_a_failed_call_and_warns_when_resized():
+    out, second = lucid.ones(2), lucid.ones(2)
+    for call in (
+        lambda: lucid.sort(
+            lucid.rand(3), out=(out, second)
+        ),  # the first fits after a resize, the second has no integers
+        lambda: lucid.mm(lucid.ones(2, 3), lucid.ones(2, 3), out=out),
+    ):
+        with pytest.raises(RuntimeError):
+            call()
+    assert out.tolist() == second.tolist() == [1.0, 1.0] and out._version == second._version == 0
+    with pytest.warns(UserWarning, match="resized"):
+        lucid.exp(lucid.zeros(3), out=out)
+    assert out.tolist() == [1.0] * 3
+    total = lucid.zeros(1, dtype=lucid.int64)
+    assert lucid.sum(lucid.tensor([[1.5, 1.5]]), 1, out=total).tolist() == [
+        2
+    ]  # computed in the dtype of out, as in PyTorch
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: lucid.nn.Linear(2, 3)(None),
+        lambda: lucid.nn.CrossEntropyLoss()(lucid.rand(2, 3), "a"),
+        lambda: lucid.nn.Sequential(lucid.nn.LayerNorm(3))([1.0]),
+        lambda: lucid.nn.Embedding(3, 4)(2),
+    ],
+    ids=["None", "text", "list", "number"],
+)
+def test_a_layer_names_what_is_no_tensor(call):
+    with pytest.raises(TypeError, match=r"must be Tensor, not (NoneType|str|list|int)"):
+        call()
+
+
+def test_an_attribute_error_of_a_users_module_stays_one():
+    class Mine(lucid.nn.Module):
+        def forward(self, x):
+            return x.nothing
+
+    with pytest.raises(AttributeError, match="nothing"):
+        Mine()(3)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage, and no checkpoint", b"PK\x03\x04 a broken archive"])
+def test_a_file_that_is_no_checkpoint(content):
+    with pytest.raises(ValueError, match="load"):
+        lucid.load(io.BytesIO(content))
+
+
+def test_a_failed_load_leaves_the_optimizer_and_the_tensor():
+    p = lucid.nn.Parameter(lucid.ones(2))
+    opt = lucid.optim.SGD([p], lr=0.1, momentum=0.9)
+    p.grad = lucid.ones(2)
+    opt.step()
+    before = opt.state_dict()
+    with pytest.raises(ValueError, match="param"):
+        opt.load_state_dict({"state": {}, "param_groups": []})
+    after = opt.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    assert (after["state"][0]["momentum_buffer"] == before["state"][0]["momentum_buffer"]).all()
+    x = lucid.arange(3)
+    for action in (
+        lambda: x.add_(0.5),
+        lambda: x.div_(2),
+        lambda: x.copy_(lucid.ones(4)),
+        lambda: x.scatter_(0, x + 5, x),
+    ):
+        with pytest.raises((RuntimeError, IndexError)):
+            action()
+    assert x.tolist() == [0, 1, 2] and x._version == 0
