@@ -159,9 +159,8 @@ def sign(x: Any) -> Any:
 
 def nan_to_num(x: Any, nan: float, posinf: float, neginf: float) -> Any:
     out = np.array(x, order="C")
-    odd = np.isfinite(x)
-    if not odd.all():
-        np.logical_not(odd, odd)
+    odd = np.logical_not(np.isfinite(x))
+    if odd.any():
         found = out[odd]
         high, low = np.asarray([posinf, neginf], x.dtype)
         out[odd] = np.where(np.isnan(found), x.dtype.type(nan), np.where(found > 0, high, low))
