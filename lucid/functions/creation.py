@@ -104,9 +104,24 @@ def from_numpy(ndarray: Any) -> Tensor:
 
 @public(method=False, out=False)
 def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor from any object that speaks DLPack."""
+    """A tensor from any object that speaks DLPack, or from a capsule of the CPU's memory (``to_dlpack``)."""
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = _Capsule(ext_tensor)
     t = ext_tensor if isinstance(ext_tensor, Tensor) else as_tensor(ext_tensor, device=device, copy=bool(copy))
     return t.to(device) if device is not None else t
+
+
+class _Capsule:
+    """A bare DLPack capsule as an object that hands it out, once."""
+
+    def __init__(self, capsule: Any):
+        self._capsule = capsule
+
+    def __dlpack__(self, **asked: Any) -> Any:
+        return self._capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
 
 
 def _filled(name: str, doc: str) -> None:

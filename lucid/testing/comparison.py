@@ -47,7 +47,7 @@ def assert_close(
     >>> assert_close({"a": 1}, {"a": 2})
     Traceback (most recent call last):
         ...
-    AssertionError: Scalars are not close!
+    AssertionError: Scalars are not equal!
     ...
     """
     if (rtol is None) != (atol is None):
@@ -103,20 +103,31 @@ def assert_close(
         close = x == y if exact else np.isclose(x, y, rtol=relative, atol=absolute, equal_nan=equal_nan)
         if close.all():
             return
-        difference = np.abs(x.astype(np.complex128) - y.astype(np.complex128))
-        worst = np.unravel_index(np.argmax(np.where(close, -1.0, np.nan_to_num(difference, nan=np.inf))), x.shape)
-        allowed = f"(up to {absolute:g} + {relative:g} * |expected| allowed)"
+        off = np.where(close, 0.0, np.abs(x.astype(np.complex128) - y.astype(np.complex128)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts = {"absolute": off, "relative": np.where(close, 0.0, off / np.abs(y))}
+        bounds = {"absolute": absolute, "relative": relative}
+        kind = kind if x.ndim else "Scalars"
+        head = f"{kind} are not {'equal' if absolute == relative == 0 else 'close'}!\n\n"
         if x.ndim == 0:
-            raise failure(
-                f"{kind} are not close!\n\nExpected {b} but got {a}.\nAbsolute difference: {difference} {allowed}"
-            )
-        count = int(x.size - close.sum())
-        raise failure(
-            f"{kind} are not close!\n\nMismatched elements: {count} / {x.size} ({count / x.size:.1%})\n"
-            f"Greatest absolute difference: {difference[worst]} at index {tuple(map(int, worst))} {allowed}"
-        )
+            lines = [f"Expected {_plain(b)} but got {_plain(a)}."]
+        else:
+            count = int(x.size - close.sum())
+            lines = [f"Mismatched elements: {count} / {x.size} ({count / x.size:.1%})"]
+        for name, part in parts.items():
+            at = np.unravel_index(np.argmax(part), x.shape)
+            found = int(part[at]) if exact and name == "absolute" else part[at]
+            where = f" at index {tuple(map(int, at))}" if x.ndim else ""
+            allowed = f" (up to {bounds[name]} allowed)" if absolute or relative else ""
+            title = "Greatest " if x.ndim else ""
+            lines.append(f"{title}{name} difference: {found}{where}{allowed}".capitalize())
+        raise failure(head + "\n".join(lines))
 
     compare(actual, expected, "")
+
+
+def _plain(x: Any) -> Any:
+    return x.item() if hasattr(x, "item") else x
 
 
 def _is_sequence(x: Any) -> bool:
