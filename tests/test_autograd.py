@@ -785,3 +785,23 @@ def test_a_hook_that_overwrites_what_backward_still_needs():
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         out.sum().backward()
     assert x.grad is None
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "value", "gradient"),  # recorded from torch 2.13
+    [
+        (lambda x: lucid.nn.functional.threshold(x, 0.5, 0.2), [NAN, 0.0, 1.0], [NAN, 0.2, 1.0], [1.0, 0.0, 1.0]),
+        (lambda x: lucid.nn.functional.normalize(x, dim=0), [NAN, 1.0], [NAN, NAN], [NAN, NAN]),
+        (lambda x: x.logsumexp(0), [INF, 1.0], INF, [NAN, 0.0]),
+        (lambda x: x.max(), [NAN, 1.0, NAN], NAN, [0.5, 0.0, 0.5]),
+    ],
+)
+def test_at_nan_and_infinity(f, x, value, gradient):
+    t = lucid.tensor(x, dtype=lucid.float64, requires_grad=True)
+    y = f(t)
+    y.sum().backward()
+    assert lucid.allclose(y.detach(), lucid.tensor(value, dtype=lucid.float64), equal_nan=True)
+    assert lucid.allclose(t.grad, lucid.tensor(gradient, dtype=lucid.float64), equal_nan=True)

@@ -58,16 +58,16 @@ var = other(
 logsumexp = other(
     "logsumexp",
     lambda xp, g, x, x_shape, out, axis, keepdims: (
-        restore(xp, g, x_shape, axis, keepdims) * xp.exp(x - restore(xp, finite(xp, out), x_shape, axis, keepdims))
+        restore(xp, g, x_shape, axis, keepdims) * xp.exp(x - restore(xp, above_nothing(xp, out), x_shape, axis, keepdims))
     ),
     params=AXES,
     promote="float",
 )
 
 
-def finite(xp, x):
-    """Infinities as 0, so that ``inf - inf`` does not appear (a log-sum of nothing but -inf has gradient 0)."""
-    return xp.where(xp.isinf(x), 0.0, x)
+def above_nothing(xp, x):
+    """-inf as 0: a log-sum of nothing but -inf has gradient 0. One that is inf has gradient 0 where x is finite, else NaN."""
+    return xp.where(x == -math.inf, 0.0, x)
 
 
 def _even_share(xp, g, x, out, x_shape, axis, keepdims):

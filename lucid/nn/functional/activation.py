@@ -52,7 +52,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where ``x > threshold``, else ``value``."""
-    return _finish(input, ops.where(input > threshold, input, value), inplace)  # type: ignore[operator]
+    return _finish(input, ops.where(input <= threshold, value, input), inplace)  # type: ignore[operator]  # NaN stays
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:

@@ -53,7 +53,7 @@ def _raised(x: Tensor, low: float) -> Tensor:
 
 
 def _at_least(x: Tensor, low: float) -> Tensor:
-    return ops.where(x >= low, x, low)  # type: ignore[operator]
+    return ops.where(x < low, low, x)  # type: ignore[operator]  # NaN stays
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
