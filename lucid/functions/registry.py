@@ -216,7 +216,9 @@ def number_for(value: Any, dtype: Any, name: str) -> Any:
 def dim_arg(dim: Any, ndim: int, name: str) -> int:
     """One dimension as a non-negative int; IndexError outside ``[-ndim, ndim-1]``."""
     try:
-        dim = dim.__index__() if dim.__class__ is not bool else dim.refused
+        if dim.__class__ is bool:
+            raise AttributeError
+        dim = dim.__index__()
     except AttributeError:
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}") from None
     bound = max(ndim, 1)
