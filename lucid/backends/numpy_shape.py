@@ -65,11 +65,11 @@ def _tri(n: int, m: int, k: int) -> ndarray:
 
 
 def tril(x: Any, k: int = 0) -> Any:
-    return np.where(_tri(*x.shape[-2:], k), x, x.dtype.type(0))
+    return np.where(_tri(x.shape[-2], x.shape[-1], k), x, x.dtype.type(0))
 
 
 def triu(x: Any, k: int = 0) -> Any:
-    return np.where(_tri(*x.shape[-2:], k - 1), x.dtype.type(0), x)
+    return np.where(_tri(x.shape[-2], x.shape[-1], k - 1), x.dtype.type(0), x)
 
 
 def tril_mask_like(x: Any, n: int, m: int, k: int = 0) -> Any:

@@ -296,7 +296,9 @@ def many_inputs(op: Op) -> Callable:
         mode = current()
         if not joint_of_shapes or not xs or (mode is not None and mode is not NO_GRAD):
             return apply(op, xs, params)
-        values, parents, tracked, dtype, kind = [], [], False, None, None
+        values, parents, tracked = [], [], False
+        dtype: Any = None
+        kind: Any = None
         for x in xs:
             if not isinstance(x, Tensor):
                 return apply(op, xs, params)
