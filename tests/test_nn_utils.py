@@ -377,3 +377,27 @@ def test_copy_parameters():
     a, b = mlp(lucid), mlp(lucid)
     nn.utils.copy_parameters_and_buffers(a, b)
     assert all(p.equal(q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+@needs_torch
+@pytest.mark.parametrize("n", ["fro", "nuc", 1, float("inf")])
+def test_norms_that_prune_by(n):
+    import torch.nn.utils.prune
+
+    found, weight = [], np.random.default_rng(0).standard_normal((5, 4))
+    for lib in (lucid, torch):
+        layer = lib.nn.Linear(4, 5).double()
+        layer.weight.data.copy_(lib.tensor(weight))
+        try:
+            found.append(lib.nn.utils.prune.ln_structured(layer, "weight", 0.4, n, 0).weight.detach().numpy())
+        except RuntimeError:
+            found.append("a matrix norm needs two dimensions")
+    np.testing.assert_array_equal(*found)
+
+
+def test_weight_norm_along_a_dimension_that_is_not_there():
+    for norm in (nn.utils.weight_norm, nn.utils.parametrizations.weight_norm):
+        layer = nn.Linear(4, 5)
+        with pytest.raises(IndexError, match="out of range"):
+            norm(layer, dim=2)
+        assert sorted(layer.state_dict()) == ["bias", "weight"]

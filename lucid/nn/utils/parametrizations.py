@@ -22,7 +22,11 @@ __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
 
 def norm_except_dim(v: Tensor, dim: int) -> Tensor:
-    """The 2-norm over all dimensions but one (-1: over all), with sizes kept as 1."""
+    """The 2-norm over all dimensions but one (-1: over all), with sizes kept as 1; IndexError for one that is not there."""
+    if not -v.ndim <= dim < v.ndim:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-v.ndim}, {v.ndim - 1}], but got {dim})"
+        )
     axes = tuple(range(v.ndim)) if dim == -1 else tuple(d for d in range(v.ndim) if d != dim % v.ndim)
     return ops.vector_norm(v, 2.0, axes, dim != -1) if axes else ops.abs(v)
 

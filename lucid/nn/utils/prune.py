@@ -232,12 +232,12 @@ class RandomStructured(_Structured):
 class LnStructured(_Structured):
     """The slices along ``dim`` of the smallest n-norm."""
 
-    def __init__(self, amount: float, n: float, dim: int = -1):
+    def __init__(self, amount: float, n: float | str, dim: int = -1):
         super().__init__(amount, dim)
         self.n = n
 
     def scores(self, t: Tensor, axes: tuple[int, ...]) -> Tensor:
-        return ops.vector_norm(t, float(self.n), axes, False)
+        return t.norm(self.n, axes)  # type: ignore[attr-defined]
 
 
 class CustomFromMask(BasePruningMethod):
@@ -286,7 +286,7 @@ def random_structured(module: Module, name: str, amount: float, dim: int) -> Mod
 
 
 def ln_structured(
-    module: Module, name: str, amount: float, n: float, dim: int, importance_scores: Tensor | None = None
+    module: Module, name: str, amount: float, n: float | str, dim: int, importance_scores: Tensor | None = None
 ) -> Module:
     """Prune the slices along ``dim`` of the smallest n-norm."""
     LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)

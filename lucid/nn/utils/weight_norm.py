@@ -67,8 +67,9 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     only_once(module, WeightNorm, name)
     weight = hooked_weight(module, name, "WeightNorm")
     hook = WeightNorm(name, dim)
+    length = norm_except_dim(weight.detach(), hook.dim)  # type: ignore[attr-defined]
     del module._parameters[name]
-    module.register_parameter(name + "_g", Parameter(norm_except_dim(weight.detach(), hook.dim)))  # type: ignore[attr-defined]
+    module.register_parameter(name + "_g", Parameter(length))
     module.register_parameter(name + "_v", Parameter(weight.detach()))  # type: ignore[attr-defined]
     setattr(module, name, hook.compute_weight(module))
     module.register_forward_pre_hook(hook)
