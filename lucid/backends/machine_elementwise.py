@@ -66,62 +66,6 @@ def _exp_parts(builder: Any, kind: Any, value: Any) -> tuple[Any, Any, Any]:
     return *factors, _times_plus(builder, builder.fmul(value, value), series, value)
 
 
-def _times_plus(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-
-def _exp_parts(builder: Any, kind: Any, value: Any) -> tuple[Any, Any, Any]:
-    """``exp(x) = a b (1 + p)``: the powers of two a and b, and p, small beside 1."""
-    data = _EXP[str(kind)]
-    whole = ir.IntType(data["integer"])
-    for name, sign in (("low", "<"), ("high", ">")):  # NaN is neither
-        limit = ir.Constant(kind, data[name])
-        value = builder.select(builder.fcmp_ordered(sign, value, limit), limit, value)
-    magic = ir.Constant(kind, data["magic"])  # adding it rounds to an integer, which the low bits of the sum then hold
-    shifted = _times_plus(builder, value, ir.Constant(kind, 1 / math.log(2)), magic)
-    n = builder.fsub(shifted, magic)
-    for part in data["ln2"]:
-        value = _times_plus(builder, n, ir.Constant(kind, -part), value)
-    series = ir.Constant(kind, data["series"][0])
-    for a in data["series"][1:]:
-        series = _times_plus(builder, series, value, ir.Constant(kind, a))
-    power = builder.sub(builder.bitcast(shifted, whole), builder.bitcast(magic, whole))
-    half = builder.ashr(power, ir.Constant(whole, 1))  # 2^128 and 2^-150 are no numbers, their roots are
-    factors = []
-    for n in (half, builder.sub(power, half)):
-        bits = builder.add(n, ir.Constant(whole, data["bias"]))
-        factors.append(builder.bitcast(builder.shl(bits, ir.Constant(whole, data["mantissa"])), kind))
-    return *factors, _times_plus(builder, builder.fmul(value, value), series, value)
-
-
-def _times_plus(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-
-def _exp_parts(builder: Any, kind: Any, value: Any) -> tuple[Any, Any, Any]:
-    """``exp(x) = a b (1 + p)``: the powers of two a and b, and p, small beside 1."""
-    data = _EXP[str(kind)]
-    whole = ir.IntType(data["integer"])
-    for name, sign in (("low", "<"), ("high", ">")):  # NaN is neither
-        limit = ir.Constant(kind, data[name])
-        value = builder.select(builder.fcmp_ordered(sign, value, limit), limit, value)
-    magic = ir.Constant(kind, data["magic"])  # adding it rounds to an integer, which the low bits of the sum then hold
-    shifted = _times_plus(builder, value, ir.Constant(kind, 1 / math.log(2)), magic)
-    n = builder.fsub(shifted, magic)
-    for part in data["ln2"]:
-        value = _times_plus(builder, n, ir.Constant(kind, -part), value)
-    series = ir.Constant(kind, data["series"][0])
-    for a in data["series"][1:]:
-        series = _times_plus(builder, series, value, ir.Constant(kind, a))
-    power = builder.sub(builder.bitcast(shifted, whole), builder.bitcast(magic, whole))
-    half = builder.ashr(power, ir.Constant(whole, 1))  # 2^128 and 2^-150 are no numbers, their roots are
-    factors = []
-    for n in (half, builder.sub(power, half)):
-        bits = builder.add(n, ir.Constant(whole, data["bias"]))
-        factors.append(builder.bitcast(builder.shl(bits, ir.Constant(whole, data["mantissa"])), kind))
-    return *factors, _times_plus(builder, builder.fmul(value, value), series, value)
-
-
 @intrinsic
 def exp(typing_context: Any, x: Any) -> Any:
     """The exponential function."""

@@ -27,9 +27,10 @@ def lstm_sequence(x: Any, h: Any, c: Any, w: Any, reverse: bool) -> tuple:
     """Gates of the inputs (T, B, 4H), first states (B, H), weight of the recurrence (4H, H): every h, every c and the
     activated gates, from the last step to the first if ``reverse``."""
     if is_half(x):
-        found = lstm_sequence(*(a.astype(F32) for a in (x, h, c, w)), reverse)
+        x32, h32, c32, w32 = (a.astype(F32) for a in (x, h, c, w))
+        found = lstm_sequence(x32, h32, c32, w32, reverse)
         return tuple(a.astype(x.dtype) for a in found)
-    steps, batch, size = *x.shape[:2], h.shape[1]
+    (steps, batch, _), size = x.shape, h.shape[1]
     hs, cs = np.empty((steps, batch, size), x.dtype), np.empty((steps, batch, size), x.dtype)
     active, turned = np.empty(x.shape, x.dtype), np.ascontiguousarray(w.T)
     machine, c = _kernels(x), np.ascontiguousarray(c)
@@ -61,8 +62,10 @@ def lstm_sequence_grad(
 ) -> tuple:
     """The gradients of the gates, of the first states and of the weight; those of outputs may be None."""
     if is_half(hs):
-        given = (None if a is None else a.astype(F32) for a in (to_hs, to_cs, to_active, h, c, w, hs, cs, active))
-        return tuple(a.astype(hs.dtype) for a in lstm_sequence_grad(*given, reverse))
+        arrays = (to_hs, to_cs, to_active, h, c, w, hs, cs, active)
+        given: Any = [*(None if a is None else a.astype(F32) for a in arrays), reverse]
+        found: Any = lstm_sequence_grad(*given)
+        return tuple(a.astype(hs.dtype) for a in found)
     steps, batch, size = hs.shape
     to_x = np.empty(active.shape, active.dtype)
     dh, dc = np.zeros((batch, size), hs.dtype), np.zeros((batch, size), hs.dtype)
