@@ -174,7 +174,7 @@ def multi_head_attention_forward(
     if attn_mask is not None:
         wanted = {2: (length, source), 3: (batch * num_heads, length, source)}
         if attn_mask.ndim not in wanted:
-            raise RuntimeError(f"attn_mask's dimension {attn_mask.ndim} is not supported")
+            raise AssertionError(f"expected attn_mask to be None, 2-D or 3-D, got {attn_mask.ndim}-D")
         if tuple(attn_mask.shape) != wanted[attn_mask.ndim]:
             wrong = AssertionError if unbatched and attn_mask.ndim == 3 else RuntimeError
             raise wrong(

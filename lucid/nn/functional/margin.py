@@ -131,6 +131,10 @@ def multi_margin_loss(
         check_targets("multi_margin_loss", classes, rows.shape[1], -1 - rows.shape[1])
     except IndexError as error:  # PyTorch's type here
         raise RuntimeError(*error.args) from None
+    if weight is not None and weight.shape[0] != rows.shape[1]:
+        raise RuntimeError(
+            f"multi_margin_loss: inconsistent weight size, expected {rows.shape[1]} but got {weight.shape[0]}"
+        )
     right = rows.gather(1, classes.unsqueeze(1))  # type: ignore[attr-defined]
     loss = _positive_open(margin - right + rows)
     loss = loss if p == 1 else ops.square(loss)

@@ -79,6 +79,8 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+        if eps < 0.0:
+            raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
         scale = ops.rsqrt(running_var + eps)  # type: ignore[operator]
         if weight is not None:
             scale = scale * weight

@@ -426,6 +426,10 @@ class RNNCellBase(Module):
             for s in given:
                 if s.ndim not in (1, 2):
                     raise ValueError(f"{name}: Expected hidden to be 1D or 2D, got {s.ndim}D instead")
+                if unbatched and s.ndim == 2:
+                    raise RuntimeError(
+                        f"{name}: a hidden state of shape {tuple(s.shape)} does not go with an input without a batch; expected ({self.hidden_size},)"
+                    )
             given = tuple(s.unsqueeze(0) if s.ndim == 1 else s for s in given)  # type: ignore[attr-defined]
             for s in given:
                 if s.shape[1] != self.hidden_size:
