@@ -13,7 +13,8 @@ from lucid.core.op import OPS
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What they hold is seen as lucid.X.
-INTERNAL = {"core", "functions", "info", "interop", "model_summary", "threads", "version"}
+# "functional", "storage": PyTorch's other paths to what lies elsewhere (lucid.paths)
+INTERNAL = {"core", "functional", "functions", "info", "interop", "model_summary", "paths", "storage", "threads", "version"}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 

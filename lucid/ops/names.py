@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..core.graph import NAMES, Node
 
 
@@ -30,7 +32,7 @@ def _permute(node: Node) -> str:
     )
 
 
-def _spatial(name: str, more: str) -> object:
+def _spatial(name: str, more: str) -> Callable[[Node], str]:
     def named(node: Node) -> str:
         n = len(node.shape) - 2
         return "SqueezeBackward1" if n == 1 else f"{name}{n}D{more}Backward0"
