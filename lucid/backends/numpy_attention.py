@@ -33,7 +33,8 @@ def _attention(q: Any, k: Any, v: Any, mask: Any, bits: Any, scale: float, p: fl
         return _block(q, k, v, mask, bits, scale, p)
     out = np.empty((*lead, q.shape[-2], v.shape[-1]), q.dtype)
     for i, rows, _, (parts, m) in _blocks(lead, (q, k, v) if bits is None else (q, k, v, bits), mask):
-        _block(*parts[:3], m, None if bits is None else parts[3], scale, p, out[i][rows])
+        q_, k_, v_, *bits_ = parts
+        _block(q_, k_, v_, m, bits_[0] if bits_ else None, scale, p, out[i][rows])
     return out
 
 

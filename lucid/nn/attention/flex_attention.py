@@ -137,12 +137,12 @@ class BlockMask:
         size = (BLOCK_SIZE, BLOCK_SIZE) if isinstance(BLOCK_SIZE, int) else BLOCK_SIZE
         if seq_lengths is None:
             seq_lengths = (kv_indices.shape[-2] * size[0], kv_indices.shape[-1] * size[1])
-        q, full_q = (
-            (None, None) if counts is None or not compute_q_blocks else _listed(_unlisted(counts, indices).mT)
+        q, full_q = (  # type: ignore[misc]
+            (None, None) if counts is None or not compute_q_blocks else _listed(_unlisted(counts, indices).mT)  # type: ignore[arg-type]
             for counts, indices in ((kv_num_blocks, kv_indices), (full_kv_num_blocks, full_kv_indices))
         )
         kv = (kv_num_blocks, kv_indices, full_kv_num_blocks, full_kv_indices)
-        return cls(seq_lengths, *kv, *q, *full_q, size, noop_mask if mask_mod is None else mask_mod)
+        return cls(seq_lengths, *kv, *q, *full_q, size, noop_mask if mask_mod is None else mask_mod)  # type: ignore[call-arg]
 
     def _tensors(self) -> dict[str, Tensor | None]:
         return {n: v for n, v in vars(self).items() if n.endswith(("_blocks", "_indices"))}
@@ -174,7 +174,7 @@ class BlockMask:
     def __getitem__(self, index: Any) -> BlockMask:
         index = index if isinstance(index, tuple) else (index,)
         index = tuple(slice(i, i + 1 or None) if isinstance(i, int) else i for i in index)
-        parts = {n: None if t is None else t[index] for n, t in self._tensors().items() if "kv" in n}  # type: ignore[index]
+        parts: dict[str, Any] = {n: None if t is None else t[index] for n, t in self._tensors().items() if "kv" in n}  # type: ignore[index]
         return BlockMask.from_kv_blocks(
             **parts, BLOCK_SIZE=self.BLOCK_SIZE, mask_mod=_of_a_part, seq_lengths=self.seq_lengths,
             compute_q_blocks=self.q_indices is not None,
@@ -244,8 +244,8 @@ def create_block_mask(
     taking_part = _blocked(dense, size)
     full = taking_part == math.prod(size) if separate_full_blocks else taking_part < 0
     some = (taking_part > 0) & ~full  # type: ignore[operator]
-    lists = [*_listed(some), *(_listed(full) if separate_full_blocks else (None, None))]  # type: ignore[arg-type]
-    return BlockMask.from_kv_blocks(*lists, BLOCK_SIZE=size, mask_mod=mask_mod, seq_lengths=(Q_LEN, KV_LEN))  # type: ignore[arg-type]
+    lists: Any = [*_listed(some), *(_listed(full) if separate_full_blocks else (None, None))]  # type: ignore[arg-type]
+    return BlockMask.from_kv_blocks(*lists, BLOCK_SIZE=size, mask_mod=mask_mod, seq_lengths=(Q_LEN, KV_LEN))  # type: ignore[misc]
 
 
 def _dense(mask: BlockMask, shape: tuple[int, ...], device: Any) -> Tensor:

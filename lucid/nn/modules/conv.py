@@ -277,8 +277,9 @@ class _ConvTransposeNd(_ConvNd):
         return tuple(size - low for size, low in zip(wanted, least, strict=True))
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        padding: Any = self.padding
         extra = self._output_padding(
-            input, output_size, self.stride, self.padding, self.kernel_size, self.ndim, self.dilation
+            input, output_size, self.stride, padding, self.kernel_size, self.ndim, self.dilation
         )
         return type(self).function(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
