@@ -1,8 +1,20 @@
 """What published programs take from ``torch._C``; nothing of lucid is in here."""
 
+from .core.overrides import disabled as DisableTorchFunctionSubclass
+from .core.overrides import plain
 from .linalg import LinAlgError as _LinAlgError
 
-__all__ = ["_LinAlgError", "_get_tracing_state", "_log_api_usage_once"]
+__all__ = [
+    "DisableTorchFunctionSubclass",
+    "_LinAlgError",
+    "_disabled_torch_function_impl",
+    "_get_tracing_state",
+    "_log_api_usage_once",
+]
+
+_disabled_torch_function_impl = classmethod(
+    plain
+)  # a class body says ``__torch_function__ = torch._C._disabled_torch_function_impl``
 
 
 def _log_api_usage_once(name: str) -> None:

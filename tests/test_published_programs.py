@@ -136,3 +136,40 @@ def test_a_path_that_is_a_function_too_stays_one():
 
     x = lucid.ones(2, dtype=lucid.float64, requires_grad=True)
     assert gradcheck(lambda x: x * x, x) and lucid.autograd.gradcheck(lambda x: x * x, x)
+
+
+def test_a_parameter_with_a_new_of_its_own():
+    """geoopt: ``ManifoldParameter(x, manifold=Sphere())``."""
+
+    class Manifold(nn.Parameter):
+        __torch_function__ = lucid._C._disabled_torch_function_impl
+
+        def __new__(cls, x, manifold=None, requires_grad=True):
+            made = lucid.Tensor._make_subclass(cls, x, requires_grad)
+            made.manifold = manifold
+            return made
+
+    net = nn.Module()
+    net.w = Manifold(lucid.ones(2), manifold="sphere")
+    (net.w * 3).sum().backward()
+    assert (
+        type(net.w * 3) is not Manifold
+        and net.w.manifold == "sphere"
+        and net.w.grad.tolist() == [3.0, 3.0]
+        and list(net.state_dict()) == ["w"]
+    )
+
+
+def test_multi_head_attention_with_another_output_size():
+    """CLIP pools attention into its embedding: ``out_proj`` maps 4 features to 6."""
+    x, w = lucid.randn(3, 2, 4), lucid.randn(6, 4)
+    out, _ = nn.functional.multi_head_attention_forward(
+        x[:1], x, x, 4, 2, None, lucid.zeros(12), None, None, False, 0.0, w, lucid.zeros(6), use_separate_proj_weight=True,
+        q_proj_weight=lucid.eye(4), k_proj_weight=lucid.eye(4), v_proj_weight=lucid.eye(4), need_weights=False,
+    )  # fmt: skip
+    assert out.shape == (1, 2, 6)
+    same, _ = nn.functional.multi_head_attention_forward(
+        x[:1], x, x, 4, 2, None, lucid.zeros(12), None, None, False, 0.0, lucid.eye(4), lucid.zeros(4),
+        use_separate_proj_weight=True, q_proj_weight=lucid.eye(4), k_proj_weight=lucid.eye(4), v_proj_weight=lucid.eye(4),
+    )  # fmt: skip
+    assert lucid.allclose(out, same @ w.mT, atol=1e-5)

@@ -49,8 +49,8 @@ class Parameter(Tensor):
             t.node = Leaf(t)
         return t
 
-    def __init__(self, data: Any = None, requires_grad: bool = True):
-        pass  # done in __new__
+    def __init__(self, *args: Any, **kwargs: Any):
+        pass  # done in __new__, which a subclass may give arguments of its own
 
     __torch_function__ = classmethod(plain)  # type: ignore[assignment]  # what ops make of parameters are plain tensors
 

@@ -239,7 +239,7 @@ def multi_head_attention_forward(
     else:
         out = scaled_dot_product_attention(q, k, v, total, drop)
     out = out.permute(2, 0, 1, 3).reshape(length * batch, embed)
-    out = linear(out, out_proj_weight, out_proj_bias).reshape(length, batch, embed)  # type: ignore[attr-defined]
+    out = linear(out, out_proj_weight, out_proj_bias).reshape(length, batch, out_proj_weight.shape[0])  # type: ignore[attr-defined]
     return (out.squeeze(1) if unbatched else out), found
 
 
