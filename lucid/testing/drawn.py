@@ -39,9 +39,9 @@ def make_tensor(
             int(start if low is None else low), int(10 if high is None else high), sizes, device=device
         ).to(d)
     else:
-        start, stop = (-9.0 if low is None else low), (9.0 if high is None else high)
+        least, most = (-9.0 if low is None else low), (9.0 if high is None else high)
         parts = [
-            start + (stop - start) * FUNCTIONS["rand"](sizes, dtype=dtypes.float64, device=device) for _ in range(2)
+            least + (most - least) * FUNCTIONS["rand"](sizes, dtype=dtypes.float64, device=device) for _ in range(2)
         ]
         made = (FUNCTIONS["complex"](*parts) if d.is_complex else parts[0]).to(d)
     if exclude_zero:
