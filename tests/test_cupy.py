@@ -551,3 +551,20 @@ def test_the_real_cupy_has_every_name_that_is_used():
         [sys.executable, "-c", CHECK], input=json.dumps(_uses()), capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "ok", done.stderr
+
+
+def test_dropout_is_one_kernel_for_the_noise_and_one_for_the_product(cuda):
+    if not strict.is_installed():
+        pytest.skip("CuPy tests: launches are counted on the imitation")
+    x = lucid.ones(64, 50, device=cuda, requires_grad=True)
+    for p in (0.25, 0.5):
+        lucid.nn.functional.dropout(x, p)  # compiles; the probability is an argument of the kernel
+        strict.counters.reset()
+        y = lucid.nn.functional.dropout(x, p)
+        assert strict.counters.launches == 2
+        assert (
+            sorted(y.unique().tolist()) == pytest.approx([0.0, 1 / (1 - p)])
+            and abs((y > 0).float().mean().item() - 1 + p) < 0.03
+        )
+        (grad,) = lucid.autograd.grad(y.sum(), x)
+        assert (grad == y).all()

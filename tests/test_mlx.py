@@ -184,6 +184,14 @@ def _carried(name, state, loss, model):
                 state.setdefault(k, p.detach().clone()).mul_(0.9).add_(p.detach(), alpha=0.1)
     elif name == "metric":
         state["hits"] = state.get("hits", 0) + (model.last.argmax(1) == 1).sum()
+    elif name == "hidden state":
+        cell = state.setdefault("cell", nn.LSTMCell(4, 8).to("mlx"))
+        h, c = cell(model.last, state.get("h"))
+        state["h"] = h.detach(), c.detach()
+    elif name == "averaged model":
+        state.setdefault("swa", lucid.optim.swa_utils.AveragedModel(model[0])).update_parameters(model[0])
+    elif name == "metric list":
+        state.setdefault("correct", []).append((model.last.argmax(1) == 1).float().mean())
 
 
 def _live_after_each_hundred(name, steps=500, stepping=True):
@@ -192,6 +200,12 @@ def _live_after_each_hundred(name, steps=500, stepping=True):
     lucid.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 4)).to("mlx")
     opt = lucid.optim.SGD(model.parameters(), lr=1e-3)
+    if kind := {"Adam and a schedule": "Adam", "momentum": "SGD", "Muon": "Muon"}.get(name):
+        given = {"momentum": 0.9} if name == "momentum" else {}
+        opt = getattr(lucid.optim, kind)(
+            [p for p in model.parameters() if kind != "Muon" or p.ndim == 2], lr=1e-3, **given
+        )
+    schedule = lucid.optim.lr_scheduler.CosineAnnealingLR(opt, 100) if "schedule" in name else None
     state, marks = {}, []
     for i in range(steps):
         state["i"] = i
@@ -202,6 +216,8 @@ def _live_after_each_hundred(name, steps=500, stepping=True):
             opt.zero_grad()
             loss.backward()
             opt.step()
+            if schedule is not None:
+                schedule.step()
         else:
             with lucid.no_grad():
                 model.last = model(x)
@@ -212,7 +228,8 @@ def _live_after_each_hundred(name, steps=500, stepping=True):
     return marks
 
 
-CARRIED = ["total += loss", "in place", "history", "written", "ema of weights", "metric", "running statistics"]
+CARRIED = ["total += loss", "in place", "history", "written", "ema of weights", "metric", "metric list", "hidden state", "averaged model", "running statistics", "momentum",
+           "Adam and a schedule", "Muon"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CARRIED)

@@ -198,8 +198,44 @@ FACTS = {
     "bfloat16 arithmetic": lambda t: [t([1.0, 1.0078125], lucid.bfloat16) + 0.25, (t([[1.0, 2.0]], lucid.bfloat16) @ t([[3.0], [4.0]], lucid.bfloat16))],
     "float16 and bfloat16": lambda t: t([1.0], lucid.float16) + t([1.0], lucid.bfloat16),
     "long sums": lambda t: lucid.full((3_000_000,), 0.1, device=t([]).device).sum().div(3e5).round(decimals=3),
+    "bits": lambda t: [t([1, 6]).bitwise_or(t([4, 1])), t([1, 6]).bitwise_xor(t([4, 2])), lucid.lcm(t([4, 6]), t([6, 9])), lucid.nextafter(t([1.0]), t([2.0]))],
+    "counts": lambda t: [t([1, 1, 3]).bincount(t([0.5, 1.0, 2.0])), lucid.histogram(t([0.1, 0.6, 0.7]), 2, range=(0.0, 1.0))[0], lucid.histogram(t([0.1, 0.6, 0.7]), 2, range=(0.0, 1.0), weight=t([1.0, 2.0, 3.0]))[0], t([0, 3, 0]).count_nonzero(), t([[1.0, 0.0], [2.0, 2.0]]).count_nonzero(0)],
+    "runs and modes": lambda t: [*lucid.unique_consecutive(t([1, 1, 2, 1]), return_inverse=True, return_counts=True), *t([1, 2, 2, 3]).mode(), *t([3.0, 1.0, 2.0]).cummin(0)],
+    "memory read otherwise": lambda t: [t([1.0, 2.0, 3.0, 4.0]).as_strided((2, 2), (1, 2)), t([1.0, -2.0]).view(lucid.int32), t([1, 2]).view(lucid.float64) * 0],
+    "scatter_reduce": lambda t: [t([1.0, 2.0, 3.0]).scatter_reduce(0, t([0, 0, 2]), t([5.0, 6.0, 7.0]), how) for how in ("sum", "prod", "mean", "amax", "amin")],
+    "pooling and back": lambda t: unpooled(t(np.arange(16.0, dtype=np.float32).reshape(1, 1, 4, 4))),
+    "special functions": lambda t: [lucid.special.airy_ai(t([0.5, -1.0])), graded(lambda x: lucid.sinc(x).sum(), t([0.3, 0.0, 2.0]))],
+    "certain draws": lambda t: t([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]).multinomial(1),
+    "factors": lambda t: factors(t(np.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.2], [0.5, 0.2, 2.0]], np.float32)), t([[1.0], [2.0], [3.0]])),
     "item and tolist": lambda t: t([t([1.5]).item(), *t([2.0, 3.0]).tolist(), float(t(4.0)), int(t(5)), len(t([1.0, 2.0]))]),
 }  # fmt: skip
+
+
+def unpooled(x):
+    """Max pooling with its indices, unpooling, and the gradient through both; pooling differentiated twice."""
+    x.requires_grad_()
+    y, where = F.max_pool2d(x, 2, return_indices=True)
+    back = F.max_unpool2d(y, where, 2)
+    (g,) = lucid.autograd.grad((back**2).sum() + (F.max_pool2d(x, 3, 1) ** 3).sum(), x, create_graph=True)
+    (gg,) = lucid.autograd.grad((g**2).sum(), x)
+    return [y.detach(), where, back.detach(), g.detach(), gg]
+
+
+def graded(f, x):
+    return lucid.autograd.grad(f(x.requires_grad_()), x)[0]
+
+
+def factors(a, b):
+    """Linear algebra that has no row in the op tables: results that do not hang on signs."""
+    u, s, vh = lucid.linalg.svd(a)
+    lu, pivots = lucid.linalg.lu_factor(a)
+    ld, order = lucid.linalg.ldl_factor(a)
+    r, tau = lucid.geqrf(a)
+    return [
+        u * s @ vh, lucid.linalg.eigvals(a).abs().sort().values, lucid.linalg.eigvalsh(a), lu, pivots, ld, lucid.linalg.ldl_solve(ld, order, b),
+        lucid.linalg.cholesky_ex(a).L, lucid.linalg.cholesky_ex(-a).info, lucid.linalg.inv_ex(a).inverse, *lucid.linalg.slogdet(a),
+        lucid.linalg.lstsq(a, b).solution, r.triu().abs(), tau, lucid.lu_solve(b, lu, pivots), *lucid.linalg.lu(a),
+    ]  # fmt: skip
 
 
 def _outcome(fact, device):

@@ -110,6 +110,12 @@ def uniform(g: Stream, shape: Any, dtype: Any) -> Any:
     return _fill(g, "uniform", shape, dtype, "y[j] = (T)r.single();")
 
 
+def kept(g: Stream, p: float, shape: Any, dtype: Any) -> Any:
+    """Noise for dropout: 0 with probability ``p``, else ``1 / (1 - p)``; in one kernel, which gets both as numbers."""
+    body = "y[j] = r.single() >= (float)p ? (T)(W)scale : (T)(W)0;"
+    return _fill(g, "kept", shape, dtype, body, ("float64 p", float(p)), ("float64 scale", 1 / (1 - p)))
+
+
 _NORMAL = """
 if (j % 2 == 0) {
     const float u = (float)((r.next() >> 8) + 1) * (1.0f / 16777216.0f), v = r.single() * 6.2831853f;

@@ -72,6 +72,12 @@ def _through_numpy(name: str) -> Callable:
     return run
 
 
+def _kept(g: Key, p: float, shape: Any, dtype: Any) -> Any:
+    """Noise for dropout: 0 with probability ``p``, else ``1 / (1 - p)``."""
+    alive = mx.random.uniform(shape=shape, key=g.next()) >= p
+    return mx.where(alive, mx.array(1.0 / (1.0 - p), native(dtype)), mx.array(0.0, native(dtype)))
+
+
 def _exponential(g: Key, shape: Any, dtype: Any) -> Any:
     """Of rate 1; never 0. MLX's uniform numbers have the resolution of float32."""
     if native(dtype) == mx.float64:
@@ -90,5 +96,6 @@ RANDOM = SimpleNamespace(
     integers=_integers,
     permutation=_permutation,
     exponential=_exponential,
+    kept=_kept,
     **{name: _through_numpy(name) for name in ("poisson", "binomial", "gamma")},
 )

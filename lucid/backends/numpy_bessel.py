@@ -185,8 +185,8 @@ def sinc_derivative(x: Any, order: int) -> Any:
     u = math.pi * x
     if not order:
         zero = u == 0
-        u = np.where(zero, x.dtype.type(1), u)
-        return np.where(zero, x.dtype.type(1), np.sin(u) / u)
+        u = np.where(zero, 1.0, u)
+        return np.where(zero, 1.0, np.sin(u) / u)
     limit = 1.0 + order
     near_u = np.where(np.abs(u) < limit, u, 0.0)
     squared, near = near_u * near_u, np.zeros_like(x)

@@ -29,6 +29,13 @@ def _draw(dtype: Any) -> Any:
 _BITS = {"float16": 11, "bfloat16": 8}
 
 
+def kept(g: Any, p: float, shape: Any, dtype: Any) -> Any:
+    """Noise for dropout: 0 with probability ``p``, else ``1 / (1 - p)``."""
+    noise = (g.random(shape, F32) >= p).astype(native(dtype))
+    noise *= noise.dtype.type(1.0 / (1.0 - p))
+    return noise
+
+
 def uniform(g: Any, shape: Any, dtype: Any) -> Any:
     """In [0, 1): half types get as many bits as they hold, since rounding could give 1."""
     out = np.asarray(g.random(shape, _draw(dtype)))

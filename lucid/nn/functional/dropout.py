@@ -23,7 +23,8 @@ def _drop(x: Tensor, shape: tuple[int, ...], p: float, inplace: bool) -> Tensor:
     if p == 1.0:
         noise: Tensor | float = 0.0
     else:
-        noise = keep_mask(x, shape, p).to(x.dtype) * (1.0 / (1.0 - p))  # type: ignore[attr-defined]
+        kind = dtypes.get_default_dtype() if x.dtype.category < dtypes.FLOAT else x.dtype.to_real()
+        noise = wrap(draw("kept", shape, kind, x.device, None, p))
     return x.mul_(noise) if inplace else x * noise  # type: ignore[attr-defined, operator]
 
 

@@ -46,7 +46,7 @@ class Pointer:
 
     __slots__ = ("keep", "mem", "ptr")
 
-    def __init__(self, ptr: int, mem: Memory, keep: Any):
+    def __init__(self, ptr: int, mem: Memory | None, keep: Any):
         self.ptr, self.mem, self.keep = ptr, mem, keep
 
     def __add__(self, offset: int) -> Pointer:
