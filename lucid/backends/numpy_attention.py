@@ -147,7 +147,8 @@ def _compiled_exponentials(scores: Any, mask: Any) -> Any:
 
     length, source = scores.shape[-2:]
     total, masked = np.empty((*scores.shape[:-1], 1), scores.dtype), mask.ndim > 0
-    if mask.shape[-1:] != (source,) or mask.size not in (source, length * source):
+    alike = mask.shape[-1:] == (source,) and mask.size == source  # for all rows
+    if not (alike or (mask.shape[-2:] == (length, source) and mask.size == length * source)):
         if masked:
             np.add(scores, mask, scores)
         mask = np.zeros(source, scores.dtype)
