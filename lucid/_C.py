@@ -1,5 +1,7 @@
 """What published programs take from ``torch._C``; nothing of lucid is in here."""
 
+from typing import Any
+
 from .core.overrides import disabled as DisableTorchFunctionSubclass
 from .core.overrides import plain
 from .linalg import LinAlgError as _LinAlgError
@@ -12,7 +14,7 @@ __all__ = [
     "_log_api_usage_once",
 ]
 
-_disabled_torch_function_impl = classmethod(
+_disabled_torch_function_impl: Any = classmethod(
     plain
 )  # a class body says ``__torch_function__ = torch._C._disabled_torch_function_impl``
 

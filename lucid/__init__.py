@@ -83,6 +83,7 @@ _LAZY = {
     },
     "GradScaler": "amp:GradScaler",
     "_assert": "functions.settings:_assert",
+    "_assert_async": "functions.settings:_assert_async",
     "OutOfMemoryError": "cuda:OutOfMemoryError",
     "autocast": "amp:autocast",
     "compile": "compiler:compile",

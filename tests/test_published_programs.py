@@ -173,3 +173,25 @@ def test_multi_head_attention_with_another_output_size():
         use_separate_proj_weight=True, q_proj_weight=lucid.eye(4), k_proj_weight=lucid.eye(4), v_proj_weight=lucid.eye(4),
     )  # fmt: skip
     assert lucid.allclose(out, same @ w.mT, atol=1e-5)
+
+
+def listed(t):
+    x = t.arange(64.0).reshape(8, 8)
+    x[[[0, 1], [2, 3]]] = -1.0  # two lists in a list: a row index and a column index
+    kept = [x, x[[[0, 1], [2, 3]]], x[[[0, 1, 4]]], x[[t.arange(3), t.arange(3)]], x[[0, 1]], x[[slice(0, 2), 1]]]
+    return [(list(k.shape), k.tolist()) for k in (*kept, x[[True, False] * 4], x[[range(2), range(2)]])]
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore")
+def test_a_list_of_lists_is_one_index_for_each_dimension():
+    """pytorch-metric-learning's HistogramLoss indexes a matrix by ``tensor.tolist()``."""
+    assert listed(lucid) == listed(torch)
+
+
+def test_two_large_index_arrays_keep_their_shape():
+    """kornia's lovasz_softmax_loss: ``target[batch_index, permutations]`` of three dimensions."""
+    x = lucid.arange(640).reshape(2, 320)
+    rows, columns = lucid.arange(2).reshape(2, 1, 1).expand(2, 3, 320), lucid.arange(320).flip(0).expand(2, 3, 320)
+    found = x[rows, columns]
+    assert found.shape == (2, 3, 320) and found[1, 2, 0].item() == 639 and found[0, 1, 319].item() == 0

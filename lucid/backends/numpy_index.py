@@ -120,7 +120,7 @@ def index(x: Any, index: tuple) -> Any:
             if index[axis].dtype.itemsize < 8 or index[axis].dtype.kind == "i":
                 return x.take(index[axis], axis)
         elif len(index) == x.ndim == 2 and _are_integers(index) and index[0].size >= 256:
-            return x.reshape(-1).take(_flat_positions(x.shape, index))
+            return x.reshape(-1).take(_flat_positions(x.shape, index)).reshape(index[0].shape)
     out = x[index]
     return out if out.base is None else out.copy()
 

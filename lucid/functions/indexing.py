@@ -144,8 +144,17 @@ def index_arrays(arrays: tuple) -> tuple:
     return tuple(FULL if a is None else a.value for a in arrays[: last + 1])
 
 
+def _from_list(x: Tensor, key: list) -> Any:
+    """A key that is a list as PyTorch reads it: a short one of sequences is a tuple, if there are dimensions enough."""
+    if len(key) <= min(x.ndim, 31) and any(isinstance(k, list | tuple | range | slice | Tensor) for k in key):
+        return tuple(key)
+    return key
+
+
 def getitem(x: Tensor, key: Any) -> Tensor:
     """``x[key]``: a view for ints and slices, a copy for arrays of indices and masks."""
+    if type(key) is list:
+        key = _from_list(x, key)
     plain = _plain_key(key, x.value.shape)
     if plain is not None:
         return index_ops.getitem(x, plain)
@@ -249,6 +258,8 @@ def _is_whole(basic: tuple) -> bool:
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """``x[key] = value``: writes into the memory of ``x`` and is differentiated."""
+    if type(key) is list:
+        key = _from_list(x, key)
     if overwrite_at_once(x, key, value):
         return
     check_leaf(x, "__setitem__")

@@ -102,6 +102,12 @@ for _f in (
     FUNCTIONS[_f.__name__] = _f
 
 
+def _assert_async(condition: Any, message: str = "") -> None:
+    """Raise RuntimeError unless a tensor of one element is true (at once: there is no later)."""
+    if not bool(condition):
+        raise RuntimeError(f"Expected Tensor with single nonzero value, but got zero {message}".rstrip())
+
+
 def _assert(condition: Any, message: str) -> None:
     """Raise AssertionError with the message unless the condition holds; ``python -O`` does not remove it."""
     if not condition:
