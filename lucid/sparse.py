@@ -58,7 +58,7 @@ class SparseTensor:
         return self._unique
 
     def _nnz(self) -> int:
-        return self._v.shape[0]
+        return self._i.shape[1]
 
     def _indices(self) -> Tensor:
         return self._i
@@ -307,7 +307,7 @@ def to_sparse(x: Tensor, sparse_dim: int | None = None) -> SparseTensor:
     here = x.detach()  # type: ignore[attr-defined]
     where = (here != 0) if n == x.ndim else (here != 0).flatten(n).any(-1)
     i = where.nonzero().T
-    return SparseTensor(i, x[tuple(i)], x.shape, True)  # type: ignore[index]
+    return SparseTensor(i, x[tuple(i)] if n else x.reshape(1, *x.shape)[: i.shape[1]], x.shape, True)  # type: ignore[index]
 
 
 def mm(mat1: Any, mat2: Any, reduce: str = "sum") -> Tensor:

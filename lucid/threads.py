@@ -23,9 +23,9 @@ def set_num_threads(n: int) -> None:
     >>> lucid.get_num_threads()
     1
     """
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {n!r}")
-    _pools().threadpool_limits(n)
+    _pools().threadpool_limits(n.__index__())
 
 
 def get_num_threads() -> int:

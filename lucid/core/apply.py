@@ -98,7 +98,10 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
         if tensors[i] is None and not _is_number(x):
             if not hasattr(x, "__array__") and not hasattr(x, "__dlpack__"):
                 raise TypeError(f"{op.name}: argument {i + 1} must be a Tensor or a number, not {type(x).__name__}")
-            tensors[i] = as_tensor(x)
+            if hasattr(x, "__setitem__") or not hasattr(x, "item"):
+                tensors[i] = as_tensor(x)
+            else:  # NumPy's scalars are numbers without a dtype
+                inputs = [*inputs[:i], x.item(), *inputs[i + 1 :]]
         elif type(x) is int and not -(2**63) <= x < 2**64:
             raise OverflowError(f"{op.name}: {x} is too big for any integer dtype")
     present = [t for t in tensors if t is not None]

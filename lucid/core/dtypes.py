@@ -134,9 +134,9 @@ def as_dtype(d: Any) -> dtype:
 _INTEGERS = {8: int8, 16: int16, 32: int32, 64: int64}
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
+def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest dtype that holds both, by PyTorch's rules (an integer never widens a float)."""
-    a, b = as_dtype(a), as_dtype(b)
+    a, b = as_dtype(type1), as_dtype(type2)
     if a is b:
         return a
     if a.category != b.category:
@@ -197,6 +197,8 @@ def scalar_dtype(value: Any) -> dtype:
         return _Default.float.to_complex()
     if isinstance(value, int):
         return int64
+    if hasattr(value, "item") and value.ndim == 0:  # NumPy's
+        return scalar_dtype(value.item())
     raise TypeError(f"not a number: {value!r}")
 
 

@@ -92,7 +92,7 @@ def set_default_tensor_type(t: Any) -> None:
 # ---- dtypes of results ----
 
 
-def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
+def result_type(tensor1: Any = None, tensor2: Any = None, **named: Any) -> dtypes.dtype:
     """The dtype of an operation on two tensors or numbers.
 
     >>> import lucid
@@ -101,8 +101,10 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
     """
     pairs = [
         (x.dtype, 2 if x.ndim else 1) if isinstance(x, Tensor) else (dtypes.scalar_dtype(x), 0)
-        for x in (tensor1, tensor2)
+        for x in (v for v in (tensor1, tensor2, *named.values()) if v is not None)
     ]
+    if len(pairs) != 2 or named.keys() - {"tensor", "other", "scalar", "scalar1", "scalar2"}:
+        raise TypeError(f"result_type(): expected two tensors or numbers, got {len(pairs)} {', '.join(named)}")
     return dtypes.result_type(*pairs)
 
 

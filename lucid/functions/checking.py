@@ -47,9 +47,17 @@ def _bool(value: Any) -> bool:
     return bool(value)
 
 
+def number(value: Any) -> Any:
+    """A Python number for one of NumPy or a 0-d tensor: those would bring a dtype of their own into the result."""
+    return value.item() if hasattr(value, "item") else value
+
+
 def _scalar(value: Any) -> Any:
-    if isinstance(value, int | float | complex) or (getattr(value, "ndim", 1) == 0 and hasattr(value, "item")):
-        return value
+    if isinstance(value, Tensor):
+        if value.ndim == 0:
+            return value
+    elif isinstance(value, int | float | complex) or (getattr(value, "ndim", 1) == 0 and hasattr(value, "item")):
+        return number(value)
     raise TypeError
 
 
@@ -60,10 +68,10 @@ def _float(value: Any) -> Any:
 
 
 def _value(value: Any) -> Any:
-    number = isinstance(value, int | float | complex) or (
-        getattr(value, "shape", None) == () and hasattr(value, "item")
-    )
-    return value if number else _tensor(value)
+    try:
+        return _scalar(value)
+    except TypeError:
+        return _tensor(value)
 
 
 def _dims(value: Any) -> Any:
@@ -92,9 +100,13 @@ for _name, _kind in list(KINDS.items()):
     KINDS[f"{_name} | None"] = _kind._replace(exact=_kind.exact | {type(None)})
 
 
+# Switches that PyTorch takes None for, as for False.
+NONE_TOO = dict.fromkeys(("requires_grad", "pin_memory", "stable"), " | None")
+
+
 def kinds_of(f: Callable, names: tuple[str, ...]) -> dict[str, Kind]:
     """The parameters of a function that are checked."""
-    found = {name: KINDS.get(f.__annotations__.get(name, "")) for name in names}
+    found = {name: KINDS.get(f.__annotations__.get(name, "") + NONE_TOO.get(name, "")) for name in names}
     return {name: kind for name, kind in found.items() if kind is not None}
 
 

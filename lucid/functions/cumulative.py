@@ -8,6 +8,7 @@ from .. import ops
 from ..core.dtypes import BOOL, FLOAT, as_dtype, get_default_dtype, int64
 from ..core.tensor import Tensor
 from ..ops import reduce
+from .checking import Dims
 from .registry import dim_arg, public, return_type, tensor_arg
 
 CumMax, CumMin = (return_type(name, "values", "indices") for name in ("cummax", "cummin"))
@@ -159,7 +160,7 @@ def _areas(y: Tensor, x: Any, dx: Any, dim: int, name: str) -> Tensor:
 
 
 @public(method=False, out=False)
-def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> list[Tensor]:
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Dims | None = None, edge_order: int = 1) -> list[Tensor]:
     """The slope along each of ``dim`` by differences of neighbours, second order inside and ``edge_order`` at the ends.
 
     ``spacing`` is a number, one number per dimension, or the coordinates of the samples, a vector per dimension.

@@ -12,6 +12,7 @@ from ..core.transform import everything
 from ..core.view import write
 from ..ops import order
 from . import sorting
+from .checking import number
 from .outputs import check_leaf
 from .random import draw, draw_dtype, sizes_arg
 from .registry import FUNCTIONS, public, tensor_arg
@@ -42,6 +43,7 @@ def normal(
     >>> lucid.normal(lucid.zeros(3), 1.0).shape
     lucid.Size([3])
     """
+    mean, std = (number(v) if size is not None or not isinstance(v, Tensor) else v for v in (mean, std))
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None:
             raise TypeError("normal(): size is needed where mean and std are numbers")

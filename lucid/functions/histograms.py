@@ -87,8 +87,8 @@ def _counts(x: Tensor, bins: int, low: float, high: float) -> Tensor:
     return order.histc(x, bins, *_limits(x, low, high, "histc"))
 
 
-@public(out=False)
-def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
+@public()
+def histogram(input: Tensor, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """Counts (or sums of weights) in bins: a number of equal ones or a tensor of edges. A named tuple ``(hist, bin_edges)``.
 
     >>> import lucid
@@ -114,7 +114,7 @@ def _histogram(x: Tensor, bins: Any, range: Any, weight: Any, density: bool) -> 
 
 
 def _edges(x: Tensor, bins: Any, span: Any) -> Tensor:
-    if isinstance(bins, Tensor):
+    if isinstance(bins, Tensor) and bins.ndim:
         return bins
     first, last = span or (0.0, 0.0)
     low, high = _limits(x, first, last, "histogram")
@@ -122,7 +122,7 @@ def _edges(x: Tensor, bins: Any, span: Any) -> Tensor:
 
 
 @public(out=False)
-def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
+def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """A histogram in several dimensions, of points in the rows of ``input``: a named tuple ``(hist, bin_edges)``.
 
     >>> import lucid

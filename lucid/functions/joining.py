@@ -124,7 +124,7 @@ def tensor_split(
     indices_or_sections = indices if indices is not None else sections if sections is not None else indices_or_sections
     if indices_or_sections is None:
         raise TypeError("tensor_split() missing 1 required argument: indices or sections")
-    if isinstance(indices_or_sections, Tensor):
+    if hasattr(indices_or_sections, "tolist"):
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         sections = indices_or_sections
@@ -148,6 +148,8 @@ def _fixed_split(name: str, dim: int, needed: int) -> None:
                 f"{name} requires a tensor with at least {needed} dimension, but got a tensor with {input.ndim} dimensions!"
             )
         d = 0 if name == "hsplit" and input.ndim == 1 else dim
+        if hasattr(indices_or_sections, "tolist"):
+            indices_or_sections = indices_or_sections.tolist()
         if isinstance(indices_or_sections, int) and (indices_or_sections <= 0 or input.shape[d] % indices_or_sections):
             raise RuntimeError(
                 f"{name} attempted to split along dimension {d}, but the size of the dimension {input.shape[d]} is not divisible by the split_size {indices_or_sections}!"

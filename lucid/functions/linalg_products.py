@@ -12,10 +12,10 @@ from ..core.precision import autocast_unites, cast_narrow, in_single
 from ..core.tensor import Tensor
 from ..ops import elementwise, matrices
 from ..ops import shape as shape_ops
-from .checking import Scalar
+from .checking import Scalar, Value
 from .linalg_norms import vector_norm
 from .products import bmm, dot, matmul, mm, mv
-from .registry import dim_arg, public, tensor_arg
+from .registry import dim_arg, number_first, public, tensor_arg
 from .shaping import broadcast_shapes, expand
 
 __all__ = ["cross", "diagonal", "dot", "inner", "matmul", "matrix_transpose", "outer", "vecdot"]
@@ -48,8 +48,22 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
     return elementwise.add(x if beta == 1 else x * beta, product)
 
 
+def _in_order(name: str, given: tuple, beta: Any, alpha: Any) -> tuple:
+    """The three tensors, beta and alpha; PyTorch's older forms have beta before or behind ``input`` and alpha after both."""
+    first, rest = given[:-2], list(given[:-2])
+    if len(first) > 3:
+        raise TypeError(f"{name}() takes 3 tensors, beta and alpha, but {len(given)} arguments were given")
+    if len(first) > 1:
+        beta = number_first(name, "beta", rest.pop(0 if not isinstance(rest[0], Tensor) or rest[1].ndim else 1))
+    if len(first) > 2:
+        alpha = number_first(name, "alpha", rest.pop())
+    words = ("input", "the first factor", "the second factor")
+    tensors = (tensor_arg(t, name, word) for t, word in zip((*rest, *given[-2:]), words, strict=True))
+    return (*tensors, beta, alpha)
+
+
 @public(inplace=True)
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addmm(input: Value, mat1: Value, mat2: Value, *older: Any, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * (mat1 @ mat2)``.
 
     >>> import lucid
@@ -57,32 +71,37 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Scalar = 1, alpha:
     tensor([[2., 1.],
             [1., 2.]])
     """
+    input, mat1, mat2, beta, alpha = _in_order("addmm", (input, mat1, mat2, *older), beta, alpha)
     return _scaled_sum("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
 @public(inplace=True)
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addmv(input: Value, mat: Value, vec: Value, *older: Any, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)``."""
+    input, mat, vec, beta, alpha = _in_order("addmv", (input, mat, vec, *older), beta, alpha)
     return _scaled_sum("addmv", input, mv(mat, vec), beta, alpha)
 
 
 @public(inplace=True)
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addr(input: Value, vec1: Value, vec2: Value, *older: Any, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * outer(vec1, vec2)``."""
+    input, vec1, vec2, beta, alpha = _in_order("addr", (input, vec1, vec2, *older), beta, alpha)
     product = outer(vec1, vec2)
     both = dtypes.promote_types(input.dtype, product.dtype)  # unlike the products of matrices
     return _scaled_sum("addr", input.to(both), product.to(both), beta, alpha)
 
 
 @public(inplace=True)
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def baddbmm(input: Value, batch1: Value, batch2: Value, *older: Any, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * (batch1 @ batch2)``, a stack of matrices."""
+    input, batch1, batch2, beta, alpha = _in_order("baddbmm", (input, batch1, batch2, *older), beta, alpha)
     return _scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
 @public(inplace=True)
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
+def addbmm(input: Value, batch1: Value, batch2: Value, *older: Any, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * sum_i batch1[i] @ batch2[i]``."""
+    input, batch1, batch2, beta, alpha = _in_order("addbmm", (input, batch1, batch2, *older), beta, alpha)
     product = ops.sum(bmm(batch1, batch2), (0,))
     return _scaled_sum("addbmm", input, product.to(batch1.dtype), beta, alpha)
 

@@ -32,7 +32,9 @@ def _reflected(f: Any) -> Any:
                     number = as_tensor(other, dtype=self.dtype, like=self)
                     _numbers[other, dtype, type(self.value)] = number
                 return f(number, self)
-        return f(as_tensor(other, like=self) if hasattr(other, "__array__") else other, self)
+        if hasattr(other, "__array__"):  # NumPy's scalars are numbers without a dtype, as on the right
+            other = as_tensor(other, like=self) if hasattr(other, "__setitem__") else other.item()
+        return f(other, self)
 
     return operator
 
@@ -112,7 +114,7 @@ def _iter(self: Tensor) -> Any:
 
 
 def _contains(self: Tensor, element: Any) -> bool:
-    if not isinstance(element, Tensor | int | float | complex):
+    if not isinstance(element, Tensor | int | float | complex) and not hasattr(element, "item"):
         raise RuntimeError(
             f"in: only a Tensor or a number can be looked for in a Tensor, not a {type(element).__name__}"
         )

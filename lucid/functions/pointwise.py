@@ -15,7 +15,7 @@ from .checking import Scalar, Value
 from .registry import FUNCTIONS, SPECIAL, number_first, public, tensor_arg
 from .table import BINARY, SPECIAL_BINARY, SPECIAL_UNARY, UNARY
 
-WITH_NUMBERS_ALONE = ("add", "sub", "mul", "div")  # PyTorch computes these without any tensor, too
+WITH_NUMBERS_ALONE = ("add", "sub", "mul", "div", "floor_divide")  # PyTorch computes these without any tensor, too
 
 
 def _operands(name: str, op: Callable, x: Any, y: Any) -> Any:
@@ -96,7 +96,7 @@ def _is_integral(x: Any) -> bool:
 
 
 @public()
-def rsub(input: Any, other: Any, *, alpha: Scalar = 1) -> Tensor:
+def rsub(input: Any, other: Value, alpha: Scalar = 1) -> Tensor:
     """``other - alpha * input``.
 
     >>> import lucid

@@ -270,6 +270,8 @@ def _sampler(name: str, kernel: str, doc: str) -> None:
         device: Any = None,
         requires_grad: bool = False,
         memory_format: Any = None,
+        layout: Any = None,
+        pin_memory: bool = False,
     ) -> Tensor:
         return f(
             tuple(input.shape),
@@ -292,7 +294,7 @@ rand, randn = FUNCTIONS["rand"], FUNCTIONS["randn"]
 
 @public(method=False)
 def randint(
-    low: int,
+    low: int | None = None,
     high: Any = None,
     size: Any = None,
     *,
@@ -315,6 +317,10 @@ def randint(
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
+    elif low is None:
+        low = 0
+    if high is None or size is None:
+        raise TypeError("randint(): expected (high, size) or (low, high, size)")
     low, high = (v.__index__() if hasattr(v, "__index__") else int(v) for v in (low, high))
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
@@ -326,8 +332,8 @@ def randint(
 @public(method=False, out=False)
 def randint_like(
     input: Tensor,
-    low: int,
-    high: Any = None,
+    low: int | None = None,
+    high: int | None = None,
     *,
     generator: Any = None,
     dtype: Any = None,
@@ -335,6 +341,7 @@ def randint_like(
     requires_grad: bool = False,
     memory_format: Any = None,
     layout: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:
     """``randint`` with the shape, dtype and device of ``input``.
 
@@ -342,7 +349,9 @@ def randint_like(
     >>> lucid.randint_like(lucid.zeros(2), 1).tolist()
     [0.0, 0.0]
     """
-    low, high = (0, low) if high is None else (low, high)
+    low, high = (0, low) if high is None else (low or 0, high)
+    if high is None:
+        raise TypeError("randint_like(): missing argument 'high'")
     return randint(
         low,
         high,

@@ -39,7 +39,8 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     x = tensor_arg(input, "sum")
     if dtype is not None:
         x = x.to(as_dtype(dtype))
-    return reduce.sum(x, None if dim is None else dims_arg(dim, x.ndim, "sum"), keepdim)
+    total = reduce.sum(x, None if dim is None else dims_arg(dim, x.ndim, "sum"), keepdim)
+    return total if dtype is None or total.dtype is x.dtype else total.to(x.dtype)
 
 
 @public()
@@ -70,7 +71,8 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     if dtype is not None:
         x = x.to(as_dtype(dtype))
     axis = None if dim is None else dim_arg(dim, x.ndim, "prod")
-    return reduce.prod(x, axis if x.ndim else None, keepdim)
+    total = reduce.prod(x, axis if x.ndim else None, keepdim)
+    return total if dtype is None or total.dtype is x.dtype else total.to(x.dtype)
 
 
 def _moments(x: Tensor, dim: Any, correction: Any, keepdim: bool, name: str) -> Tensor:
@@ -160,7 +162,7 @@ def std_mean(
 def _extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Any:
     x = tensor_arg(input, name)
     whole, where, result = (reduce.amax, reduce.argmax, Max) if name == "max" else (reduce.amin, reduce.argmin, Min)
-    if isinstance(dim, Tensor):
+    if isinstance(dim, Tensor) and not (keepdim and dim.ndim == 0):
         return (elementwise.maximum if name == "max" else elementwise.minimum)(x, dim)
     if dim is None:
         if 0 in x.value.shape:

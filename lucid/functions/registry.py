@@ -149,7 +149,10 @@ def make_inplace(name: str, f: Callable, *, function: bool = False, op: Op | Non
     written = name + "_"
     op = op or getattr(f, "op", None)
 
-    def inplace(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def inplace(*args: Any, **kwargs: Any) -> Tensor:
+        if not args:  # as a function of lucid it may be called by name
+            args = (kwargs.pop("input", None),)
+        self, args = args[0], args[1:]
         if op is not None and len(args) == 1 and not kwargs and over_first(op, self, args[0]):
             return self
         if type(self.node) is Leaf:

@@ -227,13 +227,14 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
 
 
 @public()
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, dim: Dims | None = None, *more: int) -> Tensor:
     """Without dimensions of size 1 (all, or those named): a view.
 
     >>> import lucid
     >>> lucid.squeeze(lucid.zeros(1, 2, 1)).shape
     lucid.Size([2])
     """
+    dim = (dim, *more) if more else dim
     x = tensor_arg(input, "squeeze")
     sizes = x.value.shape
     ndim = len(sizes)
@@ -303,7 +304,7 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 @public()
 def broadcast_to(input: Tensor, shape: Any) -> Tensor:
     """``input`` seen in a larger shape: a view."""
-    return expand(input, *shape)
+    return expand(input, *(shape if hasattr(shape, "__iter__") else (shape,)))
 
 
 def broadcast_shapes(*shapes: Any) -> Any:
@@ -370,6 +371,8 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
 @public()
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions exchanged, complex numbers conjugated."""
+    if input.ndim == 0:
+        return input
     if input.ndim < 2:
         raise RuntimeError(
             f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."

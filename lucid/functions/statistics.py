@@ -75,7 +75,11 @@ def _median(input: Tensor, dim: Any, keepdim: bool, name: str, result: Any) -> A
         if not x.shape.numel():
             return x.new_full((), math.nan) if x.dtype.is_floating_point else x.new_full((), dtypes.iinfo(x.dtype).min)
         flat = x.reshape(-1)
-        return ops.take_along_axis(flat, _middle(flat, 0, name == "nanmedian"), 0).reshape(())
+        found = ops.take_along_axis(flat, _middle(flat, 0, name == "nanmedian"), 0).reshape(())
+        if x.node is None and not hasattr(x.value, "level"):
+            return found
+        equals = reduce.amax(ops.where(ops.equal(flat, found), flat, -math.inf), (0,), False)  # which share the gradient
+        return ops.where(ops.isnan(found), found, equals)
     d = dim_arg(dim, x.ndim, name)
     _need_size(x, d, name)
     if not x.ndim:
@@ -223,7 +227,8 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
     if x.dtype.is_complex:
         raise RuntimeError("nansum does not support complex inputs")
     x = _no_nan(x) if dtype is None else _no_nan(x).to(as_dtype(dtype))
-    return reduce.sum(x, dims_arg(dim, x.ndim, "nansum"), keepdim)
+    total = reduce.sum(x, dims_arg(dim, x.ndim, "nansum"), keepdim)
+    return total if dtype is None or total.dtype is x.dtype else total.to(x.dtype)  # type: ignore[attr-defined]
 
 
 def _no_nan(x: Tensor) -> Tensor:
@@ -298,7 +303,7 @@ def p_norm(x: Tensor, p: float, dims: Any, keepdim: bool) -> Tensor:
     if p == 1:
         return reduce.sum(size, dims, keepdim)
     if p == 2:
-        total = reduce.sum(ops.square(size), dims, keepdim)
+        total = reduce.sum(ops.square(size if x.dtype.is_complex else x), dims, keepdim)  # |x| has a kink at 0
         if x.node is None and not hasattr(x.value, "level"):  # no derivative, which at 0 needs care
             return ops.sqrt(total)
         zero = ops.equal(total, 0)

@@ -153,7 +153,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
 
 
 Tensor.resize_ = resize_  # type: ignore[attr-defined]
-Tensor.resize_as_ = lambda self, other, **_: resize_(self, *other.shape)  # type: ignore[attr-defined]
+Tensor.resize_as_ = lambda input, the_template, **_: resize_(input, *the_template.shape)  # type: ignore[attr-defined]
 
 
 # ---- memory ----

@@ -11,6 +11,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.op import OPS
 from ...core.tensor import Tensor, wrap
+from ...functions.checking import number
 from ...functions.random import draw, draw_dtype
 from ...functions.registry import dim_arg, tensor_arg
 
@@ -52,14 +53,14 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where ``x > threshold``, else ``value``."""
-    return _finish(input, ops.where(input <= threshold, value, input), inplace)  # type: ignore[operator]  # NaN stays
+    return _finish(input, ops.where(input <= number(threshold), number(value), input), inplace)  # type: ignore[operator]  # NaN stays
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """``x`` limited to ``[min_val, max_val]``. Raises ValueError if the bounds are in the wrong order."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    return _finish(input, ops.hardtanh(input, min_val, max_val), inplace)
+    return _finish(input, ops.hardtanh(input, number(min_val), number(max_val)), inplace)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -75,7 +76,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     >>> F.elu(lucid.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
     """
-    return _finish(input, ops.elu(input, alpha, 1.0, 1.0), inplace)
+    return _finish(input, ops.elu(input, number(alpha), 1.0, 1.0), inplace)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -85,6 +86,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """``max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))``. Barron, 2017. Raises RuntimeError for alpha 0."""
+    alpha = number(alpha)
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     return _finish(input, ops.elu(input, alpha, 1.0, 1.0 / alpha), inplace)
@@ -92,7 +94,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """``x`` where ``x > 0``, else ``negative_slope * x``."""
-    return _finish(input, ops.leaky_relu(input, negative_slope), inplace)
+    return _finish(input, ops.leaky_relu(input, number(negative_slope)), inplace)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -119,6 +121,7 @@ def rrelu(
     input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """``leaky_relu`` with a slope drawn from [lower, upper) per element in training, their mean otherwise. Xu et al., 2015."""
+    lower, upper = number(lower), number(upper)
     if lower > upper:
         raise RuntimeError("rrelu: Lower bound should be less than or equal to the upper bound")
     if not training:
@@ -211,7 +214,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     >>> F.softplus(lucid.tensor([0.0, 30.0]))
     tensor([ 0.6931, 30.0000])
     """
-    return ops.softplus(input, beta, threshold)
+    return ops.softplus(input, number(beta), number(threshold))
 
 
 def logsigmoid(input: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor
+from ...functions.checking import number
 from ...functions.shaping import broadcast_tensors
 from ...functions.triangles import triu_indices
 
@@ -53,6 +54,7 @@ def _raised(x: Tensor, low: float) -> Tensor:
 
 
 def _at_least(x: Tensor, low: float) -> Tensor:
+    low = number(low)
     return ops.where(x < low, low, x)  # type: ignore[operator]  # NaN stays
 
 

@@ -11,6 +11,7 @@ from ...core.errors import DTypeError, ShapeError
 from ...core.precision import in_single
 from ...core.tensor import Tensor
 from ...core.transform import everything
+from ...functions.checking import number
 from ...functions.creation import full_like
 from ._reduction import reduced, reduction_arg, warn_sizes
 
@@ -64,7 +65,7 @@ def mse_loss(
     """
     reduction = reduction_arg(reduction, size_average, reduce)
     warn_sizes("mse_loss", input, target)
-    d = input - target  # type: ignore[operator]
+    d = ops.subtract(input, target)  # of a bool, too, as in PyTorch
     if weight is None and reduction == "mean" and d.dtype.is_floating_point:
         return ops.mean_square(d, None, False)
     return _with_weight(ops.square(d), weight, reduction)  # type: ignore[operator]
@@ -238,7 +239,7 @@ def gaussian_nll_loss(
         raise ValueError(reduction + " is not valid")
     if bool((everything(var) < 0).any()):  # type: ignore[arg-type, operator, union-attr]
         raise ValueError("var has negative entry/entries")
-    raised = var + (ops.maximum(var.detach(), eps) - var.detach())  # type: ignore[union-attr, operator]
+    raised = var + (ops.maximum(var.detach(), number(eps)) - var.detach())  # type: ignore[union-attr, operator]
     loss = 0.5 * (ops.log(raised) + ops.square(input - target) / raised)  # type: ignore[operator]
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 

@@ -10,6 +10,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
+from ...functions.checking import number
 from ...functions.creation import ones
 from ...ops import shape as shape_ops
 
@@ -99,9 +100,9 @@ def batch_norm(
     fused = weight is not None and bias is not None
     if fused:
         w, b = (weight, bias) if len(shape) == 2 else (shape_ops.reshape(p, laid) for p in (weight, bias))
-        out, mean, var = ops.normalize(input, w, b, axes, eps)
+        out, mean, var = ops.normalize(input, w, b, axes, number(eps))
     else:
-        out, mean, var = ops.standardize(input, axes, eps)
+        out, mean, var = ops.standardize(input, axes, number(eps))
     if running_mean is not None or running_var is not None:
         with no_grad():
             _track(running_mean, mean, momentum)
@@ -138,7 +139,7 @@ def instance_norm(
     if weight is not None and bias is not None and shape[0] and channels:
         out, mean, var = _grouped(input, channels, weight, bias, eps)
     else:
-        out, mean, var = ops.standardize(input, tuple(range(2, len(shape))), eps)
+        out, mean, var = ops.standardize(input, tuple(range(2, len(shape))), number(eps))
         out = _affine(out, weight, bias, _along_channels(len(shape), channels))
     if running_mean is not None or running_var is not None:
         with no_grad():
@@ -152,14 +153,14 @@ def _grouped(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -
     shape = tuple(x.value.shape)
     laid = (1, groups, shape[1] // groups, 1)
     w, b = shape_ops.reshape(weight, laid), shape_ops.reshape(bias, laid)
-    out, mean, var = ops.normalize(shape_ops.reshape(x, (shape[0], *laid[1:3], -1)), w, b, (2, 3), eps)
+    out, mean, var = ops.normalize(shape_ops.reshape(x, (shape[0], *laid[1:3], -1)), w, b, (2, 3), number(eps))
     return shape_ops.reshape(out, shape), mean, var
 
 
 def _normalized_axes(
     name: str, input: Tensor, normalized_shape: Sequence[int], **tensors: Tensor | None
 ) -> tuple[int, ...]:
-    wanted = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    wanted = (normalized_shape.__index__(),) if hasattr(normalized_shape, "__index__") else tuple(normalized_shape)
     if not wanted:
         raise ShapeError(f"{name}: Expected normalized_shape to be at least 1-dimensional")
     for what, t in tensors.items():
@@ -194,8 +195,8 @@ def layer_norm(
     """
     axes = _normalized_axes("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     if weight is not None and bias is not None:
-        return ops.normalize(input, weight, bias, axes, eps)[0]
-    return _affine(ops.standardize(input, axes, eps)[0], weight, bias)
+        return ops.normalize(input, weight, bias, axes, number(eps))[0]
+    return _affine(ops.standardize(input, axes, number(eps))[0], weight, bias)
 
 
 def rms_norm(
@@ -232,7 +233,7 @@ def group_norm(
     if not math.prod(shape):
         return _affine(input * 1.0, weight, bias, _along_channels(len(shape), shape[1]))  # type: ignore[operator, arg-type]
     flat = input.reshape(shape[0], num_groups, -1)  # type: ignore[attr-defined]
-    out = ops.standardize(flat, (2,), eps)[0].reshape(shape)
+    out = ops.standardize(flat, (2,), number(eps))[0].reshape(shape)
     return _affine(out, weight, bias, _along_channels(len(shape), shape[1]))
 
 

@@ -40,7 +40,7 @@ class Unflatten(Module):
 
     def __init__(self, dim: int | str, unflattened_size: Any):
         super().__init__()
-        if not isinstance(dim, int):
+        if not hasattr(dim, "__index__"):
             raise TypeError(
                 f"unflattened_size must be tuple of tuples, but found type {type(dim).__name__}: named tensors are not supported"
             )

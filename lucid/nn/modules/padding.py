@@ -20,7 +20,7 @@ class _Pad(Module):
 
     def __init__(self, padding: int | Sequence[int]):
         super().__init__()
-        sizes = (padding,) * (2 * self.dimensions) if isinstance(padding, int) else tuple(padding)
+        sizes = (padding,) * (2 * self.dimensions) if hasattr(padding, "__index__") else tuple(padding)
         if len(sizes) != 2 * self.dimensions:
             raise ValueError(f"{type(self).__name__}: expected an int or {2 * self.dimensions} ints, got {padding!r}")
         self.padding = sizes
