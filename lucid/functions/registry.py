@@ -42,6 +42,7 @@ SPREAD = {
     "dims": ("dims", "axis", "axes", "reps"),
     "repeats": ("repeats", "dim"),
 }
+NO_CLASS: set[type] = set()  # what a name that the function has not may be
 
 
 def return_type(name: str, *fields: str) -> Any:
@@ -79,6 +80,7 @@ def public(
         spread = SPREAD.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ()) if takes_any else ()
         kinds = kinds_of(f, named)
         checks = [(kinds[n].exact, i) for i, n in enumerate(named[: code.co_argcount]) if n in kinds]
+        by_name = {n: kinds[n].exact if n in kinds else None for n in named}
 
         @functools.wraps(f)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -101,11 +103,17 @@ def public(
                     if isinstance(problem, AttributeError):
                         refuse_foreign(args, f.__name__, first_name)
                     raise
+            for name, value in kwargs.items():
+                known = by_name.get(name, NO_CLASS)
+                if known is not None and type(value) not in known:
+                    break
+            else:
+                return f(*args, **kwargs)
             for name in spread:
                 if name in kwargs:
                     given = kwargs.pop(name)
-                    first = (kwargs.pop("input"),) if "input" in kwargs and not args else ()
-                    args = (*first, *args, *(given if isinstance(given, tuple | list) else (given,)))
+                    leading = (kwargs.pop("input"),) if "input" in kwargs and not args else ()
+                    args = (*leading, *args, *(given if isinstance(given, tuple | list) else (given,)))
             for name in list(kwargs):
                 if name not in accepted:
                     meant = [n for n in SYNONYMS.get(name, ()) if n in accepted and n not in kwargs]
