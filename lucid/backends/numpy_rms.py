@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .normalization.blocks import blocks
 from .numpy_ import F32, is_half
-from .numpy_norm import _blocks
 
 
 def _rows(x: Any, axis: Any) -> Any:
@@ -33,7 +33,7 @@ def rms_normalize(x: Any, w: Any, axis: Any, eps: float) -> Any:
     if not x.size:
         return out
     rows, flat, w = _rows(x, axis), _rows(out, axis), w.reshape(-1)
-    for at in _blocks(*rows.shape):
+    for at in blocks(*rows.shape):
         np.multiply(rows[at], _scales(rows[at], eps), flat[at])
         flat[at] *= w
     return out
@@ -48,7 +48,7 @@ def rms_normalize_grad(g: Any, x: Any, w: Any, axis: Any, eps: float) -> tuple:
     if not x.size:
         return out, to_w.reshape(w.shape)
     rows, grads, flat, factor = _rows(x, axis), _rows(g, axis), _rows(out, axis), w.reshape(-1)
-    for at in _blocks(*rows.shape):
+    for at in blocks(*rows.shape):
         scale, to_x = _scales(rows[at], eps), flat[at]
         hat = rows[at] * scale
         np.multiply(grads[at], hat, to_x)

@@ -1,0 +1,1 @@
+"""Normalisation on NumPy, one file for each layout; backends/numpy_norm.py chooses among them."""
