@@ -304,7 +304,7 @@ def leaky_relu_grad(xp: Any, g: Any, x: Any, slope: float) -> Any:
 
 
 def elu_grad(xp: Any, g: Any, x: Any, alpha: float, scale: float, input_scale: float) -> Any:
-    below = xp.exp(xp.where(x > 0, 0.0, x) * input_scale) * (alpha * scale * input_scale)
+    below = xp.exp(xp.where(x >= 0, 0.0, x) * input_scale) * (alpha * scale * input_scale)
     return g * xp.where(x > 0, scale, below)
 
 
@@ -359,7 +359,7 @@ def hardtanh(xp: Any, x: Any, low: float, high: float) -> Any:
 
 
 def hardtanh_grad(xp: Any, g: Any, x: Any, low: float, high: float) -> Any:
-    return xp.where(xp.logical_or(x <= low, x >= high), 0.0, g)
+    return xp.where(xp.logical_and(x > low, x < high), g, 0.0)
 
 
 def hardswish(xp: Any, x: Any) -> Any:

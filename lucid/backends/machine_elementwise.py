@@ -147,7 +147,7 @@ def _tanh(x):  # type: ignore[no-untyped-def]
     size = x if x < 0 else -x
     e = expm1(size + size)
     t = e / (e + number(x, 2.0))
-    return t if x < 0 else -t
+    return math.copysign(t, x)
 
 
 @part

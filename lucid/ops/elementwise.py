@@ -15,18 +15,15 @@ pow = elementwise(
     "pow",
     lambda xp, g, x, y: g * pow_grad_base(xp, x, y),
     lambda xp, g, x, y, out: (
-        g
-        * xp.where(
-            x == 0, xp.where(xp.isfinite(out), xp.zeros_like(out), -math.inf), out * xp.log(xp.where(x == 0, 1.0, x))
-        )
+        g * xp.where(x == 0, xp.where(xp.isfinite(out), 0.0, -out), out * xp.log(xp.where(x == 0, 1.0, x)))
     ),
 )
 negative = elementwise("negative", lambda xp, g: -g, node_name="NegBackward0")
 positive = elementwise("positive", lambda xp, g: g)
 reciprocal = elementwise("reciprocal", lambda xp, g, out: -(g * out * out), promote="float")
 square = elementwise("square", lambda xp, g, x: 2 * g * x)
-remainder = elementwise("remainder", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.floor(x / y)))
-fmod = elementwise("fmod", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.trunc(x / y)))
+remainder = elementwise("remainder", lambda xp, g: g, lambda xp, g, x, y: -(g * (x // y)))
+fmod = elementwise("fmod", lambda xp, g: g, lambda xp, g, x, y: -(g * xp.trunc_divide(x, y)))
 floor_divide = elementwise("floor_divide", lambda xp, g: xp.zeros_like(g), lambda xp, g: xp.zeros_like(g))
 trunc_divide = elementwise("trunc_divide", lambda xp, g: xp.zeros_like(g), lambda xp, g: xp.zeros_like(g))
 
@@ -61,8 +58,8 @@ logaddexp2 = elementwise(
 
 
 def apart(xp, x, y):
-    """x - y, and 0 where both are the same infinity."""
-    return xp.where(xp.logical_and(xp.isinf(x), x == y), 0.0, x - y)
+    """x - y, and 0 where both are -inf, two of nothing: of two +inf the derivative is NaN."""
+    return xp.where(xp.logical_and(x == -math.inf, y == -math.inf), 0.0, x - y)
 
 
 nan_to_num = elementwise(
@@ -88,17 +85,17 @@ acosh = elementwise("acosh", lambda xp, g, x: g * (xp.rsqrt(x - 1) * xp.rsqrt(x 
 atanh = elementwise("atanh", lambda xp, g, x: g / (1 - x * x), promote="float")
 atan2 = elementwise(
     "atan2",
-    lambda xp, g, x, y: g * y / off_origin(xp, x, y),
-    lambda xp, g, x, y: -(g * x / off_origin(xp, x, y)),
+    lambda xp, g, x, y: g * off_origin(xp, x, y, y),
+    lambda xp, g, x, y: -(g * off_origin(xp, x, y, x)),
     promote="float",
     real_only=True,
 )
 
 
-def off_origin(xp, x, y):
-    """x^2 + y^2, and 1 where both are 0, so that the gradient there is 0 as in PyTorch."""
+def off_origin(xp, x, y, z):
+    """z / (x^2 + y^2), and 0 where both are 0, as in PyTorch; its own derivative is NaN there."""
     square = x * x + y * y
-    return xp.where(square == 0, 1.0, square)
+    return xp.where(square == 0, 0.0, z / square)
 
 
 hypot = elementwise("hypot", lambda xp, g, x, out: g * x / out, lambda xp, g, y, out: g * y / out, promote="float")
@@ -163,7 +160,7 @@ def smaller_off(xp, g, x, y):
 
 
 # ---- activations that earn a kernel of their own ----
-relu = elementwise("relu", lambda xp, g, out: xp.relu_grad(g, out))
+relu = elementwise("relu", lambda xp, g, out: xp.relu_grad(g, out), real_only=True)
 relu_grad = elementwise("relu_grad", lambda xp, g, y: xp.relu_grad(g, y), lambda xp, g: None)
 sigmoid = elementwise("sigmoid", lambda xp, g, out: xp.sigmoid_grad(g, out), promote="float")
 

@@ -3,7 +3,6 @@
 import math
 
 from ..core.op import linear, nondifferentiable, other
-from .elementwise import apart
 
 
 def restore(xp, g, shape, axis, keepdims):
@@ -58,7 +57,8 @@ var = other(
 logsumexp = other(
     "logsumexp",
     lambda xp, g, x, x_shape, out, axis, keepdims: (
-        restore(xp, g, x_shape, axis, keepdims) * xp.exp(x - restore(xp, above_nothing(xp, out), x_shape, axis, keepdims))
+        restore(xp, g, x_shape, axis, keepdims)
+        * xp.exp(x - restore(xp, above_nothing(xp, out), x_shape, axis, keepdims))
     ),
     params=AXES,
     promote="float",
@@ -174,10 +174,11 @@ def _logcumsumexp_grad(xp, g, x, out, axis):
     n = x.shape[axis] if x.shape else 0
     if n == 0:
         return xp.copy(g)
-    decay = xp.exp(apart(xp, xp.take_slice(out, axis, 0, n - 1), xp.take_slice(out, axis, 1, n)))
+    before, after = xp.take_slice(out, axis, 0, n - 1), xp.take_slice(out, axis, 1, n)
+    decay = xp.exp(xp.where(before == after, 0.0, before - after))  # not inf - inf
     decay = xp.concat(decay, xp.zeros_like(xp.take_slice(x, axis, 0, 1)), axis)
     turned = xp.linear_scan(xp.flip(decay, (axis,)), xp.flip(g, (axis,)), axis)
-    return xp.exp(apart(xp, x, out)) * xp.flip(turned, (axis,))
+    return xp.exp(x - above_nothing(xp, out)) * xp.flip(turned, (axis,))
 
 
 def _logcumsumexp_jvp(xp, tangents, primals, out, axis):
