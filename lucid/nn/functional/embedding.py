@@ -96,7 +96,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
     elif not hasattr(input.value, "level"):
-        low, high = int(input.min()), int(input.max())  # type: ignore[attr-defined]
+        low, high = int(input.value.min()), int(input.value.max())
         if low < 0:
             raise RuntimeError(f"Class values must be non-negative: got {low}.")
         if num_classes == -1:

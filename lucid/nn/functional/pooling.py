@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,18 @@ def window(
     name: str, x: Tensor, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> tuple[tuple, tuple, tuple, tuple, tuple]:
     """Kernel, stride, padding, dilation as tuples, and the output's spatial shape."""
+    given = (name, tuple(x.shape), n, kernel_size, stride, padding, dilation, ceil_mode)
+    try:
+        hash(given)
+    except TypeError:  # lists
+        return _window.__wrapped__(*given)
+    return _window(*given)
+
+
+@functools.lru_cache(1024, typed=True)  # a dozen checks cost as much as pooling a small image
+def _window(
+    name: str, shape: tuple, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[tuple, tuple, tuple, tuple, tuple]:
     kernel = sizes_arg(kernel_size, n, name, "kernel_size")
     steps = (
         kernel
@@ -56,7 +69,7 @@ def window(
             f"{name}: pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={kernel} and dilation={dilated}"
         )
     places = []
-    for size, k, s, p, d in zip(x.shape[2:], kernel, steps, pad, dilated, strict=True):
+    for size, k, s, p, d in zip(shape[2:], kernel, steps, pad, dilated, strict=True):
         room = size + 2 * p - d * (k - 1) - 1
         count = -(-room // s) + 1 if ceil_mode else room // s + 1
         if ceil_mode and (count - 1) * s >= size + p:  # the last window would start in the padding
@@ -64,8 +77,8 @@ def window(
         places.append(count)
     if any(m < 1 for m in places):
         raise ShapeError(
-            f"{name}: Given input size: ({x.shape[1]}x{'x'.join(map(str, x.shape[2:]))}). Calculated output size: "
-            f"({x.shape[1]}x{'x'.join(map(str, places))}). Output size is too small (kernel {kernel}, padding {pad})"
+            f"{name}: Given input size: ({shape[1]}x{'x'.join(map(str, shape[2:]))}). Calculated output size: "
+            f"({shape[1]}x{'x'.join(map(str, places))}). Output size is too small (kernel {kernel}, padding {pad})"
         )
     return kernel, steps, pad, dilated, tuple(places)
 
