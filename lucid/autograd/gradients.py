@@ -155,9 +155,9 @@ class GradientEdge:
 
     def tensor_like(self) -> Tensor:
         """A tensor to start backward from, with this place in the graph."""
-        from .. import functions
+        from ..functions.creation import zeros
 
-        t = functions.creation.zeros(tuple(self.shape), dtype=self._dtype, device=self._device)
+        t = zeros(tuple(self.shape), dtype=self._dtype, device=self._device)
         t.node = self.node
         return t
 

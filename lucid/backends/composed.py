@@ -217,10 +217,8 @@ def lstm_sequence_grad(
     for k, t in enumerate(order):
         last = k == len(order) - 1
         before = c if last else _step_of(xp, cs, order[k + 1])
-        dh, dc, d = (
-            _plus(a, None if b is None else _step_of(xp, b, t))
-            for a, b in ((dh, to_hs), (dc, to_cs), (None, to_active))
-        )
+        to_h, to_c, d = (None if g is None else _step_of(xp, g, t) for g in (to_hs, to_cs, to_active))
+        dh, dc = _plus(dh, to_h), _plus(dc, to_c)
         i, f, n, o = _parts(xp, _step_of(xp, active, t), 4)
         new = xp.tanh(_step_of(xp, cs, t))
         dh = xp.zeros_like(new) if dh is None else dh

@@ -28,6 +28,7 @@ class Frame:
     level: int
     alive = True
     maps = False  # whether this is a vmap
+    size: int  # of the batch, if it is
 
     def __enter__(self) -> Self:
         outer = _stack.get()

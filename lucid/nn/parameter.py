@@ -52,7 +52,7 @@ class Parameter(Tensor):
     def __init__(self, *args: Any, **kwargs: Any):
         pass  # done in __new__, which a subclass may give arguments of its own
 
-    __torch_function__ = classmethod(plain)  # type: ignore[assignment]  # what ops make of parameters are plain tensors
+    __torch_function__: Any = classmethod(plain)  # what ops make of parameters are plain tensors
 
     def __deepcopy__(self, memo: dict) -> Parameter:
         made = super().__deepcopy__(memo)
