@@ -195,3 +195,21 @@ def test_two_large_index_arrays_keep_their_shape():
     rows, columns = lucid.arange(2).reshape(2, 1, 1).expand(2, 3, 320), lucid.arange(320).flip(0).expand(2, 3, 320)
     found = x[rows, columns]
     assert found.shape == (2, 3, 320) and found[1, 2, 0].item() == 639 and found[0, 1, 319].item() == 0
+
+
+def test_dimensions_of_size_1_that_expand_added_are_no_repetition():
+    """BERT keeps ``arange(n).expand((1, -1))`` as a buffer, and loads it from checkpoints."""
+    net = nn.Module()
+    net.register_buffer("position_ids", lucid.arange(4).expand((1, -1)))
+    net.load_state_dict({"position_ids": lucid.tensor([[4, 3, 2, 1]])})
+    net.position_ids.add_(1)
+    assert net.position_ids.tolist() == [[5, 4, 3, 2]]
+    x = lucid.ones(3, requires_grad=True)
+    y = x * 1
+    y.expand(1, 1, -1).mul_(lucid.tensor([1.0, 2.0, 3.0]))
+    y.sum().backward()
+    assert y.tolist() == [1.0, 2.0, 3.0] and x.grad.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(RuntimeError, match="more than one element"):
+        lucid.arange(4).expand(2, -1).add_(1)
+    with pytest.raises(RuntimeError, match="more than one element"):
+        lucid.ones(1, 2).expand(3, 2)[0:2].zero_()

@@ -96,7 +96,7 @@ def permute_dims(x: Any, axes: Any) -> Any:
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
-    """Stride-0 views without the overhead of ``np.broadcast_to``; read-only like its result."""
+    """Stride-0 views without the overhead of ``np.broadcast_to``; like its result read-only, if an element is repeated."""
     lead = len(shape) - x.ndim
     if lead < 0:
         raise ValueError(f"cannot broadcast shape {x.shape} to {tuple(shape)}: it has more dimensions")
@@ -109,7 +109,8 @@ def broadcast_to(x: Any, shape: Any) -> Any:
         else:
             raise ValueError(f"cannot broadcast shape {x.shape} to {tuple(shape)}")
     out = strided(x, tuple(shape), tuple(strides)) if x.size else np.broadcast_to(x, shape)
-    out.flags.writeable = False
+    if out.size > x.size:
+        out.flags.writeable = False
     return out
 
 
