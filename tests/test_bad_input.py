@@ -247,3 +247,98 @@ def test_a_failed_load_leaves_the_optimizer_and_the_tensor():
         with pytest.raises((RuntimeError, IndexError)):
             action()
     assert x.tolist() == [0, 1, 2] and x._version == 0
+
+
+NUMPYS = [
+    ("leaky_relu", lambda L: L.nn.functional.leaky_relu(L.ones(3), np.float64(0.1))),
+    ("rrelu", lambda L: L.nn.functional.rrelu(L.ones(3), np.float64(0.1), np.float64(0.2))),
+    ("threshold", lambda L: L.nn.functional.threshold(L.ones(3), 2, L.tensor(2.0, dtype=L.float64))),
+    ("celu", lambda L: L.nn.functional.celu(-L.ones(3), L.tensor(2.0, dtype=L.float64))),
+    ("LayerNorm", lambda L: L.nn.LayerNorm(np.int64(3))(L.arange(3.0))),
+    ("RMSNorm", lambda L: L.nn.RMSNorm(np.int64(3))(L.arange(3.0))),
+    ("ReflectionPad1d", lambda L: L.nn.ReflectionPad1d(np.int64(2))(L.ones(1, 4))),
+    ("Unflatten", lambda L: L.nn.Unflatten(np.int64(1), (2, 3))(L.ones(1, 6))),
+    ("clamp", lambda L: L.clamp(L.ones(3), np.int64(2))),
+    ("clamp_min", lambda L: L.clamp_min(L.ones(3, dtype=L.uint8), np.int64(2))),
+    ("rsub", lambda L: np.float64(0.5) - L.tensor(1.0)),
+    ("rpow", lambda L: np.float64(0.5) ** L.tensor([1, 2])),
+    ("half", lambda L: L.tensor([1, 2]) + np.float16(2)),
+    ("squeeze", lambda L: L.ones(2, 1).squeeze(np.int64(1))),
+    ("squeeze two", lambda L: L.ones(1, 1, 2).squeeze(0, 1)),
+    ("tensor_split", lambda L: L.arange(4).tensor_split(np.int64(2))[1]),
+    ("hsplit", lambda L: L.arange(4).hsplit(np.int64(2))[1]),
+    ("in", lambda L: L.tensor(np.float32(2.0) in L.tensor([1.0, 2.0]))),
+    ("min along a tensor", lambda L: L.tensor([[3, 1]]).min(L.tensor(1), True).values),
+    ("normal", lambda L: L.normal(1.5, L.tensor(0.0, dtype=L.float64), (2, 2))),
+    ("beta first", lambda L: L.addmm(2.0, L.ones(2, 2), L.eye(2), L.eye(2))),
+    ("beta and alpha", lambda L: L.addmv(2.0, L.ones(2), 3, L.eye(2), L.ones(2))),
+    ("method", lambda L: L.ones(2, 2).addr(2.0, 3.0, L.ones(2), L.ones(2))),
+    ("bmm", lambda L: L.baddbmm(2.0, L.ones(1, 2, 2), L.ones(1, 2, 2), L.ones(1, 2, 2))),
+    ("rsub alpha", lambda L: L.rsub(L.ones(2), 2, 3)),
+    ("None", lambda L: L.zeros(2, requires_grad=None, pin_memory=None).sort(stable=None).values),
+    ("in place by name", lambda L: L.abs_(input=-L.ones(2))),
+    ("randint", lambda L: L.randint(high=1, size=(2,))),
+    ("randint_like", lambda L: L.randint_like(L.zeros(2), high=1, pin_memory=False)),
+    ("sum of bools", lambda L: L.sum(L.ones(3), dtype=L.bool)),
+    ("prod of bools", lambda L: L.prod(L.ones(3), dtype=L.bool)),
+    ("nansum", lambda L: L.nansum(L.ones(3), dtype=L.int32)),
+    ("adjoint", lambda L: L.tensor(1.0).adjoint()),
+    ("broadcast_to", lambda L: L.tensor(1.0).broadcast_to(2)),
+    ("histogram", lambda L: L.histogram(L.ones(3)).hist),
+    ("histogramdd", lambda L: L.histogramdd(L.ones(3, 2), 2, None).hist),
+    ("tril_indices", lambda L: L.tril_indices(2, 2, layout=L.strided, pin_memory=False)),
+    ("mse of bools", lambda L: L.nn.functional.mse_loss(L.ones(2), L.tensor([True, False]))),
+]
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("f", [f for _, f in NUMPYS], ids=[name for name, _ in NUMPYS])
+def test_numbers_of_numpy_and_older_forms(f):
+    ours, theirs = f(lucid), f(torch)
+    assert str(ours.dtype).split(".")[1] == str(theirs.dtype).split(".")[1]
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-5)
+
+
+class Items:
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        return i
+
+
+REFUSED = [
+    ("relu of complex", lambda L: L.relu(L.ones(2, dtype=L.complex64))),
+    ("leaky_relu of complex", lambda L: L.nn.functional.leaky_relu(L.ones(2, dtype=L.complex64))),
+    ("hardtanh of complex", lambda L: L.nn.functional.hardtanh(L.ones(2, dtype=L.complex64))),
+    ("mish of complex", lambda L: L.nn.functional.mish(L.ones(2, dtype=L.complex64))),
+    ("layer_norm of complex", lambda L: L.nn.LayerNorm(2)(L.ones(2, dtype=L.complex64))),
+    ("group_norm of complex", lambda L: L.nn.GroupNorm(1, 2)(L.ones(2, 2, dtype=L.complex64))),
+    ("batch_norm of ints", lambda L: L.nn.BatchNorm1d(2).eval()(L.ones(2, 2, dtype=L.int64))),
+    ("weight_decay None", lambda L: L.optim.Adam([L.nn.Parameter(L.ones(1))], weight_decay=None)),
+    ("weight_decay of digits", lambda L: L.optim.SGD([L.nn.Parameter(L.ones(1))], lr=0.1, weight_decay="1")),
+    ("betas of digits", lambda L: L.optim.Adam([L.nn.Parameter(L.ones(1))], betas=("0", "0"))),
+    ("persistent_workers", lambda L: L.utils.data.DataLoader(Items(), persistent_workers=True)),
+    ("prefetch_factor", lambda L: L.utils.data.DataLoader(Items(), prefetch_factor=-1, num_workers=1)),
+    ("context", lambda L: L.utils.data.DataLoader(Items(), multiprocessing_context="spawn")),
+    ("unknown context", lambda L: L.utils.data.DataLoader(Items(), num_workers=1, multiprocessing_context="x")),
+    ("batch_size changed", lambda L: setattr(L.utils.data.DataLoader(Items()), "batch_size", 3)),
+    ("nothing to shuffle", lambda L: L.utils.data.DataLoader([], shuffle=True)),
+    ("no length to shuffle", lambda L: L.utils.data.DataLoader(iter([]), shuffle=True)),
+    ("replacement", lambda L: L.utils.data.WeightedRandomSampler([0.1, 0.9], 5, 1)),
+    ("nothing to join", lambda L: L.utils.data.ConcatDataset([])),
+    ("too far from the end", lambda L: L.utils.data.ConcatDataset([Items()])[-4]),
+    ("chain", lambda L: list(L.utils.data.ChainDataset([Items()]))),
+]
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("f", [f for _, f in REFUSED], ids=[name for name, _ in REFUSED])
+def test_layers_optimizers_and_data_refuse(f):
+    with pytest.raises(Exception) as theirs:
+        f(torch)
+    kind = RuntimeError if isinstance(theirs.value, RuntimeError) else type(theirs.value)
+    with pytest.raises(kind):
+        f(lucid)

@@ -54,7 +54,8 @@ def _in_order(name: str, given: tuple, beta: Any, alpha: Any) -> tuple:
     if len(first) > 3:
         raise TypeError(f"{name}() takes 3 tensors, beta and alpha, but {len(given)} arguments were given")
     if len(first) > 1:
-        beta = number_first(name, "beta", rest.pop(0 if not isinstance(rest[0], Tensor) or rest[1].ndim else 1))
+        leads = not isinstance(rest[0], Tensor) or (isinstance(rest[1], Tensor) and rest[1].ndim)
+        beta = number_first(name, "beta", rest.pop(0 if leads else 1))
     if len(first) > 2:
         alpha = number_first(name, "alpha", rest.pop())
     words = ("input", "the first factor", "the second factor")

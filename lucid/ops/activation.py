@@ -22,7 +22,11 @@ __all__ = [
 
 
 leaky_relu = elementwise(
-    "leaky_relu", lambda xp, g, x, slope: xp.leaky_relu_grad(g, x, slope), params=("slope",), promote="float"
+    "leaky_relu",
+    lambda xp, g, x, slope: xp.leaky_relu_grad(g, x, slope),
+    params=("slope",),
+    promote="float",
+    real_only=True,
 )
 elu = elementwise(
     "elu",
@@ -55,10 +59,13 @@ smooth_l1 = elementwise(  # huber of x - y
     promote="float",
 )
 hardtanh = elementwise(
-    "hardtanh", lambda xp, g, x, low, high: xp.hardtanh_grad(g, x, low, high), params=("low", "high")
+    "hardtanh",
+    lambda xp, g, x, low, high: xp.hardtanh_grad(g, x, low, high),
+    params=("low", "high"),
+    real_only=True,
 )
 hardswish = elementwise("hardswish", lambda xp, g, x: xp.hardswish_grad(g, x), promote="float")
-log_sigmoid = elementwise("log_sigmoid", lambda xp, g, x: g * xp.sigmoid(-x), promote="float")
+log_sigmoid = elementwise("log_sigmoid", lambda xp, g, x: g * xp.sigmoid(-x), promote="float", real_only=True)
 
 # -(y log x + (1 - y) log(1 - x)), the logarithms not below -100, so that 0 and 1 are allowed (as in PyTorch).
 binary_cross_entropy = elementwise(

@@ -128,6 +128,7 @@ standardize = other(
     arity=1,
     params=("axis", "eps"),
     promote="float",
+    real_only=True,
     node_name="NativeNormBackward0",
     private_out=True,
 )
@@ -175,6 +176,7 @@ normalize = other(
     arity=3,
     params=("axis", "eps"),
     promote="float",
+    real_only=True,
     node_name="NativeNormBackward0",
     private_out=True,
 )

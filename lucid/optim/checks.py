@@ -23,15 +23,24 @@ def checked(scope: dict[str, Any], *names: str, betas: int = 2, positive: bool =
     learning_rate(found["lr"], positive=positive)
     if "betas" in found:
         coefficients(found["betas"], betas)
-    numbers = {name: found.get(name) for name in ("weight_decay", "eps", *names)}
+    if "weight_decay" in found:
+        at_least(0, weight_decay=found["weight_decay"])
+    numbers = {name: found.get(name) for name in ("eps", *names)}
     at_least(0, **{name: value for name, value in numbers.items() if value is not None})
     return found
+
+
+def _float(value: Any, name: str) -> float:
+    """TypeError for what is no number, a string of digits too."""
+    if value is None or isinstance(value, str | bytes):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    return float(value)
 
 
 def at_least(minimum: float, **values: Any) -> None:
     """Raise ValueError for a value below ``minimum`` (or NaN)."""
     for name, value in values.items():
-        if not float(value) >= minimum:
+        if not _float(value, name) >= minimum:
             raise ValueError(f"Invalid {name} value: {value} (must be at least {minimum:g})")
 
 
@@ -52,7 +61,7 @@ def coefficients(betas: Any, count: int = 2, name: str = "beta") -> None:
     for i, beta in enumerate(betas):
         if isinstance(beta, Tensor) and beta.shape.numel() != 1:
             raise ValueError(f"Tensor {name}s[{i}] must be 1-element")
-        if not 0.0 <= float(beta) < 1.0:
+        if not 0.0 <= _float(beta, name) < 1.0:
             raise ValueError(f"Invalid {name} parameter at index {i}: {beta}")
 
 

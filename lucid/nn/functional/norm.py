@@ -87,6 +87,10 @@ def batch_norm(
             scale = scale * weight
         shift = -running_mean * scale if bias is None else bias - running_mean * scale  # type: ignore[operator]
         if scale.dtype is not input.dtype:
+            if not input.dtype.is_floating_point:
+                raise NotImplementedError(
+                    f"batch_norm: not implemented for {input.dtype}; cast the input to a floating dtype"
+                )
             scale, shift = scale.to(input.dtype), shift.to(input.dtype)
         return ops.scale_shift(input, scale.reshape(laid), shift.reshape(laid))
     count = math.prod(shape) // max(channels, 1)

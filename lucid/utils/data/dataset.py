@@ -110,9 +110,9 @@ class ConcatDataset(Dataset[T]):
     def __init__(self, datasets: Iterable[Dataset]):
         self.datasets = list(datasets)
         if not self.datasets:
-            raise ValueError("ConcatDataset: datasets should not be an empty iterable")
+            raise AssertionError("ConcatDataset: datasets should not be an empty iterable")
         if any(isinstance(d, IterableDataset) for d in self.datasets):
-            raise ValueError("ConcatDataset does not support IterableDataset; use ChainDataset")
+            raise AssertionError("ConcatDataset does not support IterableDataset; use ChainDataset")
         self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))  # type: ignore[arg-type]
 
     def __len__(self) -> int:
@@ -120,7 +120,8 @@ class ConcatDataset(Dataset[T]):
 
     def __getitem__(self, index: int) -> Any:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} out of range for a dataset of {len(self)} items")
+            kind = ValueError if index < 0 else IndexError  # PyTorch's
+            raise kind(f"index {index} out of range for a dataset of {len(self)} items")
         index %= len(self)
         which = bisect.bisect_right(self.cumulative_sizes, index)
         return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
@@ -133,6 +134,9 @@ class ChainDataset(IterableDataset):
         self.datasets = list(datasets)
 
     def __iter__(self) -> Iterator:
+        for d in self.datasets:
+            if not isinstance(d, IterableDataset):
+                raise AssertionError(f"ChainDataset only supports IterableDataset, got {type(d).__name__}")
         return itertools.chain.from_iterable(self.datasets)
 
     def __len__(self) -> int:

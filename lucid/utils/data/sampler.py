@@ -51,6 +51,8 @@ class RandomSampler(Sampler[int]):
             raise TypeError(f"replacement should be a boolean value, but got replacement={replacement!r}")
         if num_samples is not None and (not isinstance(num_samples, int) or num_samples <= 0):
             raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples!r}")
+        if num_samples is None and not len(data_source):
+            raise ValueError("num_samples should be a positive integer value, but got num_samples=0: there are no data")
 
     @property
     def num_samples(self) -> int:
@@ -90,6 +92,8 @@ class WeightedRandomSampler(Sampler[int]):
     def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Any = None):
         if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
             raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples!r}")
+        if not isinstance(replacement, bool):
+            raise ValueError(f"replacement should be a boolean value, but got replacement={replacement!r}")
         self.weights = as_tensor(weights, dtype="float64")
         if self.weights.ndim != 1:
             raise ValueError(
