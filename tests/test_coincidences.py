@@ -23,3 +23,41 @@ def test_attention_with_as_many_rows_as_heads(mask):
     b.square().sum().backward()
     for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+def _two_steps(library, optimizer, make):
+    params = make(library)
+    opt = getattr(library.optim, optimizer)(params, lr=0.1)
+    for _ in range(2):
+        opt.zero_grad()
+        sum((p * (i + 1)).sum() for i, p in enumerate(params)).backward()
+        opt.step()
+    return params
+
+
+@needs_torch
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("shared", ["whole", "part"])
+def test_parameters_that_share_memory_are_updated_in_turn(optimizer, shared):
+    """Weights tied by their data: small parameters are gathered into one run, where the last one would win."""
+
+    def make(library):
+        base = library.ones(6)
+        a, b = (base, base) if shared == "whole" else (base[:4], base[2:])
+        return [library.nn.Parameter(a), library.nn.Parameter(library.ones(3)), library.nn.Parameter(b)]
+
+    for p, q in zip(_two_steps(lucid, optimizer, make), _two_steps(torch, optimizer, make), strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-5)
+
+
+def test_a_gradient_that_a_graph_saved_is_added_to():
+    """Adding to ``p.grad`` is writing to it: a graph that saved it says so, instead of giving a wrong gradient."""
+    w, p = lucid.tensor([1.0, 2.0], requires_grad=True), lucid.tensor([3.0, 4.0], requires_grad=True)
+    (p * 2).sum().backward()
+    loss = (p.grad * w).sum()
+    (p * 2).sum().backward()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    loss = (p.grad * w).sum()
+    loss.backward()
+    np.testing.assert_array_equal(w.grad.numpy(), [4.0, 4.0])

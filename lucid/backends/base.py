@@ -82,6 +82,10 @@ class Backend:
         """Whether the result of a view op shares memory with its input (or counts as if it did)."""
         return True
 
+    def overlap(self, x: Any, y: Any) -> bool:
+        """Whether two arrays may have elements in common; never where arrays cannot be written to."""
+        return False
+
     def dlpack(self, array: Any, **kwargs: Any) -> Any:
         return array.__dlpack__(**kwargs)
 

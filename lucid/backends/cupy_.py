@@ -305,6 +305,9 @@ class CupyBackend(Backend):
         base = result.base
         return base is not None and (base is source or base is source.base)
 
+    def overlap(self, x: Any, y: Any) -> bool:
+        return bool(cp.may_share_memory(x, y))
+
     def quiet(self) -> AbstractContextManager:
         return _followed() if self.several else nullcontext()
 

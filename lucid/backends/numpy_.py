@@ -277,6 +277,9 @@ class NumpyBackend(Backend):
         base = result.base
         return base is not None and (base is source or base is source.base or np.may_share_memory(result, source))
 
+    def overlap(self, x: ndarray, y: ndarray) -> bool:
+        return bool(np.may_share_memory(x, y))
+
     def quiet(self) -> AbstractContextManager:
         return np.errstate(all="ignore")
 

@@ -17,6 +17,7 @@ from .node_hooks import anomaly, post_hooks, pre_hooks, tensor_hooks
 from .record import HOST
 from .step import unbroadcast, write_step
 from .tensor import Tensor, as_tensor, wrap
+from .view import overwritten
 
 by_seq = attrgetter("seq")
 running: ContextVar[Any] = ContextVar("lucid_backward", default=None)  # the Pass of this thread, if any
@@ -261,8 +262,14 @@ def _accumulate(leaf: Any, g: Any, create_graph: bool, is_shared: bool) -> None:
             backend = backend_of(g)
             tensor._grad = wrap(backend.copy(g) if is_shared else backend.own(g))
         elif held.node is None and held.value.dtype == g.dtype and held.shape == g.shape:
-            held.value = backend_of(g).add_into(held.value, g)
-            held._version += 1
+            old = held.value
+            held.value = backend_of(g).add_into(old, g)
+            if type(old) is HOST and type(held) is Tensor:
+                del old
+                overwritten(held)  # a graph may have saved it
+            else:
+                mutation.note(old)
+                held._version += 1
         else:
             tensor._grad = held + wrap(g)
     if leaf.post_accumulate:

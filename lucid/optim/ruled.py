@@ -196,8 +196,10 @@ class Plan:
         for p in self.active:
             check_gradient(type(opt).__name__, p)
         homes: dict[Any, list[int]] = {}
+        turns = _turns([p.value for p in self.active])
         for i, p in enumerate(self.active):
-            homes.setdefault((p.device, p.dtype, p.value.shape if opt.per_parameter else None), []).append(i)
+            home = (p.device, p.dtype, p.value.shape if opt.per_parameter else None, turns[i])
+            homes.setdefault(home, []).append(i)
         self.batches: list[Batch] | None = None
         self.homes = list(homes.values())
         self.shapes = [p.value.shape for p in self.active]
@@ -243,6 +245,19 @@ class Plan:
     def release(self) -> None:
         for batch in self.batches or ():
             batch.release()
+
+
+def _turns(arrays: Sequence[Any]) -> list[int]:
+    """For each array, in which turn it is updated: after those before it that it shares elements with (weights tied by
+    their data), since a batch may read all its parameters before it writes any."""
+    turns, known = [], {}
+    for array in arrays:
+        kin = known.setdefault(id(mutation.owner(array)), [])
+        meets = backend_of(array).overlap
+        turn = max((t + 1 for other, t in kin if meets(array, other)), default=0)
+        kin.append((array, turn))
+        turns.append(turn)
+    return turns
 
 
 class Batch:
