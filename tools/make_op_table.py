@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import itertools
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -101,7 +102,8 @@ def names_in(files: Iterator[Path]) -> set[str]:
 
 
 def op_lines() -> Iterator[str]:
-    on_cupy = names_in((ROOT / "lucid" / "backends").glob("cupy_*.py")) | set(COMPOSED)
+    kernels = ROOT / "lucid" / "backends"
+    on_cupy = names_in(itertools.chain(kernels.glob("cupy_*.py"), [kernels / "alike.py"])) | set(COMPOSED)
     has_mlx = any(s.device == "mlx" and s.usable for s in backends.available())
     mlx = backends.load("mlx") if has_mlx else None
     elsewhere = {name: file for file, names in ELSEWHERE.items() for name in names.split()}
