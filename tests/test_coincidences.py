@@ -11,7 +11,9 @@ RNG = np.random.default_rng(0)
 
 
 @needs_torch
-@pytest.mark.parametrize("mask", [(8, 1, 1, 8), (1, 8, 1, 8), (8, 1, 8), (1, 1, 8, 8), (8, 1, 8, 1), (8, 1, 8, 8), (8,)])
+@pytest.mark.parametrize(
+    "mask", [(8, 1, 1, 8), (1, 8, 1, 8), (8, 1, 8), (1, 1, 8, 8), (8, 1, 8, 1), (8, 1, 8, 8), (8,)]
+)
 def test_attention_with_as_many_rows_as_heads(mask):
     """A mask with a row for each image or head has as many rows as one with a row for each query."""
     arrays = [RNG.normal(size=(8, 8, 8, 4)) for _ in range(3)] + [RNG.normal(size=mask)]
@@ -61,3 +63,23 @@ def test_a_gradient_that_a_graph_saved_is_added_to():
     loss = (p.grad * w).sum()
     loss.backward()
     np.testing.assert_array_equal(w.grad.numpy(), [4.0, 4.0])
+
+
+@needs_torch
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("norm", ["layer_norm", "group_norm", "instance_norm", "batch_norm"])
+def test_norms_of_large_float16(norm, affine):
+    """The variance of numbers above 256 is no float16; the gradient needs it."""
+    x, g = 1000 * RNG.normal(size=(4, 16, 3)), RNG.normal(size=(4, 16, 3))
+    weights = [RNG.normal(size=3 if norm == "layer_norm" else 16) for _ in range(2 * affine)]
+    first = {"layer_norm": ((3,),), "group_norm": (2,), "batch_norm": (None, None), "instance_norm": (None, None)}[norm]
+    grads = []
+    for library, dtype in ((lucid, lucid.float16), (torch, torch.float64)):
+        t, *wb, to = (library.tensor(np.float16(a)).to(dtype) for a in (x, *weights, g))
+        t.requires_grad_()
+        f = getattr(library.nn.functional, norm)
+        y = f(t, *first, *wb, **({"training": True} if norm == "batch_norm" else {}))
+        assert y.dtype == dtype
+        y.backward(to)
+        grads.append(t.grad.double().numpy())
+    np.testing.assert_allclose(*grads, atol=0.03 * np.abs(grads[1]).max())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.graph import entitled
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
 from ...functions.checking import number
@@ -25,6 +26,17 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[
     if bias is None:
         return x * w  # type: ignore[operator]
     return ops.scale_shift(x, w, bias if shape is None else bias.reshape(shape))  # type: ignore[attr-defined]
+
+
+def _wide(op: Callable, given: tuple[Tensor, ...], axes: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """``op``'s result, mean and variance; of float16 that is to be differentiated they are taken in float32, because backward
+    needs the variance, which overflows where numbers go beyond 256."""
+    if given[0].dtype is dtypes.float16 and any(t.node is not None for t in given):
+        if all(t.dtype is dtypes.float16 for t in given):
+            out, mean, var = op(*(t.to(dtypes.float32) for t in given), axes, number(eps))  # type: ignore[attr-defined]
+            return out.to(dtypes.float16), mean, var
+    found: tuple[Tensor, Tensor, Tensor] = op(*given, axes, number(eps))
+    return found
 
 
 def _along_channels(ndim: int, count: int) -> tuple[int, ...]:
@@ -104,9 +116,9 @@ def batch_norm(
     fused = weight is not None and bias is not None
     if fused:
         w, b = (weight, bias) if len(shape) == 2 else (shape_ops.reshape(p, laid) for p in (weight, bias))
-        out, mean, var = ops.normalize(input, w, b, axes, number(eps))
+        out, mean, var = _wide(ops.normalize, (input, w, b), axes, eps)
     else:
-        out, mean, var = ops.standardize(input, axes, number(eps))
+        out, mean, var = _wide(ops.standardize, (input,), axes, eps)
     if running_mean is not None or running_var is not None:
         with no_grad():
             _track(running_mean, mean, momentum)
@@ -143,7 +155,7 @@ def instance_norm(
     if weight is not None and bias is not None and shape[0] and channels:
         out, mean, var = _grouped(input, channels, weight, bias, eps)
     else:
-        out, mean, var = ops.standardize(input, tuple(range(2, len(shape))), number(eps))
+        out, mean, var = _wide(ops.standardize, (input,), tuple(range(2, len(shape))), eps)
         out = _affine(out, weight, bias, _along_channels(len(shape), channels))
     if running_mean is not None or running_var is not None:
         with no_grad():
@@ -157,7 +169,8 @@ def _grouped(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -
     shape = tuple(x.value.shape)
     laid = (1, groups, shape[1] // groups, 1)
     w, b = shape_ops.reshape(weight, laid), shape_ops.reshape(bias, laid)
-    out, mean, var = ops.normalize(shape_ops.reshape(x, (shape[0], *laid[1:3], -1)), w, b, (2, 3), number(eps))
+    x = shape_ops.reshape(x, (shape[0], *laid[1:3], -1))
+    out, mean, var = _wide(ops.normalize, (x, w, b), (2, 3), eps)
     return shape_ops.reshape(out, shape), mean, var
 
 
@@ -199,8 +212,8 @@ def layer_norm(
     """
     axes = _normalized_axes("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     if weight is not None and bias is not None:
-        return ops.normalize(input, weight, bias, axes, number(eps))[0]
-    return _affine(ops.standardize(input, axes, number(eps))[0], weight, bias)
+        return _wide(ops.normalize, (input, weight, bias), axes, eps)[0]
+    return _affine(_wide(ops.standardize, (input,), axes, eps)[0], weight, bias)
 
 
 def rms_norm(
@@ -233,11 +246,11 @@ def group_norm(
     if math.prod(shape[2:]) * shape[0] * shape[1] // num_groups == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
     if weight is not None and bias is not None and math.prod(shape):
-        return _grouped(input, num_groups, weight, bias, eps)[0]
+        return entitled(_grouped(input, num_groups, weight, bias, eps)[0], "NativeGroupNormBackward0")
     if not math.prod(shape):
         return _affine(input * 1.0, weight, bias, _along_channels(len(shape), shape[1]))  # type: ignore[operator, arg-type]
     flat = input.reshape(shape[0], num_groups, -1)  # type: ignore[attr-defined]
-    out = ops.standardize(flat, (2,), number(eps))[0].reshape(shape)
+    out = _wide(ops.standardize, (flat,), (2,), eps)[0].reshape(shape)
     return _affine(out, weight, bias, _along_channels(len(shape), shape[1]))
 
 
