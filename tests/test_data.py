@@ -62,7 +62,7 @@ def test_split_subset_concat_stack_chain():
     with pytest.raises(IndexError):
         both[10]
     assert D.StackDataset(a=DATA, b=DATA)[2]["b"][0].item() == 2.0
-    with pytest.raises(ValueError, match="sum"):
+    with pytest.raises(ValueError, match="Sum of input lengths"):
         D.random_split(DATA, [3, 3])
 
     class Stream(D.IterableDataset):

@@ -315,7 +315,10 @@ def _explain_broadcast(op: Op, values: Sequence[Any]) -> None:
         sizes = {s[-back] for s in shapes if len(s) >= back} - {1}
         if len(sizes) > 1:
             listed = " and ".join(str(s) for s in shapes)
+            met = [s[-back] for s in shapes if len(s) >= back and s[-back] in sizes]
+            b = next(size for size in met if size != met[0])
             raise ShapeError(
                 f"{op.name}: shapes {listed} do not broadcast: sizes {sorted(sizes)} differ at dimension {longest - back} "
-                "(counted in the longest shape); sizes must be equal or 1"
+                f"(counted in the longest shape); sizes must be equal or 1. The size of tensor a ({met[0]}) must match the "
+                f"size of tensor b ({b}) at non-singleton dimension {longest - back}"
             ) from None

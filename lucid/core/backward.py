@@ -180,8 +180,9 @@ class Pass:
         saved = node.saved
         if saved is FREED:
             raise BackwardError(
-                f"backward: the graph of {node.name()} was already used and freed; call the first "
-                "backward(retain_graph=True) if you need to go through it a second time"
+                "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+                f"already been freed): what {node.name()} saved is gone. Specify retain_graph=True in the first "
+                "backward() or grad() if you need to go through it a second time"
             )
         if type(saved) is Packed:
             saved = saved.restore()

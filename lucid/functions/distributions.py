@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.errors import DTypeError
 from ..core.tensor import Tensor, wrap
 from ..core.transform import everything
 from ..core.view import write
@@ -188,7 +189,7 @@ def _positive(value: float, name: str, what: str) -> None:
 
 def _floating(x: Tensor, name: str) -> None:
     if x.dtype.category < dtypes.FLOAT:
-        raise RuntimeError(f"{name}: not implemented for {x.dtype}")
+        raise DTypeError(f"{name}: not implemented for {x.dtype}")
 
 
 def _uniform(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None) -> Tensor:

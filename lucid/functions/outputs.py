@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ..core import modes
+from ..core import dtypes, modes
 from ..core.dtypes import can_cast, uint8
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import Leaf
@@ -53,7 +53,8 @@ def _in_dtype(target: Tensor, result: Tensor, name: str) -> Tensor:
     if result.dtype is target.dtype:
         return result
     if not can_cast(result.dtype, target.dtype) and result.dtype.category > target.dtype.category:
-        raise DTypeError(f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}")
+        kinds = [dtypes.TORCH_NAMES.get(d.name, d.name) for d in (result.dtype, target.dtype)]
+        raise DTypeError(f"{name}: result type {kinds[0]} can't be cast to the desired output type {kinds[1]}")
     return OPS["cast"].call(result, target.dtype, result.dtype)
 
 

@@ -33,6 +33,11 @@ def matmul(input: Any, other: Tensor) -> Tensor:
         raise ShapeError(f"matmul: both arguments need to be at least 1D, but they are {p}D and {q}D")
     inner = b[0] if q == 1 else b[-2]
     if a[-1] != inner:
+        if p == q == 2:
+            raise ShapeError(
+                f"matmul: mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]}): "
+                f"{tuple(a)} @ {tuple(b)}; {a[1]} != {b[0]}"
+            )
         raise ShapeError(f"matmul: inner sizes differ: {tuple(a)} @ {tuple(b)}; {a[-1]} != {inner}")
     if x.dtype is not y.dtype and not autocast_unites(x, y):
         raise RuntimeError(

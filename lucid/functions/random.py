@@ -12,6 +12,7 @@ from .. import ops
 from ..backends import load
 from ..core import dtypes
 from ..core.device import device as Device
+from ..core.errors import DTypeError
 from ..core.tensor import Tensor, as_tensor, backend_for, wrap
 from ..core.transform import frames
 from .outputs import write_out
@@ -251,7 +252,7 @@ def _sampler(name: str, kernel: str, doc: str) -> None:
         size = size or (named.get("size", ()),)
         d = (out.dtype if out is not None else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
         if d.category < dtypes.FLOAT:
-            raise RuntimeError(f"{name}: not implemented for {d}; use randint for integers")
+            raise DTypeError(f"{name}: not implemented for {d}; use randint for integers")
         shape = sizes_arg(size, name)
         if d.is_complex:
             parts = [wrap(draw(kernel, shape, d.to_real(), device, generator)) for _ in range(2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ...core.errors import DTypeError, ShapeError
 from ...core.op import OPS
 from ...core.precision import lowered
@@ -54,13 +56,17 @@ def _odd(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         raise ShapeError(f"linear: weight must be 1-D or 2-D, got shape {w}")
     if not x or x[-1] != w[-1]:
         raise ShapeError(
-            f"linear: the input has {x[-1] if x else 'no'} features (shape {x}), the weight expects {w[-1]} (shape {w})"
+            f"linear: the input has {x[-1] if x else 'no'} features (shape {x}), the weight expects {w[-1]} (shape {w}): "
+            f"mat1 and mat2 shapes cannot be multiplied ({math.prod(x[:-1])}x{x[-1] if x else 0} and {'x'.join(map(str, w[::-1]))})"
         )
     if input.dtype is not weight.dtype:
         lower = lowered(input.device.type, input, weight, bias)
         if lower is not None and lower[0].dtype is lower[1].dtype:  # type: ignore[union-attr]
             return linear(*lower)  # type: ignore[arg-type]
-        raise DTypeError(f"linear: the input is {input.dtype}, the weight {weight.dtype}; cast one with .to()")
+        raise DTypeError(
+            f"linear: mat1 and mat2 must have the same dtype, but the input is {input.dtype}, the weight {weight.dtype}; "
+            "cast one with .to()"
+        )
     if len(w) == 1:
         out = input @ weight  # type: ignore[operator]
         return out if bias is None else out + bias

@@ -103,6 +103,8 @@ def pad_sequence(
     if padding_side not in ("right", "left"):
         raise ValueError(f"padding_side should be 'right' or 'left', got {padding_side!r}")
     items = list(sequences) if isinstance(sequences, Iterable) else [sequences]
+    if not items:
+        raise RuntimeError("pad_sequence: received an empty list of sequences")
     longest = max(s.shape[0] for s in items)
     rows = []
     for s in items:
@@ -151,7 +153,8 @@ def pack_padded_sequence(
     if any(a < b for a, b in itertools.pairwise(sizes)):
         raise RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement."
+            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement "
+            "if you do not need ONNX exportability."
         )
     if sizes[0] > steps.shape[0]:
         raise RuntimeError(f"Expected lengths of at most {steps.shape[0]} (the padded length), got {sizes[0]}")

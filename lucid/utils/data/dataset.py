@@ -66,7 +66,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     def __init__(self, *tensors: Tensor):
         if len({t.shape[0] for t in tensors}) > 1:
             raise SizeMismatch(
-                f"TensorDataset: size mismatch between tensors: first sizes are {[t.shape[0] for t in tensors]}"
+                f"TensorDataset: Size mismatch between tensors: first sizes are {[t.shape[0] for t in tensors]}"
             )
         self.tensors = tensors
 
@@ -177,7 +177,8 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
         sizes = [int(n) for n in lengths]
     if sum(sizes) != total:
         raise ValueError(
-            f"random_split: sum of input lengths {sum(sizes)} does not equal the length of the input dataset {total}"
+            f"random_split: Sum of input lengths does not equal the length of the input dataset! "
+            f"({sum(sizes)}, not {total})"
         )
     order = _randperm(total, generator=generator).tolist()
     ends = list(itertools.accumulate(sizes))
