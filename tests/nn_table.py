@@ -136,6 +136,19 @@ HEAVY = [
     ("MaxPool1d", (2,), {}, [(3, 4, 10)], True), ("MaxPool2d", (3, 2, 1), {}, [(2, 4, 6, 5)], True), ("AvgPool2d", (2,), {}, [(2, 4, 6, 5)], True),
     ("AdaptiveAvgPool2d", (2,), {}, [(2, 4, 6, 5)], True), ("AdaptiveMaxPool2d", (3,), {}, [(2, 4, 6, 5)], True), ("LPPool2d", (2, 2), {}, [(2, 4, 6, 5)], True),
 ]  # fmt: skip
+# Layers that torch has not, under lucid's and the predecessor's names; on other devices compared with cpu.
+OWN = [
+    *(row(f"{name}{n}d", 4, 6, 3, padding=1, inputs=[shape]) for name in ("ConvBNReLU", "DepthSeparableConv", "ConstrainedConv") for n, shape in ((1, (3, 4, 8)), (2, (2, 4, 5, 6)), (3, (2, 4, 3, 4, 3)))),
+    row("ConstrainedConv2d", 4, 2, 3, constraint="nonneg", inputs=[I]),
+    row("DropBlock", 2, inputs=[(2, 3, 5, 4)], train=False), row("DropPath", 0.5, inputs=[N], train=False), row("FusedLinear", 6, 5, inputs=[N]),
+    row("GlobalResponseNorm", 3, inputs=[(2, 3, 5, 4)]), row("GroupedQueryAttention", 8, 4, 2, inputs=[(5, 3, 8)] * 3), row("MultiQueryAttention", 8, 4, inputs=[(5, 3, 8)] * 3),
+    row("MultiHeadAttention", 8, 2, inputs=[(3, 5, 8)] * 3), row("ScaledDotProductAttention", is_causal=True, inputs=[(3, 5, 8)] * 3), row("LearnedPosEmbedding", 9, 6, inputs=[(2, 5, 6)]),
+    row("NoisyLinear", 6, 5, inputs=[N], train=False), row("NonDynamicallyQuantizableLinear", 6, 5, inputs=[N]), row("Rearrange", "a (b c) -> b a c", b=2, inputs=[N]),
+    row("RotaryEmbedding", 6, 9, inputs=[ints(9, 4)]), row("RotaryPosEmbedding", inputs=[(2, 2, 5, 6)]), row("SEModule", 4, 2, inputs=[(2, 4, 5, 3)]),
+    row("SelectiveKernel", 4, 6, [1, 3], inputs=[(2, 4, 5, 5)]), row("SinusoidalEmbedding", 9, 6, inputs=[(2, 5, 6)]), row("SinusoidalEmbedding2D", 4, 3, 8, inputs=[(2, 12, 8)]),
+    row("SinusoidalPosEmbedding", inputs=[(2, 5, 6)]), row("TimestepEmbedding", 6, 8, inputs=[unit(4)]), row("VectorQuantizer", 7, 6, inputs=[N]),
+    row("HardSigmoid", inputs=[N]), row("HardSwish", inputs=[N]), row("Swish", inputs=[N]), row("MultilabelMarginLoss", inputs=[N, ints(6, 4, 6, low=-1)]), row("NLLLoss2d", inputs=[(2, 3, 4, 5), ints(3, 2, 4, 5)]),
+]  # fmt: skip
 LAYERS = ACTIVATIONS + LINEAR + NORMS + LOSSES + OTHERS
 
 

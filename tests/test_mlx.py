@@ -68,6 +68,9 @@ BAD_INDICES = {
     "cross_entropy": lambda x: F.cross_entropy(x, mlx([0, 1, FAR])),
     "cross_entropy negative": lambda x: F.cross_entropy(x, mlx([0, 1, -1])),
     "nll_loss": lambda x: F.nll_loss(x, mlx([0, 1, 4])),
+    "ctc_loss": lambda x: F.ctc_loss(x.log_softmax(1), mlx([7, 8]), [3], [2]),
+    "ctc_loss negative": lambda x: F.ctc_loss(x.log_softmax(1), mlx([-7]), [3], [1]),
+    "max_unpool": lambda x: F.max_unpool1d(x[None], mlx(np.full((1, 3, 4), FAR)), 2),
     "as_strided": lambda x: x.as_strided((FAR,), (1,)),
     "mask of the wrong size": lambda x: x[mlx([True, False])],
 }
@@ -93,9 +96,33 @@ def test_linear_algebra_fails_as_it_should():
     with pytest.raises(lucid.linalg.LinAlgError):
         lucid.linalg.cholesky(mlx([[1.0, 2.0], [2.0, 1.0]]))
     with pytest.raises(lucid.linalg.LinAlgError):
+        lucid.linalg.cholesky(mlx([[float("nan"), 0.0], [0.0, 1.0]]))
+    assert lucid.linalg.lu_factor(lucid.zeros(2, 0, 0, device="mlx"))[1].shape == (2, 0)
+    assert lucid.linalg.cond(lucid.zeros(0, 0, device="mlx")).item() == 0
+    with pytest.raises(lucid.linalg.LinAlgError):
         lucid.linalg.inv(lucid.zeros(2, 2, device="mlx"))
     a = mlx([[4.0, 1.0], [1.0, 3.0]])
     assert np.allclose(host(a @ lucid.linalg.inv(a)), np.eye(2), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [lambda x: x.sum().item(), str, np.asarray, lambda x: bool(x.sum() > 0), lambda x: x[x > 0], lambda x: x.cpu()],
+)
+def test_looking_at_a_value_under_mx_compile_is_an_error(look):
+    import mlx.core as mx
+
+    from lucid.core.tensor import wrap
+
+    x = mlx([1.0, 2.0])
+
+    def traced(array):
+        look(wrap(array))
+        return array
+
+    with pytest.raises((ValueError, RuntimeError), match="function transformations like compile"):
+        mx.compile(traced)(x.value)
+    assert host(x).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(

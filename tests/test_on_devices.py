@@ -12,7 +12,7 @@ import pytest
 import lucid
 from lucid import backends, nn
 from lucid.testing import check_device, parity
-from nn_table import HEAVY, LAYERS, label
+from nn_table import HEAVY, LAYERS, OWN, label
 from small_models import trained
 from test_lr_scheduler import SCHEDULES
 from test_ops import TABLE
@@ -73,7 +73,7 @@ def passed_through(case, device, start):
     return [None if t is None else (str(t.dtype), host(t)) for t in tensors], start
 
 
-@pytest.mark.parametrize("case", [*LAYERS, *HEAVY], ids=label)
+@pytest.mark.parametrize("case", [*LAYERS, *HEAVY, *OWN], ids=label)
 def test_layer(device, case):
     expected, start = passed_through(case, "cpu", None)
     ours, _ = passed_through(case, device, start)
@@ -126,18 +126,28 @@ def test_optimizer_state_is_saved_and_moves(device, name):
         assert all(v.device.type == "cpu" for v in other.state[p].values() if isinstance(v, lucid.Tensor) and v.ndim)
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+# Schedules that torch has not, or that look at the loss.
+SCHEDULES_OF_OUR_OWN = {
+    "NoamScheduler": lambda s, o: s.NoamScheduler(o, 8, 4),
+    "WSDLR": lambda s, o: s.WSDLR(o, 3, 4, 5),
+    "InverseSqrtLR": lambda s, o: s.InverseSqrtLR(o, 4),
+    "ReduceLROnPlateau": lambda s, o: s.ReduceLROnPlateau(o, patience=1),
+}
+
+
+@pytest.mark.parametrize("name", [*SCHEDULES, *SCHEDULES_OF_OUR_OWN])
 def test_schedule(device, name):
     def course(where):
         params = [on(where, np.ones(2, np.float32), True) for _ in range(2)]
         opt = lucid.optim.SGD([{"params": params[:1]}, {"params": params[1:], "lr": 0.2}], lr=0.5, momentum=0.9)
-        made = SCHEDULES[name](lucid.optim.lr_scheduler, opt)
+        made = (SCHEDULES | SCHEDULES_OF_OUR_OWN)[name](lucid.optim.lr_scheduler, opt)
         for _ in range(12):
             opt.zero_grad()
-            sum((p**4).sum() for p in params).backward()
+            loss = sum((p**4).sum() for p in params)
+            loss.backward()
             opt.step()
             for s in made if isinstance(made, list) else [made]:
-                s.step()
+                s.step(*([loss] if name == "ReduceLROnPlateau" else []))
             for p in params:
                 p.data.clamp_(-1, 1)
         return [host(p) for p in params]

@@ -42,9 +42,11 @@ class _RandomState:
             now.restore()
 
     def restore(self) -> None:
-        for d, state in self.states.items():
-            g = random._defaults[d]
-            load(g.device.type).random.set_state(g.native, state)  # type: ignore[attr-defined]
+        for d, g in random._defaults.items():
+            if d in self.states:
+                load(g.device.type).random.set_state(g.native, self.states[d])  # type: ignore[attr-defined]
+            else:  # of a further card, made since: the first run found it at its seed
+                g.manual_seed(g.initial_seed())
 
 
 def _native_state(g: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,10 @@ def cofactor(x: Any) -> Any:
 def cholesky(x: Any) -> Any:
     """The lower factor; only the lower triangle is read."""
     try:
-        return linalg.cholesky(checked(x))
+        factor = linalg.cholesky(checked(x))
+        if not np.isnan(factor.diagonal(0, -2, -1)).any():  # NumPy lets NaN pass where LAPACK's check is fast math
+            return factor
+        raise linalg.LinAlgError
     except linalg.LinAlgError:
         where = ""
         for i, one in enumerate(x.reshape(-1, *x.shape[-2:])):
@@ -268,7 +272,7 @@ def lu_factor(x: Any, pivot: bool) -> tuple:
     """LU in one matrix (unit lower, upper) and LAPACK's row exchanges, counted from 1; without an error for zero pivots."""
     checked(x)
     batch, (m, n) = x.shape[:-2], x.shape[-2:]
-    a = np.array(x.reshape(-1, m, n), order="C")
+    a = np.array(x.reshape(math.prod(batch), m, n), order="C")
     k = min(m, n)
     pivots = np.tile(np.arange(1, k + 1, dtype=np.int32), (len(a), 1))
     getrf = _routine("getrf", x.dtype) if pivot and k else None
@@ -296,7 +300,7 @@ def lu_factor(x: Any, pivot: bool) -> tuple:
 
 def pivot_order(pivots: Any, m: int) -> Any:
     """The rows of P^T A, as positions, from LAPACK's exchanges."""
-    flat = pivots.reshape(-1, pivots.shape[-1])
+    flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
     order = np.tile(np.arange(m), (len(flat), 1))
     every = np.arange(len(flat))
     for j in range(flat.shape[1]):

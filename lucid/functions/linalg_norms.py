@@ -179,6 +179,8 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     x = matrices(A, "cond")
     if p is None or p in (2, -2):
         s = svdvals(x)
+        if not s.shape[-1]:
+            return s.sum(-1)  # 0, as PyTorch has it
         largest, smallest = s[..., 0], s[..., -1]
         return smallest / largest if p == -2 else largest / smallest
     if p not in ("fro", "nuc", 1, -1, math.inf, -math.inf):

@@ -240,7 +240,7 @@ def _get_data(self: Tensor) -> Tensor:
 
 
 def _set_data(self: Tensor, new: Tensor) -> None:
-    """Replace the contents (and shape and dtype); the graph does not see it."""
+    """Replace the contents (and shape, dtype and device); the graph does not see it."""
     value = as_tensor(new).value
     self.value = value
     self._version += 1

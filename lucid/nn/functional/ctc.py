@@ -18,7 +18,7 @@ __all__ = ["ctc_loss"]
 
 
 def _lengths(x: Any, device: Any) -> Tensor:
-    return x.to(dtypes.int64) if isinstance(x, Tensor) else as_tensor(x, dtype=dtypes.int64, device=device)  # type: ignore[attr-defined]
+    return x.to(device, dtypes.int64) if isinstance(x, Tensor) else as_tensor(x, dtype=dtypes.int64, device=device)  # type: ignore[attr-defined]
 
 
 def ctc_loss(
@@ -61,7 +61,7 @@ def ctc_loss(
         raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {frames}, but got {max(ins)}")
     longest = max(everything(out_lengths).reshape(-1).tolist(), default=0)  # type: ignore[attr-defined]
     width = 2 * longest + 1
-    labels, jumps, start, ends = _spelled(targets, out_lengths, batch, blank, longest)
+    labels, jumps, start, ends = _spelled(targets, out_lengths, batch, blank, longest, classes)
     scores = ops.take_along_axis(log_probs, labels.unsqueeze(0).expand(frames, batch, width), 2)  # type: ignore[attr-defined]
     never = full((batch, 1), -math.inf, dtype=log_probs.dtype, device=log_probs.device)
 
@@ -102,10 +102,17 @@ def ctc_loss(
 
 
 @each_example("ctc_loss")
-def _spelled(targets: Tensor, lengths: Tensor, batch: int, blank: int, longest: int) -> tuple[Tensor, ...]:
+def _spelled(
+    targets: Tensor, lengths: Tensor, batch: int, blank: int, longest: int, classes: int
+) -> tuple[Tensor, ...]:
     """The targets with blanks around every label; where a path may jump over a blank (between different labels), start and end."""
     outs: list[int] = lengths.tolist()  # type: ignore[attr-defined]
     rows, device, every = _target_rows(targets, outs, batch), lengths.device, range(2 * longest + 1)
+    for label in (label for row in rows for label in row):
+        if not 0 <= label < classes:  # PyTorch reads beyond its memory
+            raise RuntimeError(
+                f"ctc_loss: Target {label} is out of bounds: there are {classes} classes, 0 to {classes - 1}"
+            )
     spelled = [[v for label in row + [blank] * (longest - len(row)) for v in (blank, label)] + [blank] for row in rows]
     jumps = [[i > 1 and s[i] != blank and s[i] != s[i - 2] for i in every] for s in spelled]
     start = [[i < min(2, 2 * n + 1) for i in every] for n in outs]
