@@ -8,6 +8,14 @@ POSITIVE = {"low": 0.2, "high": 3.0}
 UNIT = {"low": -0.9, "high": 0.9}
 MASK = np.array([[True, False, True, False]] * 3)
 AXIS = ((1,), False)
+PADS = ((0, 0), (2, 0), (1, 3))
+
+
+def unpadded(g, mode):
+    """Every element goes back to where ``numpy.pad`` took it from."""
+    out, source = np.zeros((2, 3, 4), g.dtype), np.pad(np.arange(24).reshape(2, 3, 4), PADS, mode)
+    np.add.at(out.reshape(-1), source, g)
+    return out
 
 
 def log_sum_exp(x):
@@ -122,6 +130,12 @@ OPS = [
     case("concat", lambda xs: np.concatenate(xs, 1), (3, 2), (3, 1), (3, 4), params=(1,), variadic=True),
     case("flip", lambda x: x[:, ::-1], (3, 4), params=((1,),)),
     case("roll", lambda x: np.roll(x, 2, 1), (3, 4), params=((2,), (1,))),
+    case("extend", lambda x: np.pad(x, PADS, "reflect"), (2, 3, 4), params=(PADS[1:], "reflect")),
+    case("extend", lambda x: np.pad(x, PADS, "edge"), (2, 3, 4), params=(PADS[1:], "replicate")),
+    case("extend", lambda x: np.pad(x, PADS, "wrap"), (2, 3, 4), params=(PADS[1:], "circular")),
+    case("extend_grad", lambda g: unpadded(g, "reflect"), (2, 5, 8), params=(PADS[1:], "reflect")),
+    case("extend_grad", lambda g: unpadded(g, "edge"), (2, 5, 8), params=(PADS[1:], "replicate")),
+    case("extend_grad", lambda g: unpadded(g, "wrap"), (2, 5, 8), params=(PADS[1:], "circular")),
     case("copy", np.copy, (3, 4)),
     # indexing
     case("getitem", lambda x: x[TAKEN], (3, 4), params=(TAKEN,)),

@@ -264,6 +264,46 @@ def cross(xp: Any, x: Any, y: Any, axis: int) -> Any:
     return turned(x, -1) * turned(y, -2) - turned(x, -2) * turned(y, -1)
 
 
+def extend(xp: Any, x: Any, pads: tuple, mode: str) -> Any:
+    """The last dimensions longer by (before, after) of each: "reflect", "replicate" or "circular"."""
+    for d, (before, after) in enumerate(pads, len(x.shape) - len(pads)):
+        n, parts = x.shape[d], [x]
+        for size, (start, stop), place in _edges(n, before, after, mode):
+            edge = xp.take_slice(x, d, start, stop)
+            if mode == "replicate":
+                edge = xp.broadcast_to(edge, (*x.shape[:d], size, *x.shape[d + 1 :]))
+            parts.insert(place, xp.flip(edge, (d,)) if mode == "reflect" else edge)
+        x = xp.concat(*parts, d) if len(parts) > 1 else x
+    return x
+
+
+def extend_grad(xp: Any, g: Any, pads: tuple, mode: str) -> Any:
+    """The transpose of ``extend``: what was added goes back to where it came from."""
+    for d, (before, after) in enumerate(pads, len(g.shape) - len(pads)):
+        n, whole = g.shape[d] - before - after, g
+        g = xp.take_slice(whole, d, before, before + n)
+        for size, (start, stop), place in _edges(n, before, after, mode):
+            edge = xp.take_slice(whole, d, before + n, before + n + size) if place else xp.take_slice(whole, d, 0, size)
+            if mode == "replicate":
+                edge = xp.sum(edge, axis=(d,), keepdims=True)
+            parts = [xp.flip(edge, (d,)) if mode == "reflect" else edge]
+            for k, width in ((0, start), (2, n - stop)):
+                if width:
+                    parts.insert(k, xp.zeros_of((*g.shape[:d], width, *g.shape[d + 1 :]), g))
+            g = g + (xp.concat(*parts, d) if len(parts) > 1 else parts[0])
+    return g
+
+
+def _edges(n: int, before: int, after: int, mode: str) -> list[tuple[int, tuple[int, int], int]]:
+    """Of both ends: how many are added, where they come from, and 0 for the left end or 2 for the right."""
+    sources = {
+        "reflect": ((1, before + 1), (n - 1 - after, n - 1)),
+        "replicate": ((0, 1), (n - 1, n)),
+        "circular": ((n - before, n), (0, after)),
+    }[mode]
+    return [(size, s, k) for size, s, k in zip((before, after), sources, (0, 2), strict=True) if size]
+
+
 def rms_normalize(xp: Any, x: Any, w: Any, axis: Any, eps: float) -> Any:
     return x * xp.rsqrt(xp.mean(x * x, axis, True) + eps) * w
 

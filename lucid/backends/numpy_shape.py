@@ -173,3 +173,77 @@ def repeat_interleave(x: Any, repeats: Any, axis: int) -> Any:
 def repeat_positions(x: Any, n: int, repeats: Any) -> Any:
     """Which of ``n`` slices each slice of ``repeat_interleave``'s result came from."""
     return np.repeat(np.arange(n), repeats)
+
+
+# ---- dimensions extended from their own contents ----
+
+
+def _edge_slices(n: int, before: int, after: int, mode: str) -> list[tuple[slice, slice]]:
+    """Along a dimension that was extended: what was added, and where it comes from; ``n`` is the size it had."""
+    end, pairs = before + n, []
+    if before:
+        source = {
+            "reflect": slice(2 * before, before, -1),
+            "replicate": slice(before, before + 1),
+            "circular": slice(n, end),
+        }
+        pairs.append((slice(0, before), source[mode]))
+    if after:
+        stop = end - 2 - after
+        source = {
+            "reflect": slice(end - 2, stop if stop >= 0 else None, -1),
+            "replicate": slice(end - 1, end),
+            "circular": slice(before, before + after),
+        }
+        pairs.append((slice(end, end + after), source[mode]))
+    return pairs
+
+
+@functools.lru_cache(64)
+def _extended_positions(sizes: tuple, pads: tuple, mode: str) -> Any:
+    """Where the elements of a small extended block come from; None where remembering that is not worth its memory."""
+    total = math.prod(n + b + a for n, (b, a) in zip(sizes, pads, strict=True))
+    return _extend(np.arange(math.prod(sizes)).reshape(sizes), pads, mode) if 0 < total <= 1024 else None
+
+
+def extend(x: Any, pads: tuple, mode: str) -> Any:
+    first = x.ndim - len(pads)
+    if 0 < x.size <= 4096:
+        positions = _extended_positions(x.shape[first:], pads, mode)
+        if positions is not None:
+            return x.reshape(*x.shape[:first], -1).take(positions, first)
+    return _extend(x, pads, mode)
+
+
+def _extend(x: Any, pads: tuple, mode: str) -> Any:
+    first = x.ndim - len(pads)
+    sizes = x.shape[first:]
+    out = np.empty((*x.shape[:first], *(n + b + a for n, (b, a) in zip(sizes, pads, strict=True))), x.dtype)
+    where: list = [slice(b, b + n) for n, (b, _) in zip(sizes, pads, strict=True)]
+    out[(..., *where)] = x
+    for i, (n, (before, after)) in enumerate(zip(sizes, pads, strict=True)):
+        for edge, source in _edge_slices(n, before, after, mode):
+            where[i] = source
+            values = out[(..., *where)]
+            where[i] = edge
+            out[(..., *where)] = values
+        where[i] = slice(None)
+    return out
+
+
+def extend_grad(g: Any, pads: tuple, mode: str) -> Any:
+    """The transpose of ``extend``, dimension by dimension from the last."""
+    g, first = g.copy(), g.ndim - len(pads)
+    where: list = [slice(None)] * len(pads)
+    for i in reversed(range(len(pads))):
+        before, after = pads[i]
+        n = g.shape[first + i] - before - after
+        for edge, source in _edge_slices(n, before, after, mode):
+            where[i] = edge
+            values = g[(..., *where)]
+            if mode == "replicate":
+                values = values.sum(first + i, keepdims=True)
+            where[i] = source
+            g[(..., *where)] += values
+        where[i] = slice(before, before + n)
+    return g[(..., *where)].copy()

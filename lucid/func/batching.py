@@ -122,6 +122,11 @@ def _shifted_axes(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool]
     return apply(op, everything, tuple(named.values()))
 
 
+@rule("extend", "extend_grad")
+def _last_axes(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    return apply(op, xs, params)
+
+
 @rule("vector_norm")
 def _vector_norm(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     p, axis, keepdims = params

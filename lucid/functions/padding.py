@@ -8,7 +8,6 @@ from typing import Any
 from .. import ops
 from ..core.errors import ShapeError
 from ..core.tensor import Tensor
-from ..ops import shape as shape_ops
 from .pieces import piece
 from .registry import FUNCTIONS, public, tensor_arg
 from .scatter import number_like
@@ -48,9 +47,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = 
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if not (x.ndim in (len(pairs) + 1, len(pairs) + 2) and 1 <= len(pairs) <= 3):
         raise NotImplementedError("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now")
-    for d, before, after in pairs:
-        x = _extended(x, d, before, after, mode)
-    return x
+    return _extended(x, pairs[::-1], mode)
 
 
 def _constant(x: Tensor, pairs: list[tuple[int, int, int]], value: Any) -> Tensor:
@@ -76,8 +73,32 @@ def _constant(x: Tensor, pairs: list[tuple[int, int, int]], value: Any) -> Tenso
     return ops.place(x, tuple(shape), tuple(inner))
 
 
-def _extended(x: Tensor, d: int, before: int, after: int, mode: str) -> Tensor:
-    """One dimension padded from its own contents."""
+def _extended(x: Tensor, pairs: list[tuple[int, int, int]], mode: str) -> Tensor:
+    """The last dimensions padded from their own contents; negative amounts crop: wrapped ones before, others after."""
+    amounts, crops = [], []
+    for d, before, after in pairs:
+        n = x.shape[d]
+        _check_amounts(x, d, before, after, mode)
+        low, high = max(before, 0), max(after, 0)
+        amounts.append((low, high))
+        if before < 0 or after < 0:
+            crops.append((d, max(-before, 0), max(-after, 0)))
+            left = n + min(before, 0) + min(after, 0)
+            if mode == "circular" and max(low, high) > left:  # PyTorch returns memory that it never wrote
+                raise RuntimeError(
+                    f"Padding value causes wrapping around more than once: {max(low, high)} elements of the {left} that are left at dimension {d}"
+                )
+    grows = any(low or high for low, high in amounts)
+    if grows and mode != "circular":
+        x = ops.extend(x, tuple(amounts), mode)
+    for d, low, high in crops:
+        x = piece(x, d, low, x.shape[d] - high)
+    if grows and mode == "circular":
+        return ops.extend(x, tuple(amounts), mode)
+    return x.clone() if crops or not grows else x  # type: ignore[attr-defined]
+
+
+def _check_amounts(x: Tensor, d: int, before: int, after: int, mode: str) -> None:
     n = x.shape[d]
     if mode == "reflect" and (before >= n or after >= n):
         raise RuntimeError(
@@ -89,40 +110,8 @@ def _extended(x: Tensor, d: int, before: int, after: int, mode: str) -> Tensor:
         )
     if mode == "replicate" and not n:
         raise RuntimeError(f"Expected a non-empty dimension {d} for mode 'replicate', got input {list(x.shape)}")
-    if before < 0 or after < 0:
-        if n + before + after < 0:
-            raise ShapeError(f"pad: input (size {n}) is too small for padding ({before}, {after}) at dimension {d}")
-        if mode == "circular":
-            x = piece(x, d, max(-before, 0), n - max(-after, 0))
-            before, after, n = max(before, 0), max(after, 0), x.shape[d]
-            if max(before, after) > n:  # PyTorch returns memory that it never wrote
-                raise RuntimeError(
-                    f"Padding value causes wrapping around more than once: {max(before, after)} elements of the {n} that are left at dimension {d}"
-                )
-    pieces = []
-    if before > 0:
-        if mode == "replicate":
-            pieces.append(_spread(piece(x, d, 0, 1), d, before))
-        elif mode == "reflect":
-            pieces.append(shape_ops.flip(piece(x, d, 1, before + 1), (d,)))
-        else:
-            pieces.append(piece(x, d, n - before, n))
-    pieces.append(x)
-    if after > 0:
-        if mode == "replicate":
-            pieces.append(_spread(piece(x, d, n - 1, n), d, after))
-        elif mode == "reflect":
-            pieces.append(shape_ops.flip(piece(x, d, n - 1 - after, n - 1), (d,)))
-        else:
-            pieces.append(piece(x, d, 0, after))
-    whole = shape_ops.concat(pieces, d) if len(pieces) > 1 else x
-    if before < 0 or after < 0:
-        return piece(whole, d, max(-before, 0), whole.shape[d] - max(-after, 0)).clone()
-    return whole if len(pieces) > 1 else x.clone()
-
-
-def _spread(x: Tensor, d: int, n: int) -> Tensor:
-    return ops.broadcast_to(x, (*x.shape[:d], n, *x.shape[d + 1 :]))
+    if n + before + after < 0:
+        raise ShapeError(f"pad: input (size {n}) is too small for padding ({before}, {after}) at dimension {d}")
 
 
 @public(method=False, out=False)

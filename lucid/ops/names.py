@@ -40,6 +40,12 @@ def _spatial(name: str, more: str) -> Callable[[Node], str]:
     return named
 
 
+def _extend(node: Node) -> str:
+    pads, mode = node.params
+    name = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}.get(mode)
+    return f"{name}{len(pads)}DBackward0" if name else "CopySlices"
+
+
 NAMES.update(
     {
         "sum": lambda node: _by_axis("Sum", node.params),
@@ -56,6 +62,7 @@ NAMES.update(
         "square": lambda node: "PowBackward0",
         "mean_square": lambda node: "MseLossBackward0",
         "log1p": lambda node: "Log1PBackward0",
+        "extend": _extend,
         "place": lambda node: "ConstantPadNdBackward0",
         "fft_r2c": lambda node: "FftR2CBackward0",
     }
