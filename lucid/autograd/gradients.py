@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..backends import backend_of
 from ..core.backward import backward as start
@@ -130,12 +130,12 @@ def own_all(found: Sequence[Any], starts: Sequence[Any]) -> list[Any]:
 
 def _checked(found: Sequence[Any], wanted: Sequence[Any], allow_unused: bool | None, materialize: bool) -> list[Any]:
     result = []
-    for t, g in zip(wanted, found, strict=True):
+    for i, (t, g) in enumerate(zip(wanted, found, strict=True)):
         if g is None and materialize and isinstance(t, Tensor):
             g = wrap(backend_of(t.value).table.zeros_like(t.value))
         elif g is None and not allow_unused:
             raise RuntimeError(
-                "grad: One of the differentiated Tensors appears to not have been used in the graph. "
+                f"grad: The differentiated Tensor at index {i} appears to not have been used in the graph. "
                 "Set allow_unused=True if this is the desired behavior."
             )
         result.append(g)
@@ -146,18 +146,23 @@ def _sequence(x: Any) -> tuple:
     return (x,) if isinstance(x, Tensor | GradientEdge) else tuple(x)
 
 
-class GradientEdge:
+class _Edge(NamedTuple):
+    node: Node
+    output_nr: int
+    ownership_token: Any = None
+
+
+class GradientEdge(_Edge):
     """A place in the graph that stands for a tensor without keeping it alive: ``node`` and which of its outputs."""
 
-    def __init__(self, node: Node, output_nr: int, like: Tensor):
-        self.node, self.output_nr = node, output_nr
-        self._dtype, self._device, self.shape = like.dtype, like.device, like.shape
+    _dtype: Any = None  # of the tensor; None for an edge made by hand
+    _device: Any = None
 
     def tensor_like(self) -> Tensor:
         """A tensor to start backward from, with this place in the graph."""
         from ..functions.creation import zeros
 
-        t = zeros(tuple(self.shape), dtype=self._dtype, device=self._device)
+        t = zeros(tuple(self.node.shape), dtype=self._dtype, device=self._device)
         t.node = self.node
         return t
 
@@ -167,7 +172,9 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     if tensor.node is None:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients.")
     node = tensor.node
-    return GradientEdge(node, node.params[0] if node.op.name == "select_output" else 0, tensor)
+    edge = GradientEdge(node, node.params[0] if node.op.name == "select_output" else 0)
+    edge._dtype, edge._device = tensor.dtype, tensor.device
+    return edge
 
 
 __all__ = ["GradientEdge", "RemovableHandle", "backward", "get_gradient_edge", "grad"]
