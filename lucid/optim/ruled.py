@@ -250,7 +250,8 @@ class Plan:
 def _turns(arrays: Sequence[Any]) -> list[int]:
     """For each array, in which turn it is updated: after those before it that it shares elements with (weights tied by
     their data), since a batch may read all its parameters before it writes any."""
-    turns, known = [], {}
+    turns: list[int] = []
+    known: dict[int, list[tuple[Any, int]]] = {}
     for array in arrays:
         kin = known.setdefault(id(mutation.owner(array)), [])
         meets = backend_of(array).overlap

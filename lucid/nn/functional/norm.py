@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ... import ops
 from ...core import dtypes
@@ -28,7 +29,7 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, shape: tuple[
     return ops.scale_shift(x, w, bias if shape is None else bias.reshape(shape))  # type: ignore[attr-defined]
 
 
-def _wide(op: Callable, given: tuple[Tensor, ...], axes: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor, Tensor]:
+def _wide(op: Callable, given: Any, axes: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """``op``'s result, mean and variance; of float16 that is to be differentiated they are taken in float32, because backward
     needs the variance, which overflows where numbers go beyond 256."""
     if given[0].dtype is dtypes.float16 and any(t.node is not None for t in given):
