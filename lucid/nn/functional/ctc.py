@@ -11,7 +11,7 @@ from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
 from ...core.transform import each_example, everything
 from ...functions.creation import arange, full
-from ...functions.pieces import cat, stack
+from ...functions.pieces import cat
 from ._reduction import reduction_arg
 
 __all__ = ["ctc_loss"]
@@ -63,22 +63,22 @@ def ctc_loss(
     width = 2 * longest + 1
     labels, jumps, start, ends = _spelled(targets, out_lengths, batch, blank, longest, classes)
     scores = ops.take_along_axis(log_probs, labels.unsqueeze(0).expand(frames, batch, width), 2)  # type: ignore[attr-defined]
-    never = full((batch, 1), -math.inf, dtype=log_probs.dtype, device=log_probs.device)
+    never = full((batch, 2), -math.inf, dtype=log_probs.dtype, device=log_probs.device)
+    # Of the three states that lead to one, two to its left, one to its left and itself, the first only where a jump may be.
+    allowed = ops.where(jumps | as_tensor([[[False]], [[True]], [[True]]], device=log_probs.device), 0.0, never[:1, :1])  # type: ignore[attr-defined]
 
-    alpha = None
-    alive = in_lengths.unsqueeze(1)
+    alpha, alive, shortest = None, in_lengths.unsqueeze(1), min(ins, default=0)
     for t, score in enumerate(scores.unbind(0)):
         if alpha is None:
             new = ops.where(start, score, -math.inf)
             before = ops.where(
                 as_tensor([[i == 0 for i in range(width)]], device=log_probs.device), 0.0 * score.detach(), -math.inf
             )
-            alpha = ops.where(alive > t, new, before)
+            alpha = new if shortest else ops.where(alive > t, new, before)
             continue
-        one = cat([never, alpha[:, :-1]], 1)  # type: ignore[index]
-        two = cat([never, never, alpha[:, :-2]], 1)[:, :width]  # type: ignore[index]
-        two = ops.where(jumps, two, -math.inf)
-        alpha = ops.where(alive > t, ops.logsumexp(stack([alpha, one, two]), 0, False) + score, alpha)
+        from_three = ops.permute_dims(ops.unfold(cat([never, alpha], 1), 1, 3, 1), (2, 0, 1)) + allowed
+        new = ops.logsumexp(from_three, 0, False) + score
+        alpha = new if t < shortest else ops.where(alive > t, new, alpha)
     assert alpha is not None
     loss = -ops.logsumexp(ops.where(ends, alpha, -math.inf), 1, False)
     if log_probs.requires_grad:
