@@ -139,6 +139,11 @@ def jvp(
         raise RuntimeError(
             "jvp: an output of the user-provided function is independent of the inputs. This is not allowed in strict mode."
         )
+    if strict:  # forward mode sees which outputs depend on something, backward which inputs matter
+        with modes.enable_grad():
+            own = _fresh(xs, False)
+            _, outs = _call(func, own, "jvp")
+            _strictly(_gradients(outs, own, [ops.ones_like(o) for o in outs], False), own, True, False, "jvp")
     tangents = [ops.zeros_like(p) if t is None else t for p, t in pairs]
     return _shaped(out_tuple, [_finish(p, create_graph) for p, _ in pairs]), _shaped(
         out_tuple, [_finish(t, create_graph) for t in tangents]
@@ -216,12 +221,16 @@ def _stacked(rows: Sequence[Tensor], out: Tensor, x: Tensor) -> Tensor:
 def _vectorized(func: Callable, xs: tuple, is_tuple: bool, create_graph: bool, strategy: str) -> Any:
     from ..func import jacfwd, jacrev
 
+    def checked(*inputs: Tensor) -> Any:
+        out_tuple, outs = _call(func, inputs, "jacobian")
+        return _shaped(out_tuple, outs)
+
     positions = tuple(range(len(xs))) if is_tuple else 0
     with modes.enable_grad() if create_graph else modes.no_grad():
         own = xs if create_graph else tuple(wrap(x.value) for x in xs)
         if create_graph:
             own = tuple(_fresh(xs, True))
-        found = (jacrev if strategy == "reverse-mode" else jacfwd)(func, positions)(*own)  # type: ignore[operator]
+        found = (jacrev if strategy == "reverse-mode" else jacfwd)(checked, positions)(*own)  # type: ignore[operator]
     return found
 
 

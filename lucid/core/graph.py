@@ -150,6 +150,9 @@ class _Pseudo:
         self.rules = self.step = None
 
 
+Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # PyTorch's name, which users see
+
+
 ACCUMULATE: Any = _Pseudo("accumulate", "AccumulateGrad")
 SELECT: Any = _Pseudo("select_output", "SelectBackward0")  # output k of an op with several outputs
 

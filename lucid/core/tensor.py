@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,8 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The gradient that ``backward`` left, or None; ops of the engine write ``_grad``, which checks nothing."""
+        if self._grad is None and not self.is_leaf and not self.retains_grad:
+            warnings.warn(NO_GRAD_KEPT, stacklevel=2)
         return self._grad
 
     @grad.setter
@@ -283,7 +286,7 @@ class Tensor:
         if not self.is_leaf:
             raise RuntimeError("only leaf Tensors can be pickled; detach() this one first")
         host = backend_of(self.value).to_host(self.value)
-        state = {k: v for k, v in self.__dict__.items() if k != "_inference"}
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_inference", "_piece")}
         return _rebuild, (_own_kind(self), host, self.dtype.name, str(self.device), self.requires_grad, state)
 
     def __deepcopy__(self, memo: dict) -> Tensor:
@@ -302,8 +305,8 @@ class Tensor:
         result.__dict__.update(copy.deepcopy(self.__dict__, memo))
         if self.node is not None:
             result.node = Leaf(result)
-        if self.grad is not None:
-            result._grad = copy.deepcopy(self.grad, memo)
+        if self._grad is not None:
+            result._grad = copy.deepcopy(self._grad, memo)
         memo[id(self)] = result
         return result
 
@@ -353,6 +356,12 @@ class Size(tuple):
     __rmul__ = __mul__
 
 
+NO_GRAD_KEPT = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be populated "
+    "during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, use "
+    ".retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the leaf "
+    "Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations."
+)
 new_tensor = object.__new__
 HOST: Any = backends.load("cpu").array_types[0]  # the type of arrays on the CPU
 CPU = Device("cpu")

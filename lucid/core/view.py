@@ -7,13 +7,13 @@ Only views pay for this; a plain Tensor keeps bare slots.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 from ..backends import backend_of, load
 from . import mutation
-from .graph import SELECT, Leaf, Node, make_node, next_seq
+from .graph import SELECT, Leaf, Node, entitle, make_node, next_seq
 from .modes import is_grad_enabled, set_grad_enabled
 from .record import HOST, OPS, find_kernel
 from .tensor import Tensor, new_tensor, wrap
@@ -176,6 +176,8 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
         if type(stem.node) is Leaf:
             what = "a leaf Variable" if stem is target else "a view of a leaf Variable"
             raise RuntimeError(f"{name}: {what} that requires grad is being used in an in-place operation.")
+        if type(target) is View and tracked and target.node is not None:
+            _check_pieces(target)
         if type(target) is View and not tracked and target.op is not None and target.stem.node is not None:
             raise RuntimeError(
                 f"{name}: a view made under no_grad is being modified in place with grad enabled; make the view outside"
@@ -205,6 +207,26 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
         target._seen = root._version
         target._value = written
     return target
+
+
+def mark_pieces(pieces: Sequence[Tensor], name: str) -> None:
+    """Let the outputs of one function that returns several views know its name, and which of them they are."""
+    for k, piece in enumerate(pieces):
+        entitle(piece.node, name)
+        piece.__dict__["_piece"] = (name, k)
+
+
+def _check_pieces(target: Tensor) -> None:
+    """Raise RuntimeError where PyTorch does: a view of several that one function returned, and what is taken of it."""
+    while type(target) is View:
+        if "_piece" in target.__dict__:
+            name, k = target.__dict__["_piece"]
+            raise RuntimeError(
+                f"Output {k} of {name} is a view and is being modified inplace. This view is the output of a function that "
+                "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
+                "replace the inplace operation by an out-of-place one."
+            )
+        target = target.source
 
 
 def _in_inference() -> bool:

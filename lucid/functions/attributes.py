@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
+from ..core.graph import SELECT
 from ..core.tensor import Tensor, as_tensor, new_tensor, wrap
 from ..core.view import View
 from ..ops import elementwise
@@ -169,10 +170,20 @@ for _f in (
     FUNCTIONS[_f.__name__] = _f
 for _f in (is_nonzero, is_same_size):
     setattr(Tensor, _f.__name__, _f)
+
+
+def _output_nr(self: Tensor) -> int:
+    """Which of the outputs of the function that made it."""
+    node = self.node
+    if node is not None and node.op is SELECT:
+        return node.params[0]  # type: ignore[no-any-return]
+    return self.__dict__.get("_piece", ("", 0))[1]  # type: ignore[no-any-return]
+
+
 for _name, _value in {
     "is_cpu": lambda self: self.device.type == "cpu", "is_mps": lambda self: self.device.type == "mlx",
     "is_gpu": lambda self: self.device.type == "cuda", "is_metal": lambda self: self.device.type == "mlx",
-    "layout": lambda self: strided, "name": lambda self: None, "output_nr": lambda self: 0, "grad_dtype": lambda self: self.dtype,
+    "layout": lambda self: strided, "name": lambda self: None, "output_nr": _output_nr, "grad_dtype": lambda self: self.dtype,
 }.items():  # fmt: skip
     setattr(Tensor, _name, property(_value))
 # Kinds of tensors and of hardware that lucid has not.

@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError
+from ..core.graph import entitled
 from ..core.tensor import Tensor
 from ..ops import elementwise
 from .registry import FUNCTIONS, public, tensor_arg
@@ -43,7 +44,7 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
         raise DTypeError(
             f"polar: expected two real floating tensors of one dtype, but got {abs.dtype} and {angle.dtype}"
         )
-    return complex(abs * ops.cos(angle), abs * ops.sin(angle))
+    return entitled(complex(abs * ops.cos(angle), abs * ops.sin(angle)), "PolarBackward0")
 
 
 def _need_complex(x: Tensor, name: str) -> Tensor:
@@ -157,7 +158,7 @@ def angle(input: Tensor) -> Tensor:
         return elementwise.atan2(ops.imag(x), ops.real(x))
     x = x if x.dtype.category >= dtypes.FLOAT else x.to(dtypes.get_default_dtype())
     turned = elementwise.where(elementwise.less(x, 0), math.pi, ops.sign(x) * 0.0)
-    return elementwise.where(ops.isnan(x), math.nan, turned)
+    return entitled(elementwise.where(ops.isnan(x), math.nan, turned), "AngleBackward0")
 
 
 @public(inplace=True)
@@ -168,7 +169,7 @@ def sgn(input: Tensor) -> Tensor:
     >>> lucid.sgn(lucid.tensor([3 + 4j]))
     tensor([0.6000+0.8000j])
     """
-    return ops.sgn(tensor_arg(input, "sgn"))
+    return entitled(ops.sgn(tensor_arg(input, "sgn")), "SgnBackward0")
 
 
 def _itself(name: str, what: str) -> None:

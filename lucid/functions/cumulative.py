@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from ..core.dtypes import BOOL, FLOAT, as_dtype, get_default_dtype, int64
+from ..core.graph import entitled
 from ..core.tensor import Tensor
 from ..ops import reduce
 from .checking import Dims
@@ -66,7 +67,9 @@ def _running(input: Tensor, dim: int, name: str, op: Any, result: Any) -> Any:
     x = tensor_arg(input, name)
     d = dim_arg(dim, x.ndim, name)
     indices = op(x, d)
-    return result(ops.take_along_axis(x, indices, d) if x.ndim else x.clone(), indices)
+    return result(
+        entitled(ops.take_along_axis(x, indices, d) if x.ndim else x.clone(), f"{name.capitalize()}Backward0"), indices
+    )
 
 
 @public()

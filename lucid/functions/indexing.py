@@ -428,7 +428,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     from .shaping import broadcast_tensors
 
     x, m = broadcast_tensors(input, mask)
-    return getitem(x, m)
+    return entitled(getitem(x, m), "MaskedSelectBackward0")
 
 
 @public()
@@ -445,7 +445,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         raise IndexError("index_select(): Index is supposed to be a vector")
     if not input.ndim:
         return input.clone()
-    return getitem(input, (FULL,) * d + (index if index.ndim else index.reshape(1),))
+    return entitled(getitem(input, (FULL,) * d + (index if index.ndim else index.reshape(1),)), "IndexSelectBackward0")
 
 
 @public()

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import each_example, everything
 from .checking import Dims
@@ -367,7 +368,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
         return x.flip((a, b))  # type: ignore[attr-defined]
     if k == 0:
         return x.clone()
-    return x.flip(b).transpose(a, b) if k == 1 else x.flip(a).transpose(a, b)  # type: ignore[attr-defined]
+    return entitled(x.flip(b).transpose(a, b) if k == 1 else x.flip(a).transpose(a, b), "Rot90Backward0")  # type: ignore[attr-defined]
 
 
 @public()
@@ -387,12 +388,13 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
         if len(shift) != 1:
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shift)}, dims:0")
         flat = ops.reshape(x, (x.shape.numel(),))
-        return ops.reshape(shape_ops.roll(flat, shift, (0,)), tuple(x.shape)) if x.shape.numel() else x.clone()
+        turned = ops.reshape(shape_ops.roll(flat, shift, (0,)), tuple(x.shape)) if x.shape.numel() else x.clone()
+        return entitled(turned, "RollBackward0")
     if len(shift) != len(axes):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shift)}, dims:{len(axes)}")
     if not x.ndim:
         raise IndexError("roll: Dimension specified as 0 but tensor has no dimensions")
-    return shape_ops.roll(x, shift, tuple(dim_arg(d, x.ndim, "roll") for d in axes))
+    return entitled(shape_ops.roll(x, shift, tuple(dim_arg(d, x.ndim, "roll") for d in axes)), "RollBackward0")
 
 
 @public()

@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import ShapeError
+from ..core.graph import entitled
 from ..core.precision import autocast_unites, cast_narrow, in_single
 from ..core.tensor import Tensor
 from ..ops import elementwise, matrices
@@ -73,14 +74,14 @@ def addmm(input: Value, mat1: Value, mat2: Value, *older: Any, beta: Scalar = 1,
             [1., 2.]])
     """
     input, mat1, mat2, beta, alpha = _in_order("addmm", (input, mat1, mat2, *older), beta, alpha)
-    return _scaled_sum("addmm", input, mm(mat1, mat2), beta, alpha)
+    return entitled(_scaled_sum("addmm", input, mm(mat1, mat2), beta, alpha), "AddmmBackward0")
 
 
 @public(inplace=True)
 def addmv(input: Value, mat: Value, vec: Value, *older: Any, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * (mat @ vec)``."""
     input, mat, vec, beta, alpha = _in_order("addmv", (input, mat, vec, *older), beta, alpha)
-    return _scaled_sum("addmv", input, mv(mat, vec), beta, alpha)
+    return entitled(_scaled_sum("addmv", input, mv(mat, vec), beta, alpha), "AddmvBackward0")
 
 
 @public(inplace=True)
@@ -96,7 +97,7 @@ def addr(input: Value, vec1: Value, vec2: Value, *older: Any, beta: Scalar = 1, 
 def baddbmm(input: Value, batch1: Value, batch2: Value, *older: Any, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * (batch1 @ batch2)``, a stack of matrices."""
     input, batch1, batch2, beta, alpha = _in_order("baddbmm", (input, batch1, batch2, *older), beta, alpha)
-    return _scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+    return entitled(_scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha), "BaddbmmBackward0")
 
 
 @public(inplace=True)
@@ -302,7 +303,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
             if x.shape[-1]
             else x.new_zeros((*batch, x.shape[-2], y.shape[-2]))
         )
-    return vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1)
+    return entitled(vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, -1), "CdistBackward0")
 
 
 def _euclidean(x: Tensor, y: Tensor) -> Tensor:
@@ -343,4 +344,4 @@ def trace(input: Tensor) -> Tensor:
     x = tensor_arg(input, "trace")
     if x.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {x.ndim}")
-    return ops.diagonal(x, 0, 0, 1).sum()
+    return entitled(ops.diagonal(x, 0, 0, 1).sum(), "TraceBackward0")

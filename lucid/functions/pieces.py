@@ -9,6 +9,7 @@ from ..core.errors import ShapeError
 from ..core.graph import entitled
 from ..core.record import HOST
 from ..core.tensor import Tensor, wrap
+from ..core.view import mark_pieces
 from ..ops import indexing as index_ops
 from ..ops import shape as shape_ops
 from .checking import Dims
@@ -120,6 +121,8 @@ def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[T
     for s in sizes:
         pieces.append(index_ops.getitem(tensor, (*lead, slice(at, at + s))))
         at += s
+    if pieces and pieces[0].node is not None:
+        mark_pieces(pieces, "SplitBackward0" if isinstance(split_size_or_sections, int) else "SplitWithSizesBackward0")
     return tuple(pieces)
 
 
@@ -152,7 +155,10 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not input.ndim:
         raise IndexError("unbind: Dimension specified as 0 but tensor has no dimensions")
     lead = (slice(None),) * d
-    return tuple([index_ops.getitem(input, (*lead, i)) for i in range(input.value.shape[d])])
+    pieces = [index_ops.getitem(input, (*lead, i)) for i in range(input.value.shape[d])]
+    if pieces and pieces[0].node is not None:
+        mark_pieces(pieces, "UnbindBackward0")
+    return tuple(pieces)
 
 
 @public()

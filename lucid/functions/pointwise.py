@@ -9,6 +9,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError
+from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
 from .checking import Scalar, Value
@@ -103,7 +104,9 @@ def rsub(input: Any, other: Value, alpha: Scalar = 1) -> Tensor:
     >>> lucid.rsub(lucid.tensor([1.0, 2.0]), 1)
     tensor([ 0., -1.])
     """
-    return sub(other if isinstance(other, Tensor) else as_tensor(other, like=input), input, alpha=alpha)
+    return entitled(
+        sub(other if isinstance(other, Tensor) else as_tensor(other, like=input), input, alpha=alpha), "RsubBackward1"
+    )
 
 
 @public("multiply", inplace=elementwise.multiply)

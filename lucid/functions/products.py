@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from ..core.errors import ShapeError
+from ..core.graph import entitled
 from ..core.precision import autocast_unites
 from ..core.tensor import Tensor
 from ..ops.matrices import matmul as matmul_op
@@ -113,7 +114,7 @@ def mv(input: Any, vec: Tensor) -> Tensor:
     if not isinstance(input, Tensor) and hasattr(input, "matmul"):
         return input.matmul(vec)
     _ranks("mv", input, 2, vec, 1)
-    return matmul(input, vec)
+    return entitled(matmul(input, vec), "MvBackward0")
 
 
 @public()
@@ -126,7 +127,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """
     if input.ndim != 1 or tensor.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
-    return matmul(input, tensor)
+    return entitled(matmul(input, tensor), "DotBackward0")
 
 
 def _matmul_operator(self: Tensor, other: Any) -> Any:

@@ -236,7 +236,7 @@ def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     x = tensor_arg(input, "amax")
     dims = dims_arg(dim, x.ndim, "amax")
     _check_nonempty(x, dims, "amax")
-    return reduce.amax(x, dims, keepdim)
+    return entitled(reduce.amax(x, dims, keepdim), "AmaxBackward0")
 
 
 @public()
@@ -250,7 +250,7 @@ def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     x = tensor_arg(input, "amin")
     dims = dims_arg(dim, x.ndim, "amin")
     _check_nonempty(x, dims, "amin")
-    return reduce.amin(x, dims, keepdim)
+    return entitled(reduce.amin(x, dims, keepdim), "AminBackward0")
 
 
 def _arg_extreme(input: Tensor, dim: Any, keepdim: bool, name: str) -> Tensor:

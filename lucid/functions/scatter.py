@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
+from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import frames, lifted_to_indices
 from ..ops import indexing as index_ops
@@ -129,7 +130,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     x, source, at = _slices(input, d, index, source, "index_add")
     source = source if alpha == 1 else source * alpha
     total = index_ops.index_put_add(lifted_to_indices(x, at), source, at)
-    return ops.reshape(total, tuple(input.shape))
+    return entitled(ops.reshape(total, tuple(input.shape)), "IndexAddBackward0")
 
 
 @public(inplace=True)
@@ -137,7 +138,9 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     """A copy of ``input`` with the slices of ``source`` written at ``index``."""
     d, index = _vector(input, dim, index, "index_copy")
     x, source, at = _slices(input, d, index, source, "index_copy")
-    return ops.reshape(index_ops.index_put(lifted_to_indices(x, at), source, at), tuple(input.shape))
+    return entitled(
+        ops.reshape(index_ops.index_put(lifted_to_indices(x, at), source, at), tuple(input.shape)), "IndexCopyBackward0"
+    )
 
 
 @public(inplace=True)
@@ -158,7 +161,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
         return ops.reshape(ops.where(mask, value, x), tuple(input.shape))
     if value.node is not None:  # a slice named twice takes the value, and gives it a gradient, once
         index = counted.unique()
-    return ops.reshape(index_ops.index_put(x, value, slices_at(x, d, index)), tuple(input.shape))
+    return entitled(
+        ops.reshape(index_ops.index_put(x, value, slices_at(x, d, index)), tuple(input.shape)), "IndexFillBackward0"
+    )
 
 
 @public(inplace=True)
@@ -219,7 +224,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     index = _flat_index(input, index, "take")
     if not flat.shape[0] and index.shape.numel():
         raise IndexError("take(): tried to take from an empty tensor")
-    return ops.reshape(getitem(flat, ops.reshape(index, (-1,))), tuple(index.shape))
+    return entitled(ops.reshape(getitem(flat, ops.reshape(index, (-1,))), tuple(index.shape)), "TakeBackward0")
 
 
 @public(inplace=True)

@@ -10,6 +10,7 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.errors import ShapeError
+from ..core.graph import entitled
 from ..core.tensor import Tensor
 from ..core.view import View
 from ..ops import shape as shape_ops
@@ -241,7 +242,10 @@ def squeeze(input: Tensor, dim: Dims | None = None, *more: int) -> Tensor:
     dims = (
         range(ndim) if dim is None else [dim_arg(d, ndim, "squeeze") for d in ((dim,) if isinstance(dim, int) else dim)]
     )
-    return shape_ops.reshape(x, tuple([n for i, n in enumerate(sizes) if n != 1 or i not in dims]))
+    out = shape_ops.reshape(x, tuple([n for i, n in enumerate(sizes) if n != 1 or i not in dims]))
+    return (
+        out if out is x else entitled(out, f"SqueezeBackward{0 if dim is None else 1 if isinstance(dim, int) else 2}")
+    )
 
 
 @public()
@@ -255,7 +259,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     x = tensor_arg(input, "unsqueeze")
     sizes = x.value.shape
     d = dim_arg(dim, len(sizes) + 1, "unsqueeze")
-    return shape_ops.reshape(x, (*sizes[:d], 1, *sizes[d:]))
+    return entitled(shape_ops.reshape(x, (*sizes[:d], 1, *sizes[d:])), "UnsqueezeBackward0")
 
 
 @public(function=False)
@@ -365,7 +369,9 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     spread = tuple(s for n in x.shape for s in (1, n))
     target = tuple(s for r, n in zip(times, x.shape, strict=True) for s in (r, n))
     full = ops.broadcast_to(ops.reshape(x, spread), target)
-    return ops.reshape(full, tuple(r * n for r, n in zip(times, x.shape, strict=True))).clone()
+    return entitled(
+        ops.reshape(full, tuple(r * n for r, n in zip(times, x.shape, strict=True))).clone(), "RepeatBackward0"
+    )
 
 
 @public()

@@ -9,6 +9,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError
+from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
 from .checking import Scalar, Value
@@ -37,7 +38,9 @@ def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
     if tensor is not None:
         value, tensor1, tensor2 = number_first("addcmul", "value", tensor1), tensor2, tensor
     product = elementwise.multiply(tensor_arg(tensor1, "addcmul", "tensor1"), tensor2)
-    return elementwise.add(input, product if value == 1 else elementwise.multiply(product, value))
+    return entitled(
+        elementwise.add(input, product if value == 1 else elementwise.multiply(product, value)), "AddcmulBackward0"
+    )
 
 
 @public(inplace=True)
@@ -57,7 +60,9 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
             "addcdiv: integer division with addcdiv is not supported; cast one to a floating dtype first"
         )
     quotient = elementwise.divide(tensor_arg(tensor1, "addcdiv", "tensor1"), tensor2)
-    return elementwise.add(input, quotient if value == 1 else elementwise.multiply(quotient, value))
+    return entitled(
+        elementwise.add(input, quotient if value == 1 else elementwise.multiply(quotient, value)), "AddcdivBackward0"
+    )
 
 
 @public(inplace=True)
@@ -76,8 +81,9 @@ def lerp(input: Tensor, end: Tensor, weight: Value) -> Tensor:
         raise RuntimeError(f"lerp: expected the same dtype for input, end and weight, but got {given}")
     apart = elementwise.subtract(y, x)
     if not isinstance(weight, Tensor):
-        return x + apart * weight if abs(weight) < 0.5 else y - apart * (1 - weight)
-    return elementwise.where(elementwise.less(ops.abs(weight), 0.5), x + weight * apart, y - apart * (1 - weight))
+        return entitled(x + apart * weight if abs(weight) < 0.5 else y - apart * (1 - weight), "LerpBackward0")
+    near = elementwise.less(ops.abs(weight), 0.5)
+    return entitled(elementwise.where(near, x + weight * apart, y - apart * (1 - weight)), "LerpBackward1")
 
 
 # ---- rounding, classifying, replacing ----
@@ -92,7 +98,7 @@ def frac(input: Tensor) -> Tensor:
     tensor([ 0.5000, -0.2500])
     """
     x = tensor_arg(input, "frac")
-    return elementwise.subtract(x, ops.trunc(x))
+    return entitled(elementwise.subtract(x, ops.trunc(x)), "FracBackward0")
 
 
 @public(inplace=True)
@@ -189,7 +195,7 @@ def deg2rad(input: Tensor) -> Tensor:
     >>> lucid.deg2rad(lucid.tensor([180.0]))
     tensor([3.1416])
     """
-    return elementwise.multiply(floating(input, "deg2rad"), math.pi / 180)
+    return entitled(elementwise.multiply(floating(input, "deg2rad"), math.pi / 180), "Deg2RadBackward0")
 
 
 @public(inplace=True)
@@ -200,7 +206,7 @@ def rad2deg(input: Tensor) -> Tensor:
     >>> lucid.rad2deg(lucid.tensor([1.0]))
     tensor([57.2958])
     """
-    return elementwise.multiply(floating(input, "rad2deg"), 180 / math.pi)
+    return entitled(elementwise.multiply(floating(input, "rad2deg"), 180 / math.pi), "Rad2DegBackward0")
 
 
 # ---- powers and exponents ----

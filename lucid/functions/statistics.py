@@ -8,7 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.dtypes import as_dtype
-from ..core.graph import entitle
+from ..core.graph import entitle, entitled
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import everything
 from ..ops import order, reduce
@@ -21,10 +21,13 @@ Median, NanMedian, Mode, KthValue = (
 AMinMax = return_type("aminmax", "min", "max")
 
 
-def _picked(x: Tensor, indices: Tensor, d: int, keepdim: bool, result: Any) -> Any:
+def _picked(x: Tensor, indices: Tensor, d: int, keepdim: bool, result: Any, title: str) -> Any:
     """Values at ``indices`` (which keep the dimension), differentiable; both squeezed unless ``keepdim``."""
     values = ops.take_along_axis(x, indices, d)
-    return result(values, indices) if keepdim else result(values.squeeze(d), indices.squeeze(d))
+    if not keepdim:
+        indices = indices.squeeze(d)
+        values = values.reshape(tuple(indices.shape))
+    return result(entitled(values, title), indices)
 
 
 def _need_size(x: Tensor, d: int, name: str) -> None:
@@ -49,7 +52,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}: k={k}")
     if not x.ndim:
         return KthValue(x.clone(), as_tensor(0, like=x))
-    return _picked(x, order.kth_index(x, int(k) - 1, d), d, keepdim, KthValue)
+    return _picked(x, order.kth_index(x, int(k) - 1, d), d, keepdim, KthValue, "KthvalueBackward0")
 
 
 def _middle(x: Tensor, d: int, skip_nan: bool) -> Tensor:
@@ -78,13 +81,15 @@ def _median(input: Tensor, dim: Any, keepdim: bool, name: str, result: Any) -> A
         found = ops.take_along_axis(flat, _middle(flat, 0, name == "nanmedian"), 0).reshape(())
         if x.node is None and not hasattr(x.value, "level"):
             return found
-        equals = reduce.amax(ops.where(ops.equal(flat, found), flat, -math.inf), (0,), False)  # which share the gradient
-        return ops.where(ops.isnan(found), found, equals)
+        equals = reduce.amax(
+            ops.where(ops.equal(flat, found), flat, -math.inf), (0,), False
+        )  # which share the gradient
+        return entitled(ops.where(ops.isnan(found), found, equals), f"{name.capitalize()}Backward0")
     d = dim_arg(dim, x.ndim, name)
     _need_size(x, d, name)
     if not x.ndim:
         return result(x.clone(), as_tensor(0, like=x))
-    return _picked(x, _middle(x, d, name == "nanmedian"), d, keepdim, result)
+    return _picked(x, _middle(x, d, name == "nanmedian"), d, keepdim, result, f"{name.capitalize()}Backward1")
 
 
 @public()
@@ -122,7 +127,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     _need_size(x, d, "mode")
     if not x.ndim:
         return Mode(x.clone(), as_tensor(0, like=x))
-    return _picked(x, order.mode_index(x, d), d, keepdim, Mode)
+    return _picked(x, order.mode_index(x, d), d, keepdim, Mode, "ModeBackward0")
 
 
 # ---- quantiles ----
@@ -228,7 +233,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
         raise RuntimeError("nansum does not support complex inputs")
     x = _no_nan(x) if dtype is None else _no_nan(x).to(as_dtype(dtype))
     total = reduce.sum(x, dims_arg(dim, x.ndim, "nansum"), keepdim)
-    return total if dtype is None or total.dtype is x.dtype else total.to(x.dtype)  # type: ignore[attr-defined]
+    return entitled(total if dtype is None or total.dtype is x.dtype else total.to(x.dtype), "NansumBackward0")  # type: ignore[attr-defined]
 
 
 def _no_nan(x: Tensor) -> Tensor:
@@ -323,7 +328,10 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     >>> lucid.dist(lucid.tensor([3.0, 0.0]), lucid.tensor([0.0, 4.0]))
     tensor(5.)
     """
-    return p_norm(ops.subtract(tensor_arg(input, "dist"), tensor_arg(other, "dist", "other")), float(p), None, False)
+    return entitled(
+        p_norm(ops.subtract(tensor_arg(input, "dist"), tensor_arg(other, "dist", "other")), float(p), None, False),
+        "DistBackward0",
+    )
 
 
 @public(inplace=True)

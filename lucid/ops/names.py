@@ -40,6 +40,15 @@ def _spatial(name: str, more: str) -> Callable[[Node], str]:
     return named
 
 
+def _pow(node: Node) -> str:
+    base, exponent = node.parents
+    return f"PowBackward{0 if exponent is None else 1 if base is not None else 2}"
+
+
+def _norm(node: Node) -> str:
+    return f"Native{'Batch' if 0 in node.params[0] else 'Layer'}NormBackward0"
+
+
 def _extend(node: Node) -> str:
     pads, mode = node.params
     name = {"reflect": "ReflectionPad", "replicate": "ReplicationPad"}.get(mode)
@@ -53,6 +62,9 @@ NAMES.update(
         "amax": lambda node: "MaxBackward1" if node.params[0] is None else "AmaxBackward0",
         "amin": lambda node: "MinBackward1" if node.params[0] is None else "AminBackward0",
         "getitem": _getitem,
+        "pow": _pow,
+        "normalize": _norm,
+        "standardize": _norm,
         "permute_dims": _permute,
         "max_pool": _spatial("MaxPool", "WithIndices"),
         "avg_pool": _spatial("AvgPool", ""),
@@ -64,6 +76,7 @@ NAMES.update(
         "log1p": lambda node: "Log1PBackward0",
         "extend": _extend,
         "place": lambda node: "ConstantPadNdBackward0",
+        "entr": lambda node: "SpecialEntrBackward0",
         "fft_r2c": lambda node: "FftR2CBackward0",
     }
 )

@@ -9,6 +9,7 @@ from typing import Any
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.graph import entitled
 from ...core.op import OPS
 from ...core.tensor import Tensor, wrap
 from ...functions.checking import number
@@ -53,7 +54,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where ``x > threshold``, else ``value``."""
-    return _finish(input, ops.where(input <= number(threshold), number(value), input), inplace)  # type: ignore[operator]  # NaN stays
+    return _finish(
+        input, entitled(ops.where(input <= number(threshold), number(value), input), "ThresholdBackward0"), inplace
+    )  # type: ignore[operator]  # NaN stays
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -89,7 +92,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     alpha = number(alpha)
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _finish(input, ops.elu(input, alpha, 1.0, 1.0 / alpha), inplace)
+    return _finish(input, entitled(ops.elu(input, alpha, 1.0, 1.0 / alpha), "CeluBackward0"), inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -114,7 +117,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         weight = weight.reshape(count, *(1,) * (input.ndim - 2))  # type: ignore[attr-defined]
     elif weight.ndim > input.ndim:
         weight = weight.reshape(())  # type: ignore[attr-defined]
-    return ops.where(input > 0, input, input * weight)  # type: ignore[operator]
+    return entitled(ops.where(input > 0, input, input * weight), "PreluKernelBackward0")  # type: ignore[operator]
 
 
 def rrelu(
@@ -141,7 +144,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     n = input.shape[d]
     if n % 2:
         raise ShapeError(f"glu: Halving dimension must be even, but dimension {d} is size {n}")
-    return input.narrow(d, 0, n // 2) * ops.sigmoid(input.narrow(d, n // 2, n // 2))  # type: ignore[attr-defined]
+    return entitled(input.narrow(d, 0, n // 2) * ops.sigmoid(input.narrow(d, n // 2, n // 2)), "GluBackward0")  # type: ignore[attr-defined]
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -171,12 +174,12 @@ swish = silu
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * tanh(softplus(x))``. Misra, 2019."""
-    return _finish(input, input * ops.tanh(-ops.log_sigmoid(-input)), inplace)  # type: ignore[operator]
+    return _finish(input, entitled(input * ops.tanh(-ops.log_sigmoid(-input)), "MishBackward0"), inplace)  # type: ignore[operator]
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``relu6(x + 3) / 6``."""
-    return _finish(input, hardtanh(input / 6 + 0.5, 0.0, 1.0), inplace)  # type: ignore[operator]
+    return _finish(input, entitled(hardtanh(input / 6 + 0.5, 0.0, 1.0), "HardsigmoidBackward0"), inplace)  # type: ignore[operator]
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -186,14 +189,17 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """``x`` outside ``[-lambd, lambd]``, 0 inside."""
-    return ops.where((input >= -lambd) & (input <= lambd), 0.0, input)  # type: ignore[operator]
+    return entitled(ops.where((input >= -lambd) & (input <= lambd), 0.0, input), "HardshrinkBackward0")  # type: ignore[operator]
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """``x`` moved towards 0 by ``lambd``. Raises RuntimeError for a negative ``lambd``."""
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
-    return ops.where(input > lambd, input - lambd, ops.where(input < -lambd, input + lambd, input * 0.0))  # type: ignore[operator]
+    return entitled(
+        ops.where(input > lambd, input - lambd, ops.where(input < -lambd, input + lambd, input * 0.0)),
+        "SoftshrinkBackward0",
+    )  # type: ignore[operator]
 
 
 def tanhshrink(input: Tensor) -> Tensor:

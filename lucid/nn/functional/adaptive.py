@@ -10,6 +10,7 @@ from typing import Any
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.graph import entitle
 from ...core.tensor import Tensor, as_tensor
 from ...core.transform import lifted_to_indices
 from ...functions.creation import arange, zeros
@@ -81,6 +82,8 @@ def _adaptive_avg(name: str, n: int, input: Any, output_size: Any) -> Tensor:
             moved = ops.permute_dims(out, order)
             flat = ops.matmul(ops.reshape(moved, (math.prod(moved.shape[:-1]), size)), weights)
             out = ops.permute_dims(ops.reshape(flat, (*moved.shape[:-1], m)), back)
+    if n > 1 and out is not x and places != (1,) * n:
+        entitle(out.node, f"AdaptiveAvgPool{n}DBackward0")
     return unbatched(out, had_batch)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.graph import entitled
 from ...core.modes import no_grad
 from ...core.tensor import Tensor
 from ...functions.creation import arange
@@ -61,7 +62,7 @@ def embedding(
         flat = input.reshape(-1).long()  # type: ignore[attr-defined]
         seen = (weight.detach()[:, 0] * 0).scatter_add(0, flat, (flat * 0 + 1).to(weight.dtype))  # type: ignore[attr-defined, index]
         out = _scaled_gradient(out, 1.0 / seen[input].unsqueeze(-1))
-    return out
+    return entitled(out, "EmbeddingBackward0")
 
 
 def _scaled_gradient(x: Tensor, factor: Tensor) -> Tensor:

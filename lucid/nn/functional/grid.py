@@ -9,6 +9,7 @@ from typing import Any
 
 from ... import ops
 from ...core.errors import ShapeError
+from ...core.graph import entitled
 from ...core.tensor import Tensor
 from ...functions.creation import linspace, ones, tensor, zeros
 from ...functions.pieces import stack
@@ -150,7 +151,7 @@ def grid_sample(
         values = values * weight.unsqueeze(1)
     if inside is not None:
         values = ops.where(inside.unsqueeze(1), values, 0.0)
-    return values.sum(2).reshape(n, c, *out_sizes)
+    return entitled(values.sum(2).reshape(n, c, *out_sizes), f"GridSampler{spatial}DBackward0")
 
 
 def _corners(before: Any, new: Any, combine: Callable) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.graph import entitled
 from ...core.tensor import Tensor
 from ...functions.creation import tensor
 
@@ -72,7 +73,14 @@ def interpolate(
     x = input
     for i, (n, scale) in enumerate(zip(sizes, scales, strict=True)):
         x = _resized(x, 2 + i, n, mode, bool(align_corners), scale, antialias)
-    return x
+    if mode == "area":
+        return x
+    return x if x is input else entitled(x, _title(mode, spatial, antialias))
+
+
+def _title(mode: str, spatial: int, antialias: bool) -> str:
+    kind = "".join(word.capitalize() for word in mode.split("-"))
+    return f"Upsample{kind}{spatial}D{'Aa' if antialias else ''}Backward0"
 
 
 def _sizes(input: Tensor, size: Any, scale_factor: Any, spatial: int) -> tuple[tuple[int, ...], tuple]:

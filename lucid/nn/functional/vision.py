@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...core.errors import ShapeError
+from ...core.graph import entitled
 from ...core.tensor import Tensor
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
@@ -30,7 +31,10 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         )
     k = len(lead)
     x = input.reshape(*lead, c // (r * r), r, r, h, w)  # type: ignore[attr-defined]
-    return x.permute(*range(k), k, k + 3, k + 1, k + 4, k + 2).reshape(*lead, c // (r * r), h * r, w * r)
+    return entitled(
+        x.permute(*range(k), k, k + 3, k + 1, k + 4, k + 2).reshape(*lead, c // (r * r), h * r, w * r),
+        "PixelShuffleBackward0",
+    )
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -49,7 +53,10 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
         )
     k = len(lead)
     x = input.reshape(*lead, c, h // r, r, w // r, r)  # type: ignore[attr-defined]
-    return x.permute(*range(k), k, k + 2, k + 4, k + 1, k + 3).reshape(*lead, c * r * r, h // r, w // r)
+    return entitled(
+        x.permute(*range(k), k, k + 2, k + 4, k + 1, k + 3).reshape(*lead, c * r * r, h // r, w // r),
+        "PixelUnshuffleBackward0",
+    )
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
