@@ -14,7 +14,18 @@ ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What they hold is seen as lucid.X.
 # "functional", "storage": PyTorch's other paths to what lies elsewhere (lucid.paths)
-INTERNAL = {"core", "functional", "functions", "info", "interop", "model_summary", "paths", "storage", "threads", "version"}
+INTERNAL = {
+    "core",
+    "functional",
+    "functions",
+    "info",
+    "interop",
+    "model_summary",
+    "paths",
+    "storage",
+    "threads",
+    "version",
+}
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 

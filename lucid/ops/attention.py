@@ -22,14 +22,16 @@ attention = other(  # query (*, L, d), key (*, S, d), value (*, S, e), mask to a
 pack_bits = nondifferentiable("pack_bits", promote=None)
 unpack_bits = nondifferentiable("unpack_bits", params=("count",), promote=None)
 
-attention_dropout = other(  # as attention, and bits (*, L, S / 8): weights whose bit is 0 are dropped, with probability p
-    "attention_dropout",
-    joint=lambda xp, g, x, y, z, w, v, needs, scale, p: [
-        *xp.attention_dropout_grad(g, x, y, z, w, v, scale, p, needs),
-        None,
-    ],
-    arity=5,
-    params=("scale", "p"),
-    promote=None,
-    node_name="ScaledDotProductAttentionBackward0",
+attention_dropout = (
+    other(  # as attention, and bits (*, L, S / 8): weights whose bit is 0 are dropped, with probability p
+        "attention_dropout",
+        joint=lambda xp, g, x, y, z, w, v, needs, scale, p: [
+            *xp.attention_dropout_grad(g, x, y, z, w, v, scale, p, needs),
+            None,
+        ],
+        arity=5,
+        params=("scale", "p"),
+        promote=None,
+        node_name="ScaledDotProductAttentionBackward0",
+    )
 )
