@@ -31,6 +31,7 @@ def handle_torch_function(public_api: Callable, relevant_args: Any, *args: Any, 
 
     >>> import lucid
     >>> class Constant:
+    ...     __module__ = "yours"  # this example runs inside lucid, whose own classes are not asked
     ...     @classmethod
     ...     def __torch_function__(cls, func, types, args=(), kwargs=None):
     ...         return func.__name__

@@ -24,7 +24,7 @@ class LayerNorm(Module):
 
     >>> import lucid
     >>> lucid.nn.LayerNorm(2)(lucid.tensor([[1.0, 3.0]]))
-    tensor([[-1.0000,  1.0000]], grad_fn=<NativeNormBackward0>)
+    tensor([[-1.0000,  1.0000]], grad_fn=<NativeLayerNormBackward0>)
     """
 
     def __init__(
