@@ -22,6 +22,7 @@ from ...func import vmap
 from ...functions.creation import arange, zeros
 from ...functions.padding import pad
 from ...functions.reduction import softmax
+from ._heads import queries_per_key
 
 __all__ = [
     "AuxOutput", "AuxRequest", "BlockMask", "FlexKernelOptions", "and_masks", "create_block_mask", "create_mask",
@@ -324,15 +325,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor, mask: BlockMask | None, en
         raise ValueError(
             f"Expect query and key to have the same embedding dimension, got {query.shape[-1]} and {key.shape[-1]}"
         )
-    heads, shared = query.shape[1], key.shape[1]
-    if heads != shared and not enable_gqa:
-        raise ValueError(
-            f"Expect query and key/value to have the same number of heads but got Hq={heads} and Hkv={shared}. Try setting enable_gqa=True for GQA."
-        )
-    if heads % shared:
-        raise ValueError(
-            f"Expect number of query heads to be a multiple of kv heads for GQA but got Hq={heads} and Hkv={shared}."
-        )
+    queries_per_key(query, key, enable_gqa)
     if query.shape[0] != key.shape[0]:
         raise ValueError(
             f"Expect query and key/value to have the same batch size, got {query.shape[0]} and {key.shape[0]}"

@@ -10,6 +10,7 @@ from ...core.tensor import Tensor, as_tensor
 from ...functions.creation import arange
 from ...functions.pieces import cat
 from ...functions.reduction import softmax
+from ._heads import queries_per_key
 
 __all__ = ["AuxRequest", "varlen_attn", "varlen_attn_out"]
 
@@ -52,15 +53,7 @@ def varlen_attn(
     """
     if block_table is not None:
         raise NotImplementedError("varlen_attn: lucid has no paged keys; gather them and leave block_table out")
-    heads, shared = query.shape[1], key.shape[1]
-    if heads != shared and not enable_gqa:
-        raise ValueError(
-            f"Expect query and key/value to have the same number of heads but got Hq={heads} and Hkv={shared}. Try setting enable_gqa=True for GQA."
-        )
-    if heads % shared:
-        raise ValueError(
-            f"Expect number of query heads to be a multiple of kv heads for GQA but got Hq={heads} and Hkv={shared}."
-        )
+    repeats = queries_per_key(query, key, enable_gqa)
     starts, key_starts = (c.tolist() for c in (cu_seq_q, cu_seq_q if cu_seq_k is None else cu_seq_k))
     used = [None] * (len(starts) - 1) if seqused_k is None else seqused_k.tolist()
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
@@ -69,7 +62,7 @@ def varlen_attn(
         q = query[starts[i] : starts[i + 1]].transpose(0, 1)  # type: ignore[index, attr-defined]
         stop = key_starts[i + 1] if count is None else key_starts[i] + count
         k, v = (
-            t[key_starts[i] : stop].transpose(0, 1).repeat_interleave(heads // shared, 0)  # type: ignore[index]
+            t[key_starts[i] : stop].transpose(0, 1).repeat_interleave(repeats, 0)  # type: ignore[index]
             for t in (key, value)
         )
         mask = _window(q.shape[1], k.shape[1], window_size, query)
