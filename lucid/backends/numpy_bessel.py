@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from . import _cephes as c
-from ._series import chebyshev, in_double, monic, poly
+from ._series import chebyshev, choose, in_double, monic, poly
 from .numpy_ import F64
 
 
 def _i_scaled(x: Any, near: tuple, far: tuple) -> Any:
     """exp(-x) I(x) by Cephes' two Chebyshev series, x >= 0; the first without the factor x of odd orders."""
-    return np.where(
+    return choose(
         x <= 8.0,
         chebyshev(np.minimum(x, 8.0) / 2.0 - 2.0, near),
         chebyshev(32.0 / np.maximum(x, 8.0) - 2.0, far) / np.sqrt(np.maximum(x, 8.0)),
@@ -28,19 +28,19 @@ def i0e(x: Any) -> Any:
 
 @in_double
 def i0(x: Any) -> Any:
-    return np.where(np.isinf(x), np.inf, np.exp(np.abs(x)) * i0e(x))
+    return choose(np.isinf(x), np.inf, np.exp(np.abs(x)) * i0e(x))
 
 
 @in_double
 def i1e(x: Any) -> Any:
     a = np.abs(x)
     out = _i_scaled(a, c.I1E_A, c.I1E_B)
-    return np.where(x < 0, -1.0, 1.0) * np.where(a <= 8.0, a * out, out)
+    return choose(x < 0, -1.0, 1.0) * choose(a <= 8.0, a * out, out)
 
 
 @in_double
 def i1(x: Any) -> Any:
-    return np.where(np.isinf(x), x, np.exp(np.abs(x)) * i1e(x))
+    return choose(np.isinf(x), x, np.exp(np.abs(x)) * i1e(x))
 
 
 def _series(x: Any, order: int, sign: float, terms: int) -> Any:
@@ -63,8 +63,8 @@ def bessel_i(x: Any, order: int, scaled: bool) -> Any:
     low, high = i0e(a), i1e(a)
     for n in range(1, order):
         low, high = high, low - 2.0 * n / np.maximum(a, 1e-300) * high
-    out = np.where(a < 30.0, near, low if order == 0 else high)
-    out = np.where((x < 0) & (order % 2 == 1), -out, out)
+    out = choose(a < 30.0, near, low if order == 0 else high)
+    out = choose((x < 0) & (order % 2 == 1), -out, out)
     return out if scaled else out * np.exp(a)
 
 
@@ -83,8 +83,8 @@ def bessel_j0(x: Any) -> Any:
     far = np.maximum(a, 5.0)
     p, q, front = _far(far, 25.0, c.J0_PP, c.J0_PQ, c.J0_QP, c.J0_QQ)
     turned = far - math.pi / 4
-    out = np.where(a <= 5.0, near, (p * np.cos(turned) - q * np.sin(turned)) * front)
-    return np.where(np.isinf(x), 0.0, out)
+    out = choose(a <= 5.0, near, (p * np.cos(turned) - q * np.sin(turned)) * front)
+    return choose(np.isinf(x), 0.0, out)
 
 
 @in_double
@@ -96,8 +96,8 @@ def bessel_j1(x: Any) -> Any:
     far = np.maximum(a, 5.0)
     p, q, front = _far(far, 25.0, c.J1_PP, c.J1_PQ, c.J1_QP, c.J1_QQ)
     turned = far - 3 * math.pi / 4
-    out = np.where(a <= 5.0, near, (p * np.cos(turned) - q * np.sin(turned)) * front)
-    return np.where(np.isinf(x), 0.0, np.where(x < 0, -out, out))
+    out = choose(a <= 5.0, near, (p * np.cos(turned) - q * np.sin(turned)) * front)
+    return choose(np.isinf(x), 0.0, choose(x < 0, -out, out))
 
 
 @in_double
@@ -109,12 +109,12 @@ def bessel_j(x: Any, order: int) -> Any:
     low, high = bessel_j0(a), bessel_j1(a)
     for n in range(1, order):
         low, high = high, 2.0 * n / np.maximum(a, limit) * high - low
-    out = np.where(a < limit, near, low if order == 0 else high)
-    return np.where((x < 0) & (order % 2 == 1), -out, out)
+    out = choose(a < limit, near, low if order == 0 else high)
+    return choose((x < 0) & (order % 2 == 1), -out, out)
 
 
 def _second_kind(x: Any, out: Any, at_zero: float) -> Any:
-    return np.where(x == 0, at_zero, np.where(x < 0, np.nan, np.where(x == np.inf, 0.0, out)))
+    return choose(x == 0, at_zero, choose(x < 0, np.nan, choose(x == np.inf, 0.0, out)))
 
 
 @in_double
@@ -125,7 +125,7 @@ def bessel_y0(x: Any) -> Any:
     far = np.maximum(x, 5.0)
     p, q, front = _far(far, 25.0, c.J0_PP, c.J0_PQ, c.J0_QP, c.J0_QQ)
     turned = far - math.pi / 4
-    return _second_kind(x, np.where(x <= 5.0, near, (p * np.sin(turned) + q * np.cos(turned)) * front), -np.inf)
+    return _second_kind(x, choose(x <= 5.0, near, (p * np.sin(turned) + q * np.cos(turned)) * front), -np.inf)
 
 
 @in_double
@@ -138,7 +138,7 @@ def bessel_y1(x: Any) -> Any:
     far = np.maximum(x, 5.0)
     p, q, front = _far(far, 25.0, c.J1_PP, c.J1_PQ, c.J1_QP, c.J1_QQ)
     turned = far - 3 * math.pi / 4
-    return _second_kind(x, np.where(x <= 5.0, near, (p * np.sin(turned) + q * np.cos(turned)) * front), -np.inf)
+    return _second_kind(x, choose(x <= 5.0, near, (p * np.sin(turned) + q * np.cos(turned)) * front), -np.inf)
 
 
 def _k_far(x: Any, coefficients: tuple) -> Any:
@@ -158,22 +158,22 @@ def _k1_near(x: Any) -> Any:
 
 @in_double
 def bessel_k0(x: Any) -> Any:
-    return _second_kind(x, np.where(x <= 2.0, _k0_near(x), np.exp(-x) * _k_far(x, c.K0_B)), np.inf)
+    return _second_kind(x, choose(x <= 2.0, _k0_near(x), np.exp(-x) * _k_far(x, c.K0_B)), np.inf)
 
 
 @in_double
 def bessel_k1(x: Any) -> Any:
-    return _second_kind(x, np.where(x <= 2.0, _k1_near(x), np.exp(-x) * _k_far(x, c.K1_B)), np.inf)
+    return _second_kind(x, choose(x <= 2.0, _k1_near(x), np.exp(-x) * _k_far(x, c.K1_B)), np.inf)
 
 
 @in_double
 def bessel_k0e(x: Any) -> Any:
-    return _second_kind(x, np.where(x <= 2.0, np.exp(np.minimum(x, 2.0)) * _k0_near(x), _k_far(x, c.K0_B)), np.inf)
+    return _second_kind(x, choose(x <= 2.0, np.exp(np.minimum(x, 2.0)) * _k0_near(x), _k_far(x, c.K0_B)), np.inf)
 
 
 @in_double
 def bessel_k1e(x: Any) -> Any:
-    return _second_kind(x, np.where(x <= 2.0, np.exp(np.minimum(x, 2.0)) * _k1_near(x), _k_far(x, c.K1_B)), np.inf)
+    return _second_kind(x, choose(x <= 2.0, np.exp(np.minimum(x, 2.0)) * _k1_near(x), _k_far(x, c.K1_B)), np.inf)
 
 
 # ---- sin(pi x) / (pi x) and its derivatives ----
@@ -185,20 +185,20 @@ def sinc_derivative(x: Any, order: int) -> Any:
     u = math.pi * x
     if not order:
         zero = u == 0
-        u = np.where(zero, 1.0, u)
-        return np.where(zero, 1.0, np.sin(u) / u)
+        u = choose(zero, 1.0, u)
+        return choose(zero, 1.0, np.sin(u) / u)
     limit = 1.0 + order
-    near_u = np.where(np.abs(u) < limit, u, 0.0)
+    near_u = choose(np.abs(u) < limit, u, 0.0)
     squared, near = near_u * near_u, np.zeros_like(x)
     first = (order + 1) // 2
     for k in range(first + 12 + order, first - 1, -1):  # sum (-1)^k u^(2k) / (2k+1)!, differentiated term by term
         near = near * squared + (-1.0) ** k * math.perm(2 * k, order) / math.factorial(2 * k + 1)
     near = near * (near_u if order % 2 else 1.0) * math.pi**order
-    far_u = np.where(np.abs(u) < limit, limit, u)
+    far_u = choose(np.abs(u) < limit, limit, u)
     far = np.sin(far_u) / far_u
     for n in range(1, order + 1):
         far = (np.sin(far_u + n * (math.pi / 2)) - n * far) / far_u  # in units of pi^n
-    return np.where(np.abs(u) < limit, near, far * math.pi**order)
+    return choose(np.abs(u) < limit, near, far * math.pi**order)
 
 
 def airy_ai(x: Any, order: int) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _cephes as c
 from ._machine import one_pass
-from ._series import in_double, poly
+from ._series import choose, in_double, poly
 from .numpy_ import F32, F64
 
 # ---- the error function and the normal distribution ----
@@ -31,11 +31,11 @@ def _exp_minus_square(x: Any) -> Any:
 def _erfcx_positive(x: Any) -> Any:
     """exp(x^2) erfc(x) for x >= 1."""
     near = np.minimum(x, 8.0)
-    far = np.maximum(x, 8.0)
-    tail = (
-        poly(1 / far, c.ERFC_R[::-1]) / poly(1 / far, c.ERFC_S[::-1]) / far
-    )  # R(x) / S(x) read from the top: no overflow
-    return np.where(x < 8.0, poly(near, c.ERFC_P) / poly(near, c.ERFC_Q), tail)
+    out = poly(near, c.ERFC_P) / poly(near, c.ERFC_Q)
+    if not np.any(x >= 8.0):
+        return out
+    over = 1 / np.maximum(x, 8.0)  # R(x) / S(x) read from the top: no overflow
+    return choose(x < 8.0, out, poly(over, c.ERFC_R[::-1]) / poly(over, c.ERFC_S[::-1]) * over)
 
 
 def _erf_small(x: Any) -> Any:
@@ -86,18 +86,18 @@ def _erf32(x: Any, out: Any) -> None:
 def _erf64(x: Any, out: Any) -> None:
     size = np.clip(np.abs(x), 1.0, 6.5)  # erf(6) is 1 to the last bit
     large = 1.0 - np.exp(-size * size) * (poly(size, c.ERFC_P) / poly(size, c.ERFC_Q))
-    np.copysign(large, x, out)
-    np.copyto(out, _erf_small(x), where=np.abs(x) <= 1.0)
+    np.copysign(large, x, large)
+    out[...] = choose(np.abs(x) <= 1.0, _erf_small(x), large)
 
 
 @in_double
 def erfc(x: Any) -> Any:
     above = np.maximum(np.abs(x), 1.0)
     large = _exp_minus_square(above) * _erfcx_positive(above)
-    large = np.where(np.isinf(x), 0.0, large)
-    return np.where(
-        np.abs(x) < 1.0, 1.0 - _erf_small(np.clip(x, -1.0, 1.0)), np.where(x > 0, large, 2.0 - large)
-    ) + np.where(np.isnan(x), x, 0)
+    large = choose(np.isinf(x), 0.0, large)
+    return choose(np.abs(x) < 1.0, 1.0 - _erf_small(np.clip(x, -1.0, 1.0)), choose(x > 0, large, 2.0 - large)) + choose(
+        np.isnan(x), x, 0
+    )
 
 
 @in_double
@@ -105,7 +105,7 @@ def erfcx(x: Any) -> Any:
     above = np.maximum(np.abs(x), 1.0)
     large = _erfcx_positive(above)
     small = np.exp(np.minimum(x * x, 1.0)) * (1.0 - _erf_small(np.clip(x, -1.0, 1.0)))
-    return np.where(np.abs(x) < 1.0, small, np.where(x > 0, large, 2.0 / _exp_minus_square(above) - large)) + np.where(
+    return choose(np.abs(x) < 1.0, small, choose(x > 0, large, 2.0 / _exp_minus_square(above) - large)) + choose(
         np.isnan(x), x, 0
     )
 
@@ -119,7 +119,7 @@ def ndtr(x: Any) -> Any:
 def log_ndtr(x: Any) -> Any:
     z = x * -math.sqrt(0.5)
     left = np.log(0.5 * erfcx(np.maximum(z, 0.0))) - z * z
-    return np.where(x < -1.0, left, np.log1p(-0.5 * erfc(-np.minimum(z, 1.0))))
+    return choose(x < -1.0, left, np.log1p(-0.5 * erfc(-np.minimum(z, 1.0))))
 
 
 def _ndtri_central(t: Any) -> Any:
@@ -133,18 +133,18 @@ def _ndtri_tail(p: Any) -> Any:
     x = np.sqrt(-2.0 * np.log(p))
     z = 1.0 / x
     near, far = np.maximum(z, 0.125), np.minimum(z, 0.125)
-    ratio = np.where(
-        x < 8.0, poly(near, c.NDTRI_P1) / poly(near, c.NDTRI_Q1), poly(far, c.NDTRI_P2) / poly(far, c.NDTRI_Q2)
-    )
-    return np.where(p == 0.0, np.inf, x - np.log(x) / x - z * ratio)
+    ratio = poly(near, c.NDTRI_P1) / poly(near, c.NDTRI_Q1)
+    if np.any(x >= 8.0):
+        ratio = choose(x < 8.0, ratio, poly(far, c.NDTRI_P2) / poly(far, c.NDTRI_Q2))
+    return choose(p == 0.0, np.inf, x - np.log(x) / x - z * ratio)
 
 
 @in_double
 def ndtri(p: Any) -> Any:
     edge = math.exp(-2)
     low = np.minimum(p, 1.0 - p)
-    tail = _ndtri_tail(np.where(low < 0, np.nan, np.minimum(low, edge)))
-    return np.where(low > edge, _ndtri_central(np.clip(p - 0.5, -0.5, 0.5)), np.where(p < 0.5, -tail, tail))
+    tail = _ndtri_tail(choose(low < 0, np.nan, np.minimum(low, edge)))
+    return choose(low > edge, _ndtri_central(np.clip(p - 0.5, -0.5, 0.5)), choose(p < 0.5, -tail, tail))
 
 
 @in_double
@@ -152,8 +152,8 @@ def erfinv(y: Any) -> Any:
     """From the normal quantile of (1 + y) / 2, in a form that loses no digits near 0 and 1."""
     edge = math.exp(-2)
     low = 0.5 * (1.0 - np.abs(y))
-    tail = np.copysign(_ndtri_tail(np.where(low < 0, np.nan, np.minimum(low, edge))), y)
-    return np.where(low > edge, _ndtri_central(np.clip(0.5 * y, -0.5, 0.5)), tail) * math.sqrt(0.5)
+    tail = np.copysign(_ndtri_tail(choose(low < 0, np.nan, np.minimum(low, edge))), y)
+    return choose(low > edge, _ndtri_central(np.clip(0.5 * y, -0.5, 0.5)), tail) * math.sqrt(0.5)
 
 
 # ---- the gamma function and its derivatives ----
@@ -163,46 +163,42 @@ def erfinv(y: Any) -> Any:
 def lgamma(x: Any) -> Any:
     """log |gamma(x)|: shifted to [2, 3), or Stirling's series from 13 on; reflected for x < 0 (Cephes ``lgam``)."""
     below = x < 0
-    a = np.where(below, 1.0 - x, x) if np.any(below) else x
+    a = choose(below, 1.0 - x, x) if np.any(below) else x
     # [0, 13): gamma(a) = z gamma(u), u in [2, 3)
-    u = np.where(a < 13.0, a, 2.5)
+    u = choose(a < 13.0, a, 2.5)
     z = np.ones_like(u)
     while np.any(step := u >= 3.0):
-        u = np.where(step, u - 1.0, u)
-        z = np.where(step, z * u, z)
+        u = choose(step, u - 1.0, u)
+        z = choose(step, z * u, z)
     while np.any(step := u < 2.0):
-        z = np.where(step, z / u, z)
-        u = np.where(step, u + 1.0, u)
+        z = choose(step, z / u, z)
+        u = choose(step, u + 1.0, u)
     u -= 2.0
     small = np.log(np.abs(z)) + u * poly(u, c.LGAMMA_B) / poly(u, c.LGAMMA_C)
     big = np.maximum(a, 13.0)
     inverse = 1.0 / (big * big)
     large = (big - 0.5) * np.log(big) - big + 0.5 * math.log(2 * math.pi) + poly(inverse, c.LGAMMA_A) / big
-    out = np.where(a < 13.0, small, np.where(np.isinf(a), np.inf, large))
+    out = choose(a < 13.0, small, choose(np.isinf(a), np.inf, large))
     if np.any(below):
         fraction = np.abs(x - np.rint(x))
         reflected = math.log(math.pi) - np.log(np.sin(math.pi * fraction)) - out
-        out = np.where(below, np.where(fraction == 0, np.inf, reflected), out)
-    return np.where(np.isinf(x), np.inf, out)
+        out = choose(below, choose(fraction == 0, np.inf, reflected), out)
+    return choose(np.isinf(x), np.inf, out)
 
 
 @in_double
 def digamma(x: Any) -> Any:
-    """Pushed to x >= 10 by psi(x) = psi(x + 1) - 1/x, then the asymptotic series; reflected for x < 0."""
+    """Pushed beyond 10 by psi(x) = psi(x + 1) - 1/x, then the asymptotic series; reflected for x < 0."""
     below = x < 0
-    a = np.where(below, 1.0 - x, x)
-    total = np.zeros_like(a)
-    for _ in range(10):
-        step = a < 10.0
-        if not np.any(step):
-            break
-        total = np.where(step, total - 1.0 / a, total)
-        a = np.where(step, a + 1.0, a)
+    a = choose(below, 1.0 - x, x)
+    small = a < 10.0
+    total = choose(small, -sum(1.0 / (a + k) for k in range(10)), 0.0)
+    a = a + 10.0 * small
     z = 1.0 / (a * a)
     out = total + (np.log(a) - 0.5 / a - z * poly(z, c.DIGAMMA_A))
-    out = np.where(below, out - math.pi / np.tan(math.pi * (x - np.trunc(x))), out)
-    out = np.where(below & (x == np.trunc(x)), np.nan, out)
-    return np.where(x == 0, np.copysign(np.inf, -x), np.where(x == np.inf, np.inf, out))
+    out = choose(below, out - math.pi / np.tan(math.pi * (x - np.trunc(x))), out)
+    out = choose(below & (x == np.trunc(x)), np.nan, out)
+    return choose(x == 0, np.copysign(np.inf, -x), choose(x == np.inf, np.inf, out))
 
 
 @in_double
@@ -215,8 +211,8 @@ def zeta(x: Any, q: Any) -> Any:
     a = q.astype(F64)
     for i in range(steps):
         active = (i < 10) | (a <= 9.0)
-        total = np.where(active, total + np.power(a, -x), total)
-        a = np.where(active, a + 1.0, a)
+        total = choose(active, total + np.power(a, -x), total)
+        a = choose(active, a + 1.0, a)
     a = a - 1.0  # the last term that was added
     b = np.power(a, -x)
     total = total + b * a / (x - 1.0) - 0.5 * b
@@ -228,10 +224,10 @@ def zeta(x: Any, q: Any) -> Any:
         factor = factor * (x + (k + 1.0))
         b = b / a
         k += 2.0
-    total = np.where((q <= 0) & (x != np.floor(x)), np.nan, total)
-    total = np.where((q <= 0) & (q == np.floor(q)), np.inf, total)
-    total = np.where(np.isinf(q) & (q > 0), 0.0, total)
-    return np.where(x == 1.0, np.inf, np.where(x < 1.0, np.nan, total)) + np.where(np.isnan(x + q), np.nan, 0)
+    total = choose((q <= 0) & (x != np.floor(x)), np.nan, total)
+    total = choose((q <= 0) & (q == np.floor(q)), np.inf, total)
+    total = choose(np.isinf(q) & (q > 0), 0.0, total)
+    return choose(x == 1.0, np.inf, choose(x < 1.0, np.nan, total)) + choose(np.isnan(x + q), np.nan, 0)
 
 
 def polygamma(x: Any, n: int) -> Any:
@@ -247,12 +243,12 @@ def _gamma_both(a: Any, x: Any) -> tuple[Any, Any]:
     """The regularised incomplete gamma functions P and Q: a series where x < a + 1, else a continued fraction."""
     a, x = np.broadcast_arrays(a, x)
     bad = (a < 0) | (x < 0) | ((a == 0) & (x == 0)) | np.isnan(a) | np.isnan(x)
-    shape = np.maximum(np.where(bad | (a == 0) | np.isinf(a), 1.0, a), 1e-300)
-    at = np.where(bad | np.isinf(x), 1.0, x)
+    shape = np.maximum(choose(bad | (a == 0) | np.isinf(a), 1.0, a), 1e-300)
+    at = choose(bad | np.isinf(x), 1.0, x)
     front = np.exp(shape * np.log(at) - at - lgamma(shape))  # x^a e^-x / gamma(a)
     series = at < shape + 1.0
     # P = front * sum x^k / (a (a+1) ... (a+k))  (DLMF 8.11.4)
-    xs = np.where(series, at, 0.0)
+    xs = choose(series, at, 0.0)
     term = 1.0 / shape
     total, k = term, shape
     for _ in range(20_000):
@@ -263,7 +259,7 @@ def _gamma_both(a: Any, x: Any) -> tuple[Any, Any]:
             break
     p = front * total
     # Q = front / (x + 1 - a - 1(1-a)/(x + 3 - a - ...)), by Lentz's method (DLMF 8.9.2)
-    xl = np.where(series, shape + 2.0, at)
+    xl = choose(series, shape + 2.0, at)
     b = xl + 1.0 - shape
     cc = np.full_like(b, 1e300)
     d = 1.0 / b
@@ -272,21 +268,21 @@ def _gamma_both(a: Any, x: Any) -> tuple[Any, Any]:
         an = -i * (i - shape)
         b = b + 2.0
         d = an * d + b
-        d = 1.0 / np.where(np.abs(d) < 1e-300, 1e-300, d)
+        d = 1.0 / choose(np.abs(d) < 1e-300, 1e-300, d)
         cc = b + an / cc
-        cc = np.where(np.abs(cc) < 1e-300, 1e-300, cc)
+        cc = choose(np.abs(cc) < 1e-300, 1e-300, cc)
         change = d * cc
         h = h * change
         if not np.any(np.abs(change - 1.0) > 1e-16):
             break
     q = front * h
-    p, q = np.where(series, p, 1.0 - q), np.where(series, 1.0 - p, q)
+    p, q = choose(series, p, 1.0 - q), choose(series, 1.0 - p, q)
     whole = (a == 0) | (np.isinf(x) & ~np.isinf(a))
     none = (x == 0) | (np.isinf(a) & ~np.isinf(x))
-    p = np.where(whole, 1.0, np.where(none, 0.0, p))
-    q = np.where(whole, 0.0, np.where(none, 1.0, q))
+    p = choose(whole, 1.0, choose(none, 0.0, p))
+    q = choose(whole, 0.0, choose(none, 1.0, q))
     bad = bad | (np.isinf(a) & np.isinf(x))
-    return np.where(bad, np.nan, p), np.where(bad, np.nan, q)
+    return choose(bad, np.nan, p), choose(bad, np.nan, q)
 
 
 @in_double
