@@ -219,7 +219,7 @@ def full(
     )
 
 
-@public(method=False)
+@public(method=False, out=False)
 def full_like(
     input: Tensor,
     fill_value: Any,

@@ -133,7 +133,7 @@ def _widths(y: Tensor, x: Any, dx: Any, dim: int) -> Any:
     return diff(x, dim=dim + x.ndim - y.ndim)
 
 
-@public("trapz")
+@public("trapz", out=False)
 def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The integral along ``dim`` by the trapezoidal rule, with sample points ``x`` or spacing ``dx``.
 
@@ -144,7 +144,7 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Ten
     return _areas(y, x, dx, dim, "trapezoid").sum(dim_arg(dim, y.ndim, "trapezoid"))
 
 
-@public()
+@public(out=False)
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The running integral along ``dim`` by the trapezoidal rule.
 

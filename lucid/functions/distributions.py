@@ -90,7 +90,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
     return ops.less(_sample("uniform", x, generator), chance).to(x.dtype)
 
 
-@public()
+@public(out=False)
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Poisson numbers whose rates are ``input``.
 

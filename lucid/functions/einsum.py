@@ -19,7 +19,7 @@ Labels = tuple[Any, ...]
 ORDER = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-@public(method=False)
+@public(method=False, out=False)
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sums of products by labelled dimensions: ``"ij,jk->ik"``, with ``...``, repeated labels, or lists of numbers as labels.
 

@@ -271,13 +271,13 @@ def _shifted(x: Tensor, dim: Any, sign: int, name: str) -> Tensor:
     return x.roll(shifts, axes) if axes else x.clone()  # type: ignore[attr-defined]
 
 
-@published
+@public(method=False, function=False, out=False)
 def fftshift(input: Tensor, dim: Any = None) -> Tensor:
     """The zero frequency moved to the middle."""
     return _shifted(input, dim, 1, "fftshift")
 
 
-@published
+@public(method=False, function=False, out=False)
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """The inverse of ``fftshift``."""
     return _shifted(input, dim, -1, "ifftshift")

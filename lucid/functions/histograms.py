@@ -18,7 +18,7 @@ HistogramDD = return_type("histogramdd", "hist", "bin_edges")
 every = range  # PyTorch names an argument `range`
 
 
-@public()
+@public(out=False)
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements are not 0, along ``dim`` (an int, a tuple, or None for all).
 
@@ -30,7 +30,7 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return reduce.count_nonzero(x, dims_arg(dim, x.ndim, "count_nonzero"))
 
 
-@public()
+@public(out=False)
 def bincount(input: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
     """How often each integer from 0 occurs, or the sum of the weights of its occurrences.
 

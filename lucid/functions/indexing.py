@@ -397,7 +397,7 @@ def corner(src: Tensor, index: Tensor) -> Tensor:
     return ops.getitem(src, tuple(slice(n) for n in index.shape))
 
 
-@public(inplace=True)
+@public(inplace=True, out=False)
 def masked_fill(input: Tensor, mask: Tensor, value: Value) -> Tensor:
     """``value`` where the mask holds, ``input`` elsewhere.
 

@@ -107,7 +107,7 @@ def column_stack(tensors: Any) -> Tensor:
 # ---- splits ----
 
 
-@public()
+@public(out=False)
 def tensor_split(
     input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
 ) -> tuple[Tensor, ...]:
@@ -229,7 +229,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     return stack([flatten(x) for x in meshgrid(*items, indexing="ij")], 1)
 
 
-@public()
+@public(out=False)
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All combinations of ``r`` elements of a vector, in order, a row each.
 
@@ -253,7 +253,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     return x[as_tensor(rows, device=x.device)]
 
 
-@public(method=False)
+@public(method=False, out=False)
 def block_diag(*tensors: Any) -> Tensor:
     """A matrix with the given matrices along its diagonal, zeros elsewhere.
 
@@ -284,7 +284,7 @@ def block_diag(*tensors: Any) -> Tensor:
 # ---- repeating and turning ----
 
 
-@public()
+@public(out=False)
 def tile(input: Tensor, *dims: Any) -> Tensor:
     """Copies laid side by side; missing leading repeats count as 1.
 
@@ -296,7 +296,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return input.repeat(*(1,) * (input.ndim - len(times)), *times)  # type: ignore[attr-defined]
 
 
-@public()
+@public(out=False)
 def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
@@ -346,7 +346,7 @@ def _sources(repeats: Tensor, n: int) -> Tensor:
     return repeat_interleave(arange(n, device=repeats.device), repeats)  # type: ignore[no-any-return]
 
 
-@public()
+@public(out=False)
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Turned by 90 degrees ``k`` times, from the first of ``dims`` towards the second: a copy.
 
@@ -371,7 +371,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     return entitled(x.flip(b).transpose(a, b) if k == 1 else x.flip(a).transpose(a, b), "Rot90Backward0")  # type: ignore[attr-defined]
 
 
-@public()
+@public(out=False)
 def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     """Elements moved along, round the end: along ``dims``, or along the flattened tensor.
 
@@ -397,7 +397,7 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     return entitled(shape_ops.roll(x, shift, tuple(dim_arg(d, x.ndim, "roll") for d in axes)), "RollBackward0")
 
 
-@public()
+@public(out=False)
 def fliplr(input: Tensor) -> Tensor:
     """Columns in reverse: a copy."""
     if input.ndim < 2:
@@ -405,7 +405,7 @@ def fliplr(input: Tensor) -> Tensor:
     return input.flip(1)  # type: ignore[attr-defined]
 
 
-@public()
+@public(out=False)
 def flipud(input: Tensor) -> Tensor:
     """Rows in reverse: a copy."""
     if input.ndim < 1:
@@ -413,7 +413,7 @@ def flipud(input: Tensor) -> Tensor:
     return input.flip(0)  # type: ignore[attr-defined]
 
 
-@public()
+@public(out=False)
 def ravel(input: Tensor) -> Tensor:
     """All elements as a vector; a view where memory allows."""
     return ops.reshape(input, (math.prod(input.shape),)) if input.ndim != 1 else input

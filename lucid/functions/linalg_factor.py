@@ -380,7 +380,7 @@ def _range(A: Tensor, q: int, niter: int) -> Tensor:
     return found
 
 
-@public(method=False)
+@public(method=False, out=False)
 def svd_lowrank(A: Tensor, q: int = 6, niter: int = 2, M: Tensor | None = None) -> Any:
     """The ``q`` largest singular values and vectors of A (of A - M), nearly: ``(U, S, V)``."""
     x = matrices(A, "svd_lowrank")
@@ -390,7 +390,7 @@ def svd_lowrank(A: Tensor, q: int = 6, niter: int = 2, M: Tensor | None = None) 
     return basis @ u, s, vh.mH
 
 
-@public(method=False)
+@public(method=False, out=False)
 def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> Any:
     """Principal components of the rows of A: ``svd_lowrank`` of A less its column means."""
     x = matrices(A, "pca_lowrank")

@@ -227,7 +227,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     return out.clone() if out is A else out
 
 
-@public()
+@public(out=False)
 def matrix_exp(A: Tensor) -> Tensor:
     """The exponential of each square matrix (scaling and squaring; Higham, 2005).
 
@@ -299,7 +299,7 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
 
 
-@public(method=False, function=False)
+@public(method=False, function=False, out=False)
 def vander(x: Tensor, N: int | None = None, increasing: bool = True) -> Tensor:
     """The powers ``x^0 ... x^(N-1)`` of each element, along a new last dimension; in reverse without ``increasing``.
 

@@ -196,7 +196,7 @@ _cross.__name__ = "cross"
 public()(_cross)
 
 
-@public(method=False, function=False)
+@public(method=False, function=False, out=False)
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of a stack of matrices: a view."""
     from .triangles import diagonal as general
@@ -268,7 +268,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
 # ---- distances ----
 
 
-@public(method=False)
+@public(method=False, out=False)
 @in_single
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """The p-distance of every row of ``x1`` to every row of ``x2``; its gradient is 0 where a distance is 0.
@@ -317,7 +317,7 @@ def _euclidean(x: Tensor, y: Tensor) -> Tensor:
     return ops.where(positive, ops.sqrt(ops.where(positive, square, 1.0)), 0.0)
 
 
-@public(method=False)
+@public(method=False, out=False)
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-distances between all pairs of rows, the upper triangle of ``cdist(x, x)`` as a vector."""
     x = tensor_arg(input, "pdist")
@@ -333,7 +333,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     return vector_norm(x[first] - x[second], p, -1)
 
 
-@public()
+@public(out=False)
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix.
 

@@ -227,7 +227,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     return linalg_ops.pinv(x, atol, rtol, hermitian)
 
 
-@public("pinverse")
+@public("pinverse", out=False)
 def _pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """``linalg.pinv``."""
     return pinv(input, rtol=rcond)
@@ -237,7 +237,7 @@ FUNCTIONS.pop("_pinverse")
 del Tensor._pinverse  # type: ignore[attr-defined]
 
 
-@public(method=False, function=False)
+@public(method=False, function=False, out=False)
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """X of smallest norm that minimises ``||A X - B||``: a named tuple ``(solution, residuals, rank, singular_values)``.
 
@@ -335,7 +335,7 @@ def slogdet(A: Tensor) -> Any:
     return SlogDet(*linalg_ops.slogdet(x, x.dtype))
 
 
-@public()
+@public(out=False)
 def logdet(input: Tensor) -> Tensor:
     """The logarithm of the determinant: NaN where that is negative, -inf where it is 0."""
     sign, logabs = slogdet(input)

@@ -139,13 +139,13 @@ Tensor.__contains__ = _contains  # type: ignore[attr-defined, operator]
 Tensor.__format__ = _format  # type: ignore[method-assign, assignment]
 
 
-@public()
+@public(out=False)
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and elements."""
     return input.shape == other.shape and bool(elementwise.equal(input, other).all())
 
 
-@public()
+@public(out=False)
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Elementwise ``|input - other| <= atol + rtol * |other|``."""
     input, other = tensor_arg(input, "isclose"), tensor_arg(other, "isclose", "other")
@@ -166,7 +166,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     return ops.logical_or(same, elementwise.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol))
 
 
-@public()
+@public(out=False)
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether all elements are close; see ``isclose``.
 

@@ -24,6 +24,17 @@ EXACT = frozenset(
     scatter_reduce take_along_dim tensordot sort topk kthvalue mode cummax cummin""".split()
 )
 IN_ITS_DTYPE = frozenset({"sum", "nansum", "prod", "cumsum", "cumprod"})  # these compute in the dtype of `out`
+# Without a derivative in PyTorch: `out` may require grad, and stays the leaf that it is.
+CONSTANT = frozenset(
+    """eq ne lt le gt ge equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
+    bessel_j0 bessel_j1 bessel_y0 bessel_y1 modified_bessel_k0 modified_bessel_k1 scaled_modified_bessel_k0
+    scaled_modified_bessel_k1""".split()
+)
+# Made of other functions in PyTorch, where `out` then goes on in the graph.
+RECORDED = frozenset(
+    """softmax log_softmax inner tensordot diag floor_divide quantile nanquantile ifft ihfft matrix_norm matrix_power
+    ndtr""".split()
+)
 
 
 def check_leaf(target: Tensor, name: str) -> None:
@@ -76,17 +87,22 @@ def write_out(target: Any, compute: Callable, name: str, accepted: Any = ()) -> 
         came = f"{type(target).__name__} of {len(targets)}" if isinstance(target, tuple | list) else "Tensor"
         raise TypeError(f"{name}(): argument 'out' must be {wanted}, not {came}")
     results = results if several else (results,)
-    if modes.is_grad_enabled() and any(r.requires_grad for r in (*results, *targets)):
+    checked = targets if name in RECORDED else () if name in CONSTANT else (*results, *targets)
+    if modes.is_grad_enabled() and any(r.requires_grad for r in checked):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
-    fitting = [_for_out(t, r.detach(), name) for t, r in zip(targets, results, strict=True)]
+    fitting = [_for_out(t, r if name in RECORDED else r.detach(), name) for t, r in zip(targets, results, strict=True)]
     for t, r in zip(targets, fitting, strict=True):
-        if t.shape == r.shape:
-            write(t, r, name)
+        if t.shape != r.shape:  # as PyTorch, an `out` of another shape is resized
+            t.value, t._version = r.value, t._version + 1
+            t.node = r.node if name in RECORDED else t.node
+        elif name in CONSTANT:
+            with modes.no_grad():
+                write(t, r, name)
         else:
-            t.value, t._version = r.value, t._version + 1  # as PyTorch, an `out` of another shape is resized
+            write(t, r, name)
     return target
 
 

@@ -96,7 +96,7 @@ def piece(x: Tensor, d: int, start: int, stop: int) -> Tensor:
     return index_ops.getitem(x, (slice(None),) * d + (slice(start, stop),))
 
 
-@public()
+@public(out=False)
 def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """Consecutive pieces along ``dim``: of one size (the last may be smaller) or of the sizes listed. Views.
 
@@ -126,7 +126,7 @@ def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[T
     return tuple(pieces)
 
 
-@public()
+@public(out=False)
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most ``chunks`` consecutive pieces of equal size (the last may be smaller). Views.
 
@@ -142,7 +142,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-n // chunks), dim)
 
 
-@public()
+@public(out=False)
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All slices along ``dim``, without it. Views.
 
@@ -161,7 +161,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple(pieces)
 
 
-@public()
+@public(out=False)
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice at ``index`` along ``dim``: a view.
 
@@ -178,7 +178,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return index_ops.getitem(input, (slice(None),) * d + (int(index),))
 
 
-@public()
+@public(out=False)
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """``length`` slices from ``start`` along ``dim``: a view.
 

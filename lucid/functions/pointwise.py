@@ -96,7 +96,7 @@ def _is_integral(x: Any) -> bool:
     return isinstance(x, int) or (isinstance(x, Tensor) and x.dtype.category <= dtypes.INTEGER)
 
 
-@public()
+@public(out=False)
 def rsub(input: Any, other: Value, alpha: Scalar = 1) -> Tensor:
     """``other - alpha * input``.
 
@@ -293,6 +293,7 @@ _NO_INPLACE = {
     "logaddexp",
     "logaddexp2",
 }
+_NO_OUT = {"isnan", "isinf", "isfinite", "relu", "positive"}
 _ROUNDING = {"floor", "ceil", "trunc", "positive"}
 
 
@@ -350,7 +351,11 @@ def _publish(row: tuple, make: Callable, special: bool = False) -> None:
     names = aliases.split()
     public_names = [a for a in names if not a.startswith("special.")]
     call = public(
-        *public_names, method=not special, function=not special, inplace=not special and name not in _NO_INPLACE
+        *public_names,
+        method=not special,
+        function=not special,
+        inplace=not special and name not in _NO_INPLACE,
+        out=name not in _NO_OUT,
     )(f)
     for alias in (a.removeprefix("special.") for a in names if a not in public_names):
         SPECIAL[alias] = call

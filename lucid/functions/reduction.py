@@ -130,7 +130,7 @@ def root(x: Tensor) -> Tensor:
     return elementwise.where(zero, 0.0, ops.sqrt(elementwise.where(zero, 1.0, x)))
 
 
-@public()
+@public(out=False)
 def var_mean(
     input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
 ) -> Any:
@@ -145,7 +145,7 @@ def var_mean(
     return _moments(x, dim, correction, keepdim, "var_mean"), mean(x, dim, keepdim)
 
 
-@public()
+@public(out=False)
 def std_mean(
     input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
 ) -> Any:

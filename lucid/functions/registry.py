@@ -10,6 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..core import modes
 from ..core.dtypes import COMPLEX, INTEGER, iinfo
 from ..core.fast import over_first
 from ..core.graph import Leaf, next_seq
@@ -154,7 +155,7 @@ def public(
 def make_inplace(name: str, f: Callable, *, function: bool = False, op: Op | None = None) -> None:
     """``Tensor.name_``: compute, then overwrite the tensor with the result; at once where ``op`` can."""
 
-    written = name + "_"
+    written, constant = name + "_", name.startswith("logical_")
     op = op or getattr(f, "op", None)
 
     def inplace(*args: Any, **kwargs: Any) -> Tensor:
@@ -163,6 +164,9 @@ def make_inplace(name: str, f: Callable, *, function: bool = False, op: Op | Non
         self, args = args[0], args[1:]
         if op is not None and len(args) == 1 and not kwargs and over_first(op, self, args[0]):
             return self
+        if constant:  # truth has no derivative: PyTorch writes it into leaves, too
+            with modes.no_grad():
+                return write(self, fitted(self, f(self, *args, **kwargs), written), written)
         if type(self.node) is Leaf:
             check_leaf(self, written)
         since = next_seq()
@@ -234,10 +238,17 @@ def dim_arg(dim: Any, ndim: int, name: str) -> int:
         raise TypeError(f"{name}(): argument 'dim' must be int, not {type(dim).__name__}") from None
     bound = max(ndim, 1)
     if not -bound <= dim < bound:
+        fits(dim, name, "dim")
         raise IndexError(
             f"{name}: Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
         )
     return dim % bound
+
+
+def fits(value: int, name: str, position: str) -> None:
+    """ValueError for a Python int of more than 64 bits, as in PyTorch."""
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name}(): argument '{position}': Overflow when unpacking long long, got {value}")
 
 
 def dims_arg(dim: Any, ndim: int, name: str) -> tuple[int, ...] | None:

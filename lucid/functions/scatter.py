@@ -143,7 +143,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     )
 
 
-@public(inplace=True)
+@public(inplace=True, out=False)
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
     """A copy of ``input`` with one value in the slices at ``index``."""
     d, index = _vector(input, dim, index, "index_fill")
@@ -181,7 +181,7 @@ def index_reduce(
     return ops.reshape(scatter_ops.scatter_reduce(x, spread, source, d, reduce, bool(include_self)), tuple(input.shape))
 
 
-@public(inplace=True)
+@public(inplace=True, out=False)
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of ``input`` with ``values`` at ``input[indices]``: written, or added so that repeated positions add up.
 
@@ -227,7 +227,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     return entitled(ops.reshape(getitem(flat, ops.reshape(index, (-1,))), tuple(index.shape)), "TakeBackward0")
 
 
-@public(inplace=True)
+@public(inplace=True, out=False)
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of ``input`` with ``source`` at flat positions: written or added."""
     index = _flat_index(input, index, "put")
@@ -281,7 +281,7 @@ def _checked_flat(x: Tensor, index: Tensor) -> Tensor:
 # ---- masks ----
 
 
-@public(inplace=True)
+@public(inplace=True, out=False)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """The first elements of ``source``, in order, where the mask holds; ``input`` elsewhere.
 
@@ -308,7 +308,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 # ---- a slice replaced, out of place ----
 
 
-@public()
+@public(out=False)
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of ``input`` with ``src`` as its slice at ``index``."""
     d = dim_arg(dim, input.ndim, "select_scatter")
@@ -341,7 +341,7 @@ def _replaced(input: Tensor, src: Tensor, at: tuple, shape: tuple) -> Tensor:
     return ops.setitem(input, src.to(input.dtype), at)
 
 
-@public()
+@public(out=False)
 def argwhere(input: Tensor) -> Tensor:
     """Where the elements are not zero, a row of indices each."""
     return input.nonzero()  # type: ignore[attr-defined]

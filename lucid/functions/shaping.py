@@ -109,7 +109,7 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     return reshape(input, *other.shape)
 
 
-@public()
+@public(out=False)
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions ``start_dim`` to ``end_dim`` as one.
 
@@ -131,7 +131,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return shape_ops.reshape(in_order(x, sizes) if ndim > 2 else x, sizes)
 
 
-@public()
+@public(out=False)
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One dimension as several (one size may be -1).
 
@@ -150,7 +150,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return ops.reshape(input, (*input.shape[:d], *part, *input.shape[d + 1 :]))
 
 
-@public()
+@public(out=False)
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """The dimensions in another order: a view.
 
@@ -173,13 +173,13 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     return shape_ops.permute_dims(x, axes)
 
 
-@public("swapdims")
+@public("swapdims", out=False)
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
     """``transpose``."""
     return transpose(input, axis0, axis1)
 
 
-@public()
+@public(out=False)
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged: a view.
 
@@ -196,7 +196,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return shape_ops.permute_dims(x, tuple(axes))
 
 
-@public()
+@public(out=False)
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix (vectors stay); RuntimeError above two dimensions."""
     if input.ndim > 2:
@@ -204,7 +204,7 @@ def t(input: Tensor) -> Tensor:
     return input if input.ndim < 2 else shape_ops.permute_dims(input, (1, 0))
 
 
-@public("moveaxis")
+@public("moveaxis", out=False)
 def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Dimensions moved to other places, the rest in order: a view.
 
@@ -227,7 +227,7 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     return shape_ops.permute_dims(input, tuple(axes[:ndim]))  # a 0-d tensor may be asked to move its dimension 0
 
 
-@public()
+@public(out=False)
 def squeeze(input: Tensor, dim: Dims | None = None, *more: int) -> Tensor:
     """Without dimensions of size 1 (all, or those named): a view.
 
@@ -248,7 +248,7 @@ def squeeze(input: Tensor, dim: Dims | None = None, *more: int) -> Tensor:
     )
 
 
-@public()
+@public(out=False)
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of size 1 inserted: a view.
 
@@ -305,7 +305,7 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, *other.shape)
 
 
-@public()
+@public(out=False)
 def broadcast_to(input: Tensor, shape: Any) -> Tensor:
     """``input`` seen in a larger shape: a view."""
     return expand(input, *(shape if hasattr(shape, "__iter__") else (shape,)))
@@ -332,7 +332,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
     return Size(result)
 
 
-@public(method=False)
+@public(method=False, out=False)
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """All tensors expanded to their common shape."""
     items = tensors[0] if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
@@ -341,7 +341,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     return tuple(expand(x, *shape) for x in items)
 
 
-@public()
+@public(out=False)
 def flip(input: Tensor, *dims: Any) -> Tensor:
     """Reversed along the given dimensions: a copy.
 
@@ -374,7 +374,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     )
 
 
-@public()
+@public(out=False)
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions exchanged, complex numbers conjugated."""
     if input.ndim == 0:

@@ -158,7 +158,7 @@ def _nowhere(x: Tensor, name: str) -> Tensor:
     return elementwise.not_equal(x, x)
 
 
-@public()
+@public(out=False)
 def isreal(input: Tensor) -> Tensor:
     """Where the imaginary part is 0.
 

@@ -320,7 +320,7 @@ def p_norm(x: Tensor, p: float, dims: Any, keepdim: bool) -> Tensor:
     return ops.where(none, 0.0, ops.pow(ops.where(none, 1.0, total), 1.0 / p))
 
 
-@public()
+@public(out=False)
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of ``input - other``.
 
@@ -352,7 +352,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 # ---- covariance ----
 
 
-@public()
+@public(out=False)
 def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Tensor:
     """The covariance matrix of variables in rows, observations in columns.
 
@@ -399,7 +399,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Any = None, aweights: A
     return result.squeeze()  # as PyTorch: of one variable a number
 
 
-@public()
+@public(out=False)
 def corrcoef(input: Tensor) -> Tensor:
     """The matrix of Pearson correlations of variables in rows.
 

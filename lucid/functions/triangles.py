@@ -18,7 +18,7 @@ def _pair(dim1: int, dim2: int, ndim: int, name: str) -> tuple[int, int]:
     return a, b
 
 
-@public()
+@public(out=False)
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal between two dimensions, as the last one: a view.
 
@@ -31,7 +31,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return shape_ops.diagonal(x, int(offset), a, b)
 
 
-@public()
+@public(out=False)
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Matrices with the last dimension of ``input`` on their diagonal.
 
@@ -65,13 +65,13 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return ops.copy(shape_ops.diagonal(x, int(diagonal), 0, 1))
 
 
-@public()
+@public(out=False)
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """The matrix with the elements of ``input``, in order, on its diagonal."""
     return diag_embed(ops.reshape(input, (input.shape.numel(),)), offset)
 
 
-@public()
+@public(out=False)
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """A copy of ``input`` with ``src`` on a diagonal."""
     a, b = _pair(dim1, dim2, input.ndim, "diagonal_scatter")
@@ -143,7 +143,7 @@ def _indices(row: int, col: int, offset: int, lower: bool, dtype: Any, device: A
     return FUNCTIONS["stack"](found).to(dtypes.as_dtype(dtype or dtypes.int64))
 
 
-@public(method=False)
+@public(method=False, out=False)
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None,
                  pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The row and column numbers of the lower triangle of a matrix, as two rows.
@@ -156,7 +156,7 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, devi
     return _indices(row, col, offset, True, dtype, device)
 
 
-@public(method=False)
+@public(method=False, out=False)
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None,
                  pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The row and column numbers of the upper triangle of a matrix, as two rows."""

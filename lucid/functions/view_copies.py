@@ -87,7 +87,7 @@ def shape(input: Tensor) -> Any:
     return input.shape
 
 
-@public()
+@public(out=False)
 def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """A copy of ``input`` with ``src`` written at the elements that ``as_strided`` would show."""
     x, src = tensor_arg(input, "as_strided_scatter"), tensor_arg(src, "as_strided_scatter", "src")
