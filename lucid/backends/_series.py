@@ -10,7 +10,6 @@ import numpy as np
 
 from .numpy_ import F64
 
-
 BLOCK = 16_384  # elements: 128 kB of float64, so that the next pass over a block finds it in the cache
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ._machine import compiles, one_pass
 from ._workspace import room
+from .normalization.blocks import ones
 from .numpy_ import F32, F64, is_half
 from .numpy_elementwise import SIGNED
 from .numpy_reduce import mean
@@ -40,7 +41,7 @@ def cross_entropy_grad(g: Any, x: Any, log_sum: Any, target: Any) -> Any:
         return out
     out = np.subtract(x, log_sum[:, None], order="C")  # rows of one image come column by column; `flat` must be a view
     np.exp(out, out)
-    out *= (g / np.dot(out, np.ones(x.shape[1], x.dtype)))[:, None]
+    out *= (g / np.dot(out, ones(x.shape[1], x.dtype)))[:, None]
     at = np.arange(0, x.size, x.shape[1])
     at += target
     flat = out.reshape(-1)

@@ -11,10 +11,12 @@ import numpy as np
 
 from .compiled import available
 from .numpy_ import F32, is_half
+from .numpy_shape import strided
 
 ndarray = np.ndarray
 COMPILES = 4096  # elements of input from which pooling runs compiled, where numba is installed
 BLOCK = 1 << 16  # elements of output whose gradient is found at once, in the second-level cache
+FEW = 16_384  # elements in all windows up to which they are copied out and reduced in one call: a slice for each tap costs 1 us
 
 
 def _like(x: Any, shape: tuple, dtype: Any = None, make: Any = np.empty) -> ndarray:
@@ -98,6 +100,9 @@ def max_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tup
         q = _numbers(x.shape[2:], kernel, stride, padding, dilation, places)
         machine_pool.max_pool(_flat(x), _flat(out), q, *x.shape[:2])
         return out
+    if _are_few(x, out, kernel):
+        np.maximum.reduce(_windows(x, _lowest(x.dtype), kernel, stride, padding, dilation, places), 0, None, out)
+        return out
     if _tiles(x, kernel, stride, padding, dilation, places):
         return _tiled(x, kernel, places, lambda part, axis: np.maximum.reduce(part, axis))
     taps = _taps(x.shape[2:], kernel, stride, padding, dilation, places)
@@ -115,10 +120,46 @@ def max_pool(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tup
     return out
 
 
+def _are_few(x: Any, out: ndarray, kernel: tuple) -> bool:
+    return out.size * math.prod(kernel) <= FEW and x.dtype.kind != "V" and _order(x) is None
+
+
+def _windows(x: Any, fill: Any, *window: tuple) -> ndarray:
+    """What each tap reads for every output, (taps, N, C, *places), with ``fill`` outside the input: a copy."""
+    padded, inside, shape, strides, flat = _geometry(x.shape, x.strides, x.itemsize, *window)
+    if padded is not None:
+        whole = np.full(padded, fill, x.dtype)
+        whole[inside] = x
+        x = whole
+    return strided(x, shape, strides).reshape(flat)
+
+
+@functools.lru_cache(1024)
+def _geometry(
+    shape: tuple,
+    strides: tuple,
+    itemsize: int,
+    kernel: tuple,
+    stride: tuple,
+    padding: tuple,
+    dilation: tuple,
+    places: tuple,
+) -> tuple:
+    """The shape of the padded input and where the input lies in it, if it needs padding; shape and strides of the windows."""
+    lead, sizes, padded, inside = shape[:2], shape[2:], None, None
+    reach = [(m - 1) * s + (k - 1) * d + 1 for m, s, k, d in zip(places, stride, kernel, dilation, strict=True)]
+    if any(padding) or any(r > n for r, n in zip(reach, sizes, strict=True)):
+        padded = (*lead, *[max(r, n + p) for r, n, p in zip(reach, sizes, padding, strict=True)])
+        inside = (Ellipsis, *[slice(p, p + n) for p, n in zip(padding, sizes, strict=True)])
+        strides = tuple(math.prod(padded[i + 1 :]) * itemsize for i in range(len(padded)))
+    taps, steps = ([b * n for b, n in zip(strides[2:], each, strict=True)] for each in (dilation, stride))
+    return padded, inside, (*kernel, *lead, *places), (*taps, *strides[:2], *steps), (math.prod(kernel), *lead, *places)
+
+
 def _tiles(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> bool:
-    """Whether windows of more than nine elements lie side by side and cover all: then a reduction needs no tap by tap."""
+    """Whether windows, few or of more than nine elements, lie side by side and cover all: then nothing goes tap by tap."""
     return (
-        math.prod(kernel) > 9
+        (math.prod(kernel) > 9 or x.size <= FEW)
         and kernel == stride
         and not any(padding)
         and all(d == 1 for d in dilation)
@@ -169,11 +210,12 @@ def max_pool_grad(g: Any, x: Any, out: Any, *window: Any) -> ndarray:
         )
         return dx
     kernel, stride, padding, dilation, _ = window
-    if _tiles(x, *window):  # large windows side by side: one place in each takes its gradient
+    few = 0 < g.size <= FEW // 16 and g.dtype.kind == "f" and x.flags.c_contiguous and all(d == 1 for d in dilation)
+    if few or (math.prod(kernel) > 9 and _tiles(x, *window)):  # one place in each window takes its gradient
         dx = np.zeros(x.shape, g.dtype)
         where = max_pool_indices(x, *window).reshape(len(x) * x.shape[1], -1)
         where += np.arange(0, x.size, math.prod(x.shape[2:]))[:, None]
-        dx.reshape(-1)[where] = g.reshape(where.shape)
+        np.add.at(dx.reshape(-1), where.reshape(-1), g.reshape(-1))
         return dx
     tiled = all(s >= k and d == 1 for k, s, d in zip(kernel, stride, dilation, strict=True))
     covered = (
@@ -340,6 +382,10 @@ def avg_pool(
         share = _laid(x.shape[2:], x.dtype, kernel, stride, padding, places, include, divisor)
         machine_pool.avg_pool(_flat(x), share, _flat(out), q, *x.shape[:2])
         return out
+    if _are_few(x, out, kernel):
+        np.add.reduce(_windows(x, 0, kernel, stride, padding, (1,) * len(kernel), places), 0, None, out)
+        out *= _shares(x.shape[2:], out.real.dtype, kernel, stride, padding, places, include, divisor)
+        return out
     if _tiles(x, kernel, stride, padding, (1,) * len(kernel), places):
         out = _tiled(x, kernel, places, lambda part, axis: np.add.reduce(part, axis))
         out *= _shares(x.shape[2:], out.real.dtype, kernel, stride, padding, places, include, divisor)
@@ -384,24 +430,3 @@ def avg_pool_grad(
         part = dx[source]
         part += shared if target is None else shared[target]
     return dx
-
-
-def im2col(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple) -> ndarray:
-    out = np.zeros((*x.shape[:2], math.prod(kernel), *places), x.dtype)
-    for tap, (source, target) in enumerate(_taps(x.shape[2:], kernel, stride, padding, dilation, places)):
-        out[:, :, tap][... if target is None else target] = x[source]
-    return out.reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(places))
-
-
-def col2im(
-    x: Any, sizes: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple, places: tuple
-) -> ndarray:
-    if is_half(x):
-        return col2im(x.astype(F32), sizes, kernel, stride, padding, dilation, places).astype(x.dtype)
-    taps = math.prod(kernel)
-    columns = x.reshape(x.shape[0], x.shape[1] // taps, taps, *places)
-    out = np.zeros((x.shape[0], x.shape[1] // taps, *sizes), x.dtype)
-    for tap, (source, target) in enumerate(_taps(sizes, kernel, stride, padding, dilation, places)):
-        part = out[source]
-        part += columns[:, :, tap][... if target is None else target]
-    return out

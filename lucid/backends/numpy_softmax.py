@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._machine import by_rows, compiles
+from .normalization.blocks import ones
 from .numpy_ import F32, is_half
 from .numpy_reduce import sum
 
@@ -15,7 +16,7 @@ _SAFE = 30  # exponentials of numbers this size need no shift: neither they nor 
 
 def _is_safe(x: Any) -> bool:
     """Whether exponentials may be taken as they are: two fast passes save two slow ones. Not for NaN."""
-    return x.size >= 4096 and -_SAFE < x.min() and x.max() < _SAFE
+    return -_SAFE < np.minimum.reduce(x, None) and np.maximum.reduce(x, None) < _SAFE
 
 
 def softmax(x: Any, axis: int) -> Any:
@@ -24,6 +25,10 @@ def softmax(x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
     if x.size < 4096:
+        if axis % x.ndim == x.ndim - 1 and x.dtype.kind == "f" and _is_safe(x):
+            out = np.exp(x)
+            out /= np.dot(out, ones(x.shape[-1], x.dtype))[..., None]
+            return out
         out = x - np.maximum.reduce(x, axis, None, None, True)
         np.exp(out, out)
         out /= np.add.reduce(out, axis, None, None, True)
@@ -61,6 +66,9 @@ def log_softmax(x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
     if x.size < 4096:
+        if axis % x.ndim == x.ndim - 1 and x.dtype.kind == "f" and _is_safe(x):
+            out = np.exp(x)
+            return np.subtract(x, np.log(np.dot(out, ones(x.shape[-1], x.dtype)))[..., None], out)
         out = x - np.maximum.reduce(x, axis, None, None, True)
         out -= np.log(np.add.reduce(np.exp(out), axis, None, None, True))
         return out
@@ -94,12 +102,12 @@ def log_sum_rows(x: Any) -> Any:
         out = np.empty(len(x), x.dtype)
         machine_rows.log_sum_rows(x, out)
         return out
-    if _is_safe(x):
-        return np.log(np.dot(np.exp(x), np.ones(x.shape[1], x.dtype)))
+    if x.size and _is_safe(x):
+        return np.log(np.dot(np.exp(x), ones(x.shape[1], x.dtype)))
     with np.errstate(all="ignore"):
         top = np.maximum.reduce(x, 1, None, None, True)
         e = np.subtract(x, top)
         np.exp(e, e)
-        out = np.log(np.dot(e, np.ones(x.shape[1], x.dtype)))
+        out = np.log(np.dot(e, ones(x.shape[1], x.dtype)))
         out += top[:, 0]
     return out
