@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -144,14 +145,29 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def _side_by_side(ufunc: Any, x: Any, axis: int) -> Any:
     """``ufunc.accumulate``, which waits for each element before the next (4 ns); many lines go side by side instead."""
     n = x.shape[axis]
-    if x.size < 400 * n or n < 2:
+    if x.size < 256 * n or n < 2:
         return ufunc.accumulate(x, axis)
-    lines = np.ascontiguousarray(np.moveaxis(x, axis, 0))
-    out = np.empty_like(lines)
-    out[0] = lines[0]
-    for i in range(1, n):
-        ufunc(out[i - 1], lines[i], out[i])
-    return np.ascontiguousarray(np.moveaxis(out, 0, axis))
+    if axis < x.ndim - 1:
+        out = np.array(np.moveaxis(x, axis, 0), order="C")
+        _accumulate(ufunc, out)
+        return np.ascontiguousarray(np.moveaxis(out, 0, axis))
+    lines, out = x.reshape(-1, n), np.empty(x.shape, x.dtype)
+    width = (
+        (n * x.itemsize // 64 + 1 | 1) * 64 // x.itemsize
+    )  # an odd number of cache lines, or columns share few of them
+    step = max(256, 262_144 // width)
+    room = np.empty((min(step, len(lines)), width), x.dtype)
+    for i in range(0, len(lines), step):
+        part = room[: len(lines) - i, :n]
+        part[...] = lines[i : i + step]
+        _accumulate(ufunc, part.T)
+        out.reshape(-1, n)[i : i + step] = part
+    return out
+
+
+def _accumulate(ufunc: Any, lines: Any) -> None:
+    for before, line in itertools.pairwise(lines):
+        ufunc(before, line, line)
 
 
 def _running_extreme(ufunc: Any, x: Any, axis: int) -> Any:
@@ -237,8 +253,8 @@ def logsumexp(x: Any, axis: Any, keepdims: bool = False) -> Any:
     with np.errstate(all="ignore"):
         if not x.size:
             return np.log(np.add.reduce(x, axis, None, None, keepdims))
-        top = np.maximum.reduce(x, axis, None, None, True)
-        top = np.where(np.isfinite(top), top, 0).astype(x.dtype, copy=False)
+        top = np.maximum.reduce(x.real, axis, None, None, True)
+        top = np.where(np.isfinite(top), top, 0).astype(x.real.dtype, copy=False)
         e = x - top
         out = np.log(sum(np.exp(e, e) if e.ndim else np.exp(e), axis, True)) + top
     return out if keepdims else np.squeeze(out, axis)

@@ -238,6 +238,8 @@ def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
         fits = False
     if not fits:
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(self.shape)}}}.")
+    if wanted and wanted == tuple(self.shape):
+        return self
     x = self if self.dtype.category >= dtypes.FLOAT else self.to(dtypes.int64)  # type: ignore[attr-defined]
     return sum_to(ops, x, wanted)
 
@@ -368,4 +370,4 @@ def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None
 
 
 Tensor.to_sparse = Tensor.to_sparse_coo = to_sparse  # type: ignore[attr-defined]
-Tensor.to_dense = lambda self, dtype=None: self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
+Tensor.to_dense = lambda self, dtype=None, *, masked_grad=None: self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]

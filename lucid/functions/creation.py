@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -296,16 +297,22 @@ def arange(
     """
     start, end = (0, start) if end is None else (start, end)
     start, end, step = (v.item() if hasattr(v, "item") else v for v in (start, end, step))
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
+    d = None if dtype is None else dtypes.as_dtype(dtype)
+    if d is dtypes.int64:  # PyTorch takes the whole parts first
+        start, end, step = int(start), int(end), int(step)
     if step == 0:
         raise RuntimeError("arange: step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError(
             f"arange: upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}"
         )
-    if dtype is None:
-        d = dtypes.get_default_dtype() if any(isinstance(v, float) for v in (start, end, step)) else dtypes.int64
-    else:
-        d = dtypes.as_dtype(dtype)
+    floats = any(isinstance(v, float) for v in (start, end, step))
+    if d is None:
+        d = dtypes.get_default_dtype() if floats else dtypes.int64
+    elif floats and d.category == dtypes.INTEGER:  # as many as the numbers ask for, made of their whole parts
+        return arange(math.ceil((end - start) / step), dtype=d, device=device) * int(step) + int(start)  # type: ignore[no-any-return]
     backend, index = backend_for(device)
     return _finish(backend.table.arange(start, end, step, d, index), requires_grad)
 
@@ -341,7 +348,10 @@ def linspace(
     if isinstance(start, Tensor) or isinstance(end, Tensor):
         return _between(start, end, steps, dtype, device, requires_grad)
     backend, index = backend_for(device)
-    return _finish(backend.table.linspace(start, end, steps, _dtype(dtype), index), requires_grad)
+    d = _dtype(dtype)
+    if d.category == dtypes.INTEGER:
+        start, end = int(start), int(end)
+    return _finish(backend.table.linspace(start, end, steps, d, index), requires_grad)
 
 
 @each_example("linspace")

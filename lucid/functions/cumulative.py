@@ -163,7 +163,7 @@ def _areas(y: Tensor, x: Any, dx: Any, dim: int, name: str) -> Tensor:
 
 
 @public(method=False, out=False)
-def gradient(input: Tensor, *, spacing: Any = 1, dim: Dims | None = None, edge_order: int = 1) -> list[Tensor]:
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Dims | None = None, edge_order: int = 1) -> tuple[Tensor, ...]:
     """The slope along each of ``dim`` by differences of neighbours, second order inside and ``edge_order`` at the ends.
 
     ``spacing`` is a number, one number per dimension, or the coordinates of the samples, a vector per dimension.
@@ -190,7 +190,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dims | None = None, edge_o
             raise RuntimeError(
                 f"torch.gradient expected each dimension size to be at least edge_order+1, got {x.shape[d]} in dim {d}"
             )
-    return [_slope(x, d, step, edge_order) for d, step in zip(dims, steps, strict=True)]
+    return tuple(_slope(x, d, step, edge_order) for d, step in zip(dims, steps, strict=True))
 
 
 def _slope(x: Tensor, d: int, step: Any, edge_order: int) -> Tensor:

@@ -256,7 +256,7 @@ def _cheapest(items: list[_Item], output: Labels) -> tuple[int, int]:
 
 
 def _sum(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return x.sum(axes, dtype=x.dtype)
+    return x.sum(axes)
 
 
 def _united(x: Tensor, y: Tensor) -> None:

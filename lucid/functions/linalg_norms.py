@@ -65,7 +65,10 @@ def matrix_norm(
     >>> lucid.linalg.matrix_norm(lucid.tensor([[1.0, -2.0], [3.0, 4.0]]), 1)
     tensor(6.)
     """
-    x = matrices(A, "matrix_norm")
+    if not isinstance(ord, str):
+        ord = real_arg(ord, "linalg.matrix_norm", "ord")
+    small = isinstance(A, Tensor) and A.dtype.itemsize == 2 and A.ndim > 1 and ord not in ("nuc", 2, -2)
+    x = A if small else matrices(A, "matrix_norm")  # these need no factorization
     if len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {tuple(dim)}")
     a, b = dim_arg(dim[0], x.ndim, "linalg.matrix_norm"), dim_arg(dim[1], x.ndim, "linalg.matrix_norm")
@@ -316,6 +319,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = True) -> Tensor:
     x = x.to(dtype)
     ones = ops.zeros_like(x).unsqueeze(-1) + 1
     if n == 1:
+    x = x if x.ndim else x.reshape(1)  # type: ignore[attr-defined]
         return ones.to(dtype)
     powers = ops.broadcast_to(x.unsqueeze(-1), (*x.shape, n - 1)).cumprod(-1)
     from .pieces import cat

@@ -90,7 +90,7 @@ def addr(input: Value, vec1: Value, vec2: Value, *older: Any, beta: Scalar = 1, 
     input, vec1, vec2, beta, alpha = _in_order("addr", (input, vec1, vec2, *older), beta, alpha)
     product = outer(vec1, vec2)
     both = dtypes.promote_types(input.dtype, product.dtype)  # unlike the products of matrices
-    return _scaled_sum("addr", input.to(both), product.to(both), beta, alpha)
+    return _scaled_sum("addr", input.to(both), product.to(both), beta, alpha).to(both)
 
 
 @public(inplace=True)
@@ -253,8 +253,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
                 raise ShapeError(
                     f"contracted dimensions need to match, but first has size {x.shape[i]} in dim {i} and second has size {y.shape[j]} in dim {j}"
                 )
-            x = x.sum(i, keepdim=True) if y.shape[j] == 1 else x
-            y = y.sum(j, keepdim=True) if x.shape[i] == 1 else y
+            x = x.sum(i, keepdim=True, dtype=x.dtype) if y.shape[j] == 1 else x
+            y = y.sum(j, keepdim=True, dtype=y.dtype) if x.shape[i] == 1 else y
     free_x = [d for d in range(x.ndim) if d not in left]
     free_y = [d for d in range(y.ndim) if d not in right]
     shape = (*(x.shape[d] for d in free_x), *(y.shape[d] for d in free_y))

@@ -92,14 +92,10 @@ def istft(
         )
     taper = _window(window, win_length or n_fft, n_fft, x, "istft")
     frames = ops.permute_dims(spectrum, (0, 2, 1))
+    if not (half or return_complex):  # PyTorch reads one side of the two, of which the other should be the mirror image
+        frames = frames[..., : n_fft // 2 + 1]  # type: ignore[index]
     norm = "ortho" if normalized else None
-    parts = (
-        ifft(frames, norm=norm)
-        if return_complex
-        else irfft(frames, n_fft, norm=norm)
-        if half
-        else ops.real(ifft(frames, norm=norm))
-    )
+    parts = ifft(frames, norm=norm) if return_complex else irfft(frames, n_fft, norm=norm)
     count = parts.shape[1]
     total = n_fft + hop * (count - 1)
     signal = shape_ops.fold_windows(parts * taper, (parts.shape[0], total), 1, n_fft, hop)

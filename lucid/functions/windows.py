@@ -32,6 +32,8 @@ def logspace(
     tensor([  1.,  10., 100.])
     """
     d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if d.category == dtypes.INTEGER:
+        start, end = int(start), int(end)
     t = ops.pow(float(base), linspace(start, end, steps, dtype=dtypes.float64, device=device)).to(d)
     return t.requires_grad_() if requires_grad else t
 

@@ -19,10 +19,10 @@ __all__ = [
 
 def _linear_jvp(xp, tangents, primals, out):
     """Bilinear in input and weight, and the bias on top: so not multilinear."""
-    (dx, dw, db), (x, w, _) = tangents, primals
+    (dx, dw, *bias), (x, w) = tangents, primals[:2]
     parts = [xp.matmul(dx, xp.matrix_transpose(w))] if dx is not None else []
     parts += [xp.matmul(x, xp.matrix_transpose(dw))] if dw is not None else []
-    parts += [xp.broadcast_to(db, tuple(out.shape))] if db is not None else []
+    parts += [xp.broadcast_to(db, tuple(out.shape)) for db in bias if db is not None]
     total = parts[0]
     for part in parts[1:]:
         total = total + part

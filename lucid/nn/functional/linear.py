@@ -89,5 +89,5 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
             )
     x1, x2 = input1.reshape(-1, in1), input2.reshape(-1, in2)  # type: ignore[attr-defined]
     left = x1 @ weight.permute(1, 0, 2).reshape(in1, out_features * in2)  # type: ignore[attr-defined]
-    out = (left.reshape(-1, out_features, in2) * x2.unsqueeze(1)).sum(-1).reshape(*lead, out_features)
+    out = (left.reshape(-1, out_features, in2) * x2.unsqueeze(1)).sum(-1, dtype=left.dtype).reshape(*lead, out_features)
     return out if bias is None else out + bias

@@ -226,6 +226,8 @@ def rms_norm(
         eps = dtypes.finfo(dtypes.float32 if input.dtype.itemsize == 2 else input.dtype).eps
     if weight is None:
         weight = ones(input.shape[axes[0] :], dtype=input.dtype, device=input.device)
+    if input.dtype.is_complex:  # PyTorch takes squares here, not those of absolute values
+        return input * ops.rsqrt((input * input).mean(axes, keepdim=True) + eps) * weight  # type: ignore[no-any-return, operator]
     return ops.rms_normalize(input, weight, axes, float(eps))
 
 

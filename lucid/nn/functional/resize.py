@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.graph import entitled
@@ -61,6 +62,10 @@ def interpolate(
         raise ValueError(
             "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
         )
+    if input.dtype.category != dtypes.FLOAT and input.dtype is not dtypes.uint8:
+        raise NotImplementedError(
+            f'interpolate: "upsample_{mode}" not implemented for {input.dtype}; convert the input to a floating dtype'
+        )
     sizes, scales = _sizes(input, size, scale_factor, spatial)
     if recompute_scale_factor:
         if size is not None:
@@ -70,9 +75,16 @@ def interpolate(
         raise ShapeError(
             f"interpolate: Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])} and output {sizes}"
         )
+    if not input.dtype.is_floating_point and (
+        input.dtype is not dtypes.uint8 or mode in ("linear", "trilinear", "area")
+    ):
+        raise NotImplementedError(f"interpolate: mode {mode!r} is not implemented for {input.dtype}")
     x = input
-    for i, (n, scale) in enumerate(zip(sizes, scales, strict=True)):
-        x = _resized(x, 2 + i, n, mode, bool(align_corners), scale, antialias)
+    axes = list(enumerate(zip(sizes, scales, strict=True), 2))
+    for axis, (n, scale) in (
+        axes[::-1] if input.dtype is dtypes.uint8 else axes
+    ):  # bytes are rounded at each step: width first
+        x = _resized(x, axis, n, mode, bool(align_corners), scale, antialias)
     if mode == "area":
         return x
     return x if x is input else entitled(x, _title(mode, spatial, antialias))
@@ -117,7 +129,9 @@ def _resized(x: Tensor, axis: int, n: int, mode: str, align: bool, scale: float 
         old, n, mode, align, scale, antialias, x.dtype if x.dtype.itemsize >= 4 else dtypes.float32, x.device
     )
     if matrix.dtype is not x.dtype:
-        return _resized(x.to(matrix.dtype), axis, n, mode, align, scale, antialias).to(x.dtype)  # type: ignore[attr-defined]
+        wide = _resized(x.to(matrix.dtype), axis, n, mode, align, scale, antialias)  # type: ignore[attr-defined]
+        wide = ops.floor(wide + 0.5).clamp(0, 255) if x.dtype is dtypes.uint8 else wide  # type: ignore[attr-defined, operator]
+        return wide.to(x.dtype)  # type: ignore[no-any-return, attr-defined]
     lead, rest = tuple(x.shape[:axis]), tuple(x.shape[axis + 1 :])
     if not rest:
         return x @ matrix.mT  # type: ignore[operator, attr-defined]
@@ -167,6 +181,10 @@ def _matrix(
         rows.append(row)
     return tensor(rows, dtype=dtypes.float64).to(dtype).to(device)
 
+    if dtype is dtypes.uint8:  # PyTorch's weights for bytes are whole numbers of 16 bits over a power of two
+        unit = 2.0 ** (math.frexp(0x7FFF / max(max(row) for row in rows))[1] - 1)
+        rows = [[math.copysign(math.floor(abs(w) * unit + 0.5), w) / unit for w in row] for row in rows]
+        dtype = dtypes.float32
 
 def _taps(
     i: int, old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool

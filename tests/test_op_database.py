@@ -1,0 +1,104 @@
+"""What PyTorch's own table of ops (``torch.testing._internal``) found: calls where lucid once differed, each against torch."""
+
+import numpy as np
+import pytest
+
+import lucid
+from reference import needs_torch, torch
+
+
+def numbers(*shape, dtype="float64", seed=0):
+    rng = np.random.default_rng(seed)
+    if dtype.startswith("complex"):
+        return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(dtype)
+    x = rng.standard_normal(shape) * 3
+    return x.astype(dtype) if dtype.startswith("float") else np.abs(x * 9).astype(dtype)
+
+
+BYTES, WORDS = numbers(2, 1, 2, dtype="uint8"), numbers(1, 1, 1, dtype="uint8")
+IMAGE = numbers(1, 1, 6, 6, seed=3, dtype="uint8") * 5
+SPECTRUM, ANGLES = numbers(10, 2, dtype="complex128"), 4 * numbers(3, 5, dtype="complex128")
+
+CALLS = {
+    "tensordot of bytes, one size 1": lambda m, t: m.tensordot(t(WORDS), t(BYTES), dims=([0, 1], [2, 0])),
+    "addr of truth": lambda m, t: m.addr(t(np.eye(2) > 0), t(np.ones(2) > 0), t(np.ones(2) > 0), beta=3, alpha=2),
+    "einsum sums bytes in int64": lambda m, t: m.einsum("ij,k->k", t(BYTES[0]), t(BYTES[1, 0])),
+    "einsum multiplies bytes as bytes": lambda m, t: m.einsum("ij,ij->", t(BYTES[0]), t(BYTES[0])),
+    "bilinear of bytes": lambda m, t: m.nn.functional.bilinear(t(BYTES[0]), t(BYTES[1]), t(numbers(1, 2, 2, dtype="uint8"))),
+    "sum_to_size of its own size": lambda m, t: t(BYTES).sum_to_size(2, 1, 2),
+    "sum_to_size of truth": lambda m, t: t(BYTES > 3).sum_to_size(1, 1, 2),
+    "gather by an empty index of bytes": lambda m, t: m.gather(t(numbers(5)), 0, t(np.zeros(0, "uint8"))),
+    "istft of both sides, of a real signal": lambda m, t: m.istft(t(SPECTRUM), n_fft=10, window=m.ones(10, dtype=m.float64)),
+    "logsumexp of complex numbers": lambda m, t: m.logsumexp(t(ANGLES), 1),
+    "rms_norm of complex numbers": lambda m, t: m.nn.functional.rms_norm(t(ANGLES), (5,), eps=0.5),
+    "vander of a number": lambda m, t: m.linalg.vander(t(np.float64(3.0)[None])[0], N=3),
+    "matrix_norm of halves": lambda m, t: m.linalg.matrix_norm(t(np.ones((2, 3), "float16"))),
+    "matrix_norm of halves, by columns": lambda m, t: m.linalg.matrix_norm(t(np.ones((2, 3), "float16")), 1),
+    "arange, whole parts": lambda m, t: m.arange(-0.9, 2.1, 2.0, dtype=m.uint8),
+    "arange, a step below one": lambda m, t: m.arange(0.5, 3.7, 0.9, dtype=m.int32),
+    "arange, int64 first of all": lambda m, t: m.arange(0.0, -8.000001, -4.0, dtype=m.int64),
+    "linspace, whole parts": lambda m, t: m.linspace(0.9, 5.9, 4, dtype=m.int64),
+    "logspace, whole parts": lambda m, t: m.logspace(0.5, 2.5, 3, dtype=m.int64),
+    "gradient is a tuple": lambda m, t: m.gradient(t(numbers(4, 4))),
+    "bicubic bytes beyond 255": lambda m, t: m.nn.functional.interpolate(t(IMAGE), size=(4, 9), mode="bicubic"),
+    "bilinear bytes are rounded": lambda m, t: m.nn.functional.interpolate(t(IMAGE), size=(4, 9), mode="bilinear"),
+}  # fmt: skip
+
+
+def wide(t):
+    return "complex128" if t.is_complex() else "float64"
+
+
+def flat(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
+@needs_torch
+@pytest.mark.parametrize("name", CALLS)
+def test_calls(name):
+    expected, found = CALLS[name](torch, torch.from_numpy), CALLS[name](lucid, lucid.from_numpy)
+    assert isinstance(found, tuple) == isinstance(expected, tuple)
+    for e, f in zip(flat(expected), flat(found), strict=True):
+        assert (f.dtype.name, tuple(f.shape)) == (str(e.dtype)[6:], tuple(e.shape))
+        off = (
+            1 if "bytes beyond" in name or "rounded" in name else 1e-9
+        )  # PyTorch's weights for bytes are not told exactly
+        np.testing.assert_allclose(f.numpy().astype(wide(e)), e.numpy().astype(wide(e)), rtol=1e-6, atol=off)
+
+
+REFUSED = {
+    "arange to infinity": (RuntimeError, lambda m: m.arange(0, float("inf"), 2)),
+    "arange, int64 step of nothing": ((RuntimeError, ValueError), lambda m: m.arange(0.5, 3.7, 0.9, dtype=m.int64)),
+    "interpolate int64": (NotImplementedError, lambda m: m.nn.functional.interpolate(m.ones(1, 1, 2, 2, dtype=m.int64), size=3)),
+    "einsum of two dtypes after a sum": (
+        RuntimeError, lambda m: m.einsum("ij,jk->k", m.ones(2, 3, dtype=m.uint8), m.ones(3, 4, dtype=m.uint8))),
+}  # fmt: skip
+
+
+@needs_torch
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    error, call = REFUSED[name]
+    for m in (torch, lucid):
+        with pytest.raises(error):
+            call(m)
+
+
+@needs_torch
+def test_nextafter_has_the_derivative_of_its_input():
+    found = []
+    for m in (torch, lucid):
+        x, y = (m.tensor(v, dtype=m.float64, requires_grad=True) for v in ([1.0, 2.0], [3.0, 2.0]))
+        m.nextafter(x, y).sum().backward()
+        found.append((x.grad.tolist(), y.grad.tolist()))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_linear_pushes_tangents_forward(bias):
+    x, w, b = (lucid.from_numpy(numbers(*s)) for s in ((2, 3), (4, 3), (4,)))
+    dx, dw, db = (lucid.from_numpy(numbers(*s, seed=1)) for s in ((2, 3), (4, 3), (4,)))
+    primals, tangents = ((x, w, b), (dx, dw, db)) if bias else ((x, w), (dx, dw))
+    out, tangent = lucid.func.jvp(lucid.nn.functional.linear, primals, tangents)
+    np.testing.assert_allclose(out.numpy(), (x @ w.T + (b if bias else 0)).numpy())
+    np.testing.assert_allclose(tangent.numpy(), (dx @ w.T + x @ dw.T + (db if bias else 0)).numpy())
