@@ -367,6 +367,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     d = dim_arg(dim, input.ndim, "gather")
     if isinstance(index, Tensor) and 0 in index.value.shape:  # PyTorch: of any shape and dtype
         return ops.reshape(ops.getitem(ops.reshape(input, (-1,)), (slice(0, 0),)), tuple(index.shape))
+    index = index_arg(index, "gather")
     if input.ndim != index.ndim and input.ndim <= 1 and index.ndim <= 1:  # a 0-d tensor counts as a vector of one
         return ops.reshape(gather(input.reshape(-1), 0, index.reshape(-1)), tuple(index.shape))  # type: ignore[attr-defined]
     check_along(input, index, d, "gather")
@@ -392,7 +393,6 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 def corner(src: Tensor, index: Tensor) -> Tensor:
     """The part of ``src`` that belongs to ``index``, which may be smaller."""
-    index = index_arg(index, "gather")
     if src.value.shape == index.value.shape:
         return src
     return ops.getitem(src, tuple(slice(n) for n in index.shape))

@@ -312,6 +312,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = True) -> Tensor:
             [1, 3, 9]])
     """
     x = tensor_arg(x, "vander", "x")
+    x = x if x.ndim else x.reshape(1)  # type: ignore[attr-defined]
     n = x.shape[-1] if N is None else N
     if n < 1:
         raise RuntimeError(f"N must be greater than 1. Got {n}")
@@ -319,7 +320,6 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = True) -> Tensor:
     x = x.to(dtype)
     ones = ops.zeros_like(x).unsqueeze(-1) + 1
     if n == 1:
-    x = x if x.ndim else x.reshape(1)  # type: ignore[attr-defined]
         return ones.to(dtype)
     powers = ops.broadcast_to(x.unsqueeze(-1), (*x.shape, n - 1)).cumprod(-1)
     from .pieces import cat

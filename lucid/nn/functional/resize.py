@@ -179,12 +179,12 @@ def _matrix(
         for j, weight in _taps(i, old, n, mode, align, scale, antialias):
             row[min(max(j, 0), old - 1)] += weight
         rows.append(row)
-    return tensor(rows, dtype=dtypes.float64).to(dtype).to(device)
-
     if dtype is dtypes.uint8:  # PyTorch's weights for bytes are whole numbers of 16 bits over a power of two
         unit = 2.0 ** (math.frexp(0x7FFF / max(max(row) for row in rows))[1] - 1)
         rows = [[math.copysign(math.floor(abs(w) * unit + 0.5), w) / unit for w in row] for row in rows]
         dtype = dtypes.float32
+    return tensor(rows, dtype=dtypes.float64).to(dtype).to(device)
+
 
 def _taps(
     i: int, old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool
