@@ -65,8 +65,6 @@ def matrix_norm(
     >>> lucid.linalg.matrix_norm(lucid.tensor([[1.0, -2.0], [3.0, 4.0]]), 1)
     tensor(6.)
     """
-    if not isinstance(ord, str):
-        ord = real_arg(ord, "linalg.matrix_norm", "ord")
     small = isinstance(A, Tensor) and A.dtype.itemsize == 2 and A.ndim > 1 and ord not in ("nuc", 2, -2)
     x = A if small else matrices(A, "matrix_norm")  # these need no factorization
     if len(dim) != 2:

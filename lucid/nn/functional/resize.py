@@ -12,6 +12,7 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.graph import entitled
+from ...core.modes import inference_mode
 from ...core.tensor import Tensor
 from ...functions.creation import tensor
 
@@ -62,28 +63,14 @@ def interpolate(
         raise ValueError(
             "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input"
         )
-    if input.dtype.category != dtypes.FLOAT and input.dtype is not dtypes.uint8:
+    bytes_fit = input.dtype is dtypes.uint8 and mode not in ("linear", "trilinear", "area")
+    if not (input.dtype.is_floating_point or bytes_fit):
         raise NotImplementedError(
             f'interpolate: "upsample_{mode}" not implemented for {input.dtype}; convert the input to a floating dtype'
         )
-    sizes, scales = _sizes(input, size, scale_factor, spatial)
-    if recompute_scale_factor:
-        if size is not None:
-            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-        scales = (None,) * spatial
-    if any(n <= 0 for n in (*sizes, *input.shape[2:])):
-        raise ShapeError(
-            f"interpolate: Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])} and output {sizes}"
-        )
-    if not input.dtype.is_floating_point and (
-        input.dtype is not dtypes.uint8 or mode in ("linear", "trilinear", "area")
-    ):
-        raise NotImplementedError(f"interpolate: mode {mode!r} is not implemented for {input.dtype}")
     x = input
     axes = list(enumerate(zip(sizes, scales, strict=True), 2))
-    for axis, (n, scale) in (
-        axes[::-1] if input.dtype is dtypes.uint8 else axes
-    ):  # bytes are rounded at each step: width first
+    for axis, (n, scale) in axes[::-1] if bytes_fit else axes:  # bytes are rounded at each step: width first
         x = _resized(x, axis, n, mode, bool(align_corners), scale, antialias)
     if mode == "area":
         return x
@@ -108,7 +95,9 @@ def _sizes(input: Tensor, size: Any, scale_factor: Any, spatial: int) -> tuple[t
             raise ValueError(
                 f"Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of {list(input.shape[2:])} and output size of {size}."
             )
-        return tuple(int(n) for n in sizes), (None,) * spatial
+        if not all(hasattr(n, "__index__") and type(n) is not bool for n in sizes):
+            raise TypeError(f"interpolate(): argument 'size' must be an int or a tuple of ints, got {size!r}")
+        return tuple(n.__index__() for n in sizes), (None,) * spatial
     factors = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,) * spatial
     if len(factors) != spatial:
         raise ValueError(
@@ -126,7 +115,7 @@ def _resized(x: Tensor, axis: int, n: int, mode: str, align: bool, scale: float 
     if n == old and (scale is None or scale == 1.0):
         return x
     matrix = _matrix(
-        old, n, mode, align, scale, antialias, x.dtype if x.dtype.itemsize >= 4 else dtypes.float32, x.device
+        old, n, mode, align, scale, antialias, x.dtype if x.dtype.itemsize != 2 else dtypes.float32, x.device
     )
     if matrix.dtype is not x.dtype:
         wide = _resized(x.to(matrix.dtype), axis, n, mode, align, scale, antialias)  # type: ignore[attr-defined]
@@ -169,6 +158,7 @@ def _cubic(t: float, a: float) -> float:
 
 
 @lru_cache(maxsize=256)
+@inference_mode(False)  # it is kept
 def _matrix(
     old: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool, dtype: Any, device: Any
 ) -> Tensor:
