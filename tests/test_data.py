@@ -36,6 +36,24 @@ def test_shuffle_visits_all_and_follows_the_generator():
     assert sorted(order(1)) == Y.tolist() and order(1) == order(1) != order(2)
 
 
+def test_rows_of_tensors_are_indexed_together_as_collating_would():
+    images = lucid.arange(60.0).reshape(10, 3, 2).transpose(1, 2).requires_grad_()
+    data = D.Subset(D.Subset(D.TensorDataset(images, Y), [9, -2, 3, 3, 0]), [4, 3, 0, -4])
+    (x, y), wanted = next(iter(D.DataLoader(data, batch_size=4))), D.default_collate([data[i] for i in range(4)])
+    assert x.tolist() == wanted[0].tolist() and y.tolist() == wanted[1].tolist() == [0, 30, 90, 80]
+    x.sum().backward()
+    assert images.grad[[0, 3, 9, 8]].sum().item() == 24 == images.grad.sum().item()
+    assert not np.shares_memory(x.detach().numpy(), images.detach().numpy())
+
+    class Doubled(D.TensorDataset):  # a class that makes its items in another way is asked for them
+        def __getitem__(self, index):
+            return tuple(t * 2 for t in super().__getitem__(index))
+
+    assert next(iter(D.DataLoader(Doubled(Y), batch_size=2)))[0].tolist() == [0, 20]
+    with pytest.raises(IndexError):
+        list(D.DataLoader(DATA, batch_size=2, sampler=[0, 10]))
+
+
 def test_endless_sampling_with_replacement():
     """minGPT's trainer asks for 10**10 samples and stops when it likes."""
     sampler = D.RandomSampler(DATA, replacement=True, num_samples=10**10)

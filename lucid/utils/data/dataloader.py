@@ -16,7 +16,7 @@ from typing import Any
 
 from ...backends import loaded
 from .collate import default_collate, default_convert
-from .dataset import Dataset, IterableDataset
+from .dataset import Dataset, IterableDataset, rows_together
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 START_METHODS = ("fork", "spawn", "forkserver")  # accepted and not needed: workers are threads
@@ -155,6 +155,8 @@ class DataLoader:
     def _fetch(self, key: Any) -> Any:
         if self.batch_sampler is None:
             return self.collate_fn(self.dataset[key])
+        if self.collate_fn is default_collate and (rows := rows_together(self.dataset, key)) is not None:
+            return rows
         many = getattr(self.dataset, "__getitems__", None)
         return self.collate_fn(many(key) if many is not None else [self.dataset[i] for i in key])
 

@@ -158,6 +158,16 @@ class Subset(Dataset[T]):
         return len(self.indices)
 
 
+def rows_together(dataset: Any, keys: Any) -> list[Tensor] | None:
+    """What collating the items ``keys`` of a ``TensorDataset`` (or of parts of one) gives, each tensor indexed once; None
+    for other datasets and keys."""
+    while type(dataset) is Subset:
+        dataset, keys = dataset.dataset, [dataset.indices[k] for k in keys]
+    if type(dataset) is not TensorDataset or not keys or not all(type(k) is int for k in keys):
+        return None
+    return [t[keys] for t in dataset.tensors] if all(isinstance(t, Tensor) for t in dataset.tensors) else None  # type: ignore[index]
+
+
 def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Generator | None = None) -> list[Subset[T]]:
     """Split at random into parts of the given lengths, or of the given fractions (which sum to 1).
 
