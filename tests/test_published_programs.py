@@ -213,3 +213,58 @@ def test_dimensions_of_size_1_that_expand_added_are_no_repetition():
         lucid.arange(4).expand(2, -1).add_(1)
     with pytest.raises(RuntimeError, match="more than one element"):
         lucid.ones(1, 2).expand(3, 2)[0:2].zero_()
+
+
+def graphs(torch):
+    a, b = torch.arange(3.0, requires_grad=True), torch.ones(3, requires_grad=True)
+    y = a * b
+    z = y.exp()
+    loss = torch.nn.functional.mse_loss(torch.nn.Linear(3, 2)(y.unsqueeze(0)), torch.ones(1, 2))
+
+    def names(node):
+        return [type(n).__name__ for n, _ in node.next_functions]
+
+    outcome = [
+        (y.grad_fn._saved_self is a, y.grad_fn._saved_other is b, (a * torch.ones(3)).grad_fn._saved_self is None),
+        (z.grad_fn._saved_result.equal(z), z.grad_fn._saved_result is z, hasattr(y.grad_fn, "_saved_nothing")),
+        (z * y).grad_fn._saved_other.grad_fn.name(),
+        names(loss.grad_fn),
+        names(loss.grad_fn.next_functions[0][0])[:2],
+    ]
+    y.sum().backward()
+    with pytest.raises(RuntimeError, match="freed"):
+        assert y.grad_fn._saved_self
+    return outcome
+
+
+@needs_torch
+def test_graphs_are_walked_and_looked_into():
+    """The 60-minute blitz follows ``next_functions`` from a loss to its bias; the tutorial on saved tensors reads ``_saved_self``."""
+    assert graphs(lucid) == graphs(torch)
+
+
+def tangents(torch):
+    primal, tangent = torch.ones(2, dtype=torch.float64), torch.ones(2)
+    with torch.autograd.forward_ad.dual_level():
+        mixed = torch.autograd.forward_ad.unpack_dual(torch.autograd.forward_ad.make_dual(primal, tangent) * 2).tangent
+    with pytest.raises(ValueError):
+        torch.func.jvp(lambda x: x, (primal,), (torch.ones(2, dtype=torch.int64),))
+    return mixed.tolist(), str(torch.func.jvp(lambda x: x * 2, (primal,), (tangent,))[1].dtype).split(".")[1]
+
+
+@needs_torch
+def test_tangents_of_another_width_than_their_primals():
+    assert tangents(lucid) == tangents(torch)
+
+
+def printed(torch):
+    row = torch.tensor([0.1974, -0.0, 0.1851, 0.0, 0.2, 0.0], requires_grad=True)
+    kinds = [torch.Tensor, torch.Size, torch.device, torch.dtype, torch.Generator]
+    once = torch.utils.benchmark.Timer("x + 1", "x = 1", label="add").timeit(3)
+    once = [line for line in repr(once).splitlines()[1:] if line[:2] != "  " or "run" in line]
+    return [repr(row * 1), *map(repr, kinds), *once]
+
+
+@needs_torch
+def test_what_tutorials_print():
+    assert [line.replace("lucid", "torch") for line in printed(lucid)] == printed(torch)

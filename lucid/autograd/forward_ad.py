@@ -70,8 +70,7 @@ def _current(name: str, level: Any) -> JvpFrame:
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: Any = None) -> Tensor:
     """A tensor that carries a tangent through every op of this dual level."""
     frame = _current("create a dual Tensor", level)
-    check_tangent("make_dual", tensor, tangent)
-    return dual(tensor, tangent, frame)
+    return dual(tensor, check_tangent("make_dual", tensor, tangent), frame)
 
 
 def unpack_dual(tensor: Tensor, *, level: Any = None) -> UnpackedDualTensor:

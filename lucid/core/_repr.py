@@ -142,7 +142,7 @@ def contents(t: Tensor, indent: int) -> str:
 def tensor_repr(t: Tensor) -> str:
     """``tensor([[1., 2.]], dtype=..., device=..., grad_fn=<...>)``."""
     kind = "Parameter containing:\n" if type(t).__name__ == "Parameter" else ""
-    prefix = "tensor(" if type(t).__module__.startswith("lucid.") else f"{type(t).__name__}("
+    prefix = "tensor(" if type(t).__module__.partition(".")[0] == "lucid" else f"{type(t).__name__}("
     if hasattr(t.value, "level"):  # inside jvp or vmap there is no single array to show
         return f"{prefix}{t.value!r})"
     suffixes = []
@@ -163,11 +163,13 @@ def tensor_repr(t: Tensor) -> str:
         suffixes.append(f"grad_fn=<{t.grad_fn.name()}>")
     elif type(t.node) is Leaf:
         suffixes.append("requires_grad=True")
-    text, line_start = prefix + body, (prefix + body).rfind("\n") + 1
+    text = prefix + body
+    width = len(text) - text.rfind("\n") + 1  # PyTorch counts the line of the numbers two too long
     for suffix in suffixes:  # a suffix that would overrun the line goes on a line of its own
-        if len(text) - line_start + 2 + len(suffix) > _Options.linewidth:
+        if width + 2 + len(suffix) > _Options.linewidth:
             text += ",\n" + " " * len(prefix) + suffix
-            line_start = text.rfind("\n") + 1
+            width = len(prefix) + len(suffix)
         else:
             text += ", " + suffix
+            width += 2 + len(suffix)
     return kind + text + ")"

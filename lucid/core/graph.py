@@ -69,8 +69,23 @@ class Node:
     def next_functions(self) -> tuple:
         """The nodes that the gradient goes to next, each with the number of the output it belongs to."""
         return tuple(
-            (shown(_skip_select(p)), p.params[0] if p is not None and p.op is SELECT else 0) for p in self.parents
+            (shown(_skip_select(p)), p.params[0] if p is not None and p.op is SELECT else 0)
+            for p in NEXT.get(self.op.name, _parents)(self)
         )
+
+    def __getattr__(self, name: str) -> Any:
+        """``_saved_self``, ``_saved_other``, ``_saved_result``: what the node keeps for its gradient, None for what it does not."""
+        place = _SAVED.get(name)
+        if place is None or place >= len(self.parents):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self.saved is FREED:
+            raise RuntimeError(
+                "Trying to access saved tensors after they have been freed: backward needs retain_graph=True"
+            )
+        saved = self.saved.restore() if type(self.saved) is Packed else self.saved
+        if place < 0:
+            return _as_saved(saved[len(self.parents)], self) if saved else None
+        return _as_saved(saved[place], self.parents[place]) if saved else None
 
     @property
     def metadata(self) -> dict:
@@ -93,6 +108,23 @@ class Node:
         return f"<{self.name()} object at {id(self):#x}>"
 
 
+_SAVED = {"_saved_self": 0, "_saved_other": 1, "_saved_result": -1}
+
+
+def _as_saved(value: Any, node: Node | None) -> Tensor | None:
+    """A saved array as the tensor it was: the leaf itself where there is one."""
+    from .tensor import wrap
+
+    leaf = node.owner() if type(node) is Leaf else None
+    return leaf if leaf is not None and leaf.value is value else None if value is None else wrap(value, node)
+
+
+def _parents(node: Node) -> Sequence[Node | None]:
+    return node.parents
+
+
+# Op name -> the nodes that ``next_functions`` shows, where PyTorch's function has other inputs or another order.
+NEXT: dict[str, Callable[[Node], Sequence[Node | None]]] = {}
 # Op name -> how to name its node, where PyTorch's name depends on more than the op (``ops/names.py``).
 NAMES: dict[str, Callable[[Node], str]] = {}
 _titles: dict[str, type[Node]] = {}  # the classes of nodes that have a name of their own

@@ -33,8 +33,7 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
     directions, other = flatten(tangents)
     if structure != other:
         raise RuntimeError("jvp: expected primals and tangents to have the same structure")
-    for p, t in zip(leaves, directions, strict=True):
-        check_tangent("jvp", p, t)
+    directions = [check_tangent("jvp", p, t) for p, t in zip(leaves, directions, strict=True)]
     since = next_seq()
     with JvpFrame() as frame:
         duals = [dual(p, t, frame) for p, t in zip(leaves, directions, strict=True)]
@@ -65,7 +64,8 @@ def plain(tree: Any, frame: Any) -> Any:
     return structure.build(undual(v, frame)[0] if isinstance(v, Tensor) else v for v in leaves)
 
 
-def check_tangent(name: str, p: Any, t: Any) -> None:
+def check_tangent(name: str, p: Any, t: Any) -> Tensor:
+    """The tangent in the dtype of its primal."""
     if not isinstance(p, Tensor) or not isinstance(t, Tensor):
         raise TypeError(
             f"{name}: expected tensors as primals and tangents, got {type(p).__name__} and {type(t).__name__}"
@@ -74,10 +74,15 @@ def check_tangent(name: str, p: Any, t: Any) -> None:
         raise RuntimeError(
             f"{name}: a tangent of shape {tuple(t.shape)} does not fit its primal of shape {tuple(p.shape)}"
         )
-    if p.dtype is not t.dtype:
-        raise RuntimeError(f"{name}: a tangent of dtype {t.dtype} does not fit its primal of dtype {p.dtype}")
     if p.dtype.category < dtypes.FLOAT:
         raise RuntimeError(f"{name}: only floating and complex tensors have tangents, got {p.dtype}")
+    if p.dtype is t.dtype:
+        return t
+    if t.dtype.category < dtypes.FLOAT:
+        raise ValueError(f"{name}: Expected tangent to be floating point or complex, but got: {t.dtype}")
+    if p.dtype.category < t.dtype.category:
+        raise RuntimeError(f"{name}: a tangent of dtype {t.dtype} does not fit its primal of dtype {p.dtype}")
+    return t.to(p.dtype)  # type: ignore[attr-defined]
 
 
 def _pair(o: Any, frame: JvpFrame, strict: bool) -> tuple[Tensor, Tensor]:
@@ -120,8 +125,7 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
         given, found = flatten(tangents)
         if found != in_structure:
             raise RuntimeError("linearize: expected the tangents to have the structure of the primals")
-        for p, t in zip(shapes, given, strict=True):
-            check_tangent("linearize", p, t)
+        given = [check_tangent("linearize", p, t) for p, t in zip(shapes, given, strict=True)]
         used = [(r, t) for r, t in zip(rows, given, strict=True) if r is not None and r.node is not None]
         found_t = (
             run_backward(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from ..core.graph import NAMES, Node
+from ..core.graph import NAMES, NEXT, Node
 
 
 def _by_axis(name: str, params: tuple) -> str:
@@ -80,3 +80,17 @@ NAMES.update(
         "fft_r2c": lambda node: "FftR2CBackward0",
     }
 )
+
+
+def _products_next(node: Node) -> Sequence[Node | None]:
+    """PyTorch's addmm takes the bias first."""
+    return (node.parents[2], *node.parents[:2]) if len(node.parents) == 3 else node.parents
+
+
+def _squares_next(node: Node) -> Sequence[Node | None]:
+    """The inputs of a mean squared error, whose difference is a node of its own here."""
+    (difference,) = node.parents
+    return difference.parents if difference is not None and difference.op.name == "subtract" else node.parents
+
+
+NEXT.update({"linear": _products_next, "mean_square": _squares_next})

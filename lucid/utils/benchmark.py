@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import textwrap
 import timeit
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
@@ -42,10 +43,14 @@ class Measurement:
     @property
     def iqr(self) -> float:
         """The distance of the quartiles."""
-        if len(self.times) < 2:
-            return 0.0
-        low, _, high = statistics.quantiles(self.times, n=4, method="inclusive")
+        low, high = self._quartiles()
         return high - low
+
+    def _quartiles(self) -> tuple[float, float]:
+        if len(self.times) < 2:
+            return self.median, self.median
+        low, _, high = statistics.quantiles(self.times, n=4, method="inclusive")
+        return low, high
 
     @property
     def has_warnings(self) -> bool:
@@ -72,18 +77,29 @@ class Measurement:
 
     def __repr__(self) -> str:
         size, name = _unit(self.median)
+        spec, runs = self.task_spec, len(self.times)
         lines = [f"<lucid.utils.benchmark.Measurement object at {id(self):#x}>", self.title]
-        lines += [self.task_spec.description] if self.task_spec.description else []
-        if len(self.times) == 1:
-            lines.append(f"  {self.median / size:.2f} {name}")
-        else:
-            lines += [f"  Median: {self.median / size:.2f} {name}", f"  IQR:    {self.iqr / size:.2f} {name}"]
-        runs, threads = len(self.times), self.task_spec.num_threads
+        lines += [spec.description] if spec.description else []
+        if spec.setup not in ("pass", ""):
+            lines.append(
+                f"setup:\n{textwrap.indent(spec.setup, '  ')}\n" if "\n" in spec.setup else f"setup: {spec.setup}"
+            )
+        lines.append(f"  {'Median: ' * (runs > 1)}{self.median / size:.2f} {name}")
+        if runs >= 4:
+            low, high = self._quartiles()
+            lines.append(f"  IQR:    {self.iqr / size:.2f} {name} ({low / size:.2f} to {high / size:.2f})")
         lines.append(
-            f"  {runs} measurement{'s' * (runs != 1)}, {self.number_per_run} runs per measurement, {threads} thread{'s' * (threads != 1)}"
+            f"  {runs} measurement{'s' * (runs != 1)}, {self.number_per_run} runs {'per measurement,' if runs > 1 else ','} "
+            f"{spec.num_threads} thread{'s' * (spec.num_threads != 1)}"
         )
         if self.has_warnings:
-            lines.append("  WARNING: Interquartile range is more than 10% of the median measurement.")
+            lines.append(
+                f"  WARNING: Interquartile range is {100 * self.iqr / self.median:.1f}% of the median measurement."
+            )
+            gross = self.iqr > 0.25 * self.median
+            lines.append(
+                f"           This {'suggests significant environmental influence' if gross else 'could indicate system fluctuation'}."
+            )
         return "\n".join(lines)
 
 
