@@ -68,6 +68,15 @@ def interpolate(
         raise NotImplementedError(
             f'interpolate: "upsample_{mode}" not implemented for {input.dtype}; convert the input to a floating dtype'
         )
+    sizes, scales = _sizes(input, size, scale_factor, spatial)
+    if recompute_scale_factor:
+        if size is not None:
+            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+        scales = (None,) * spatial
+    if any(n <= 0 for n in (*sizes, *input.shape[2:])):
+        raise ShapeError(
+            f"interpolate: Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])} and output {sizes}"
+        )
     x = input
     axes = list(enumerate(zip(sizes, scales, strict=True), 2))
     for axis, (n, scale) in axes[::-1] if bytes_fit else axes:  # bytes are rounded at each step: width first
