@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from .. import ops
+from ..backends import backend_of
 from ..core import dtypes
-from ..core.tensor import Tensor, as_tensor
+from ..core.device import device as as_device
+from ..core.device import get_default_device
+from ..core.tensor import Tensor, as_tensor, backend_for, created
 from ..ops import shape as shape_ops
-from .registry import FUNCTIONS, dim_arg, public, tensor_arg
+from .registry import dim_arg, public, tensor_arg
 
 
 def _pair(dim1: int, dim2: int, ndim: int, name: str) -> tuple[int, int]:
@@ -138,9 +142,21 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 def _indices(row: int, col: int, offset: int, lower: bool, dtype: Any, device: Any) -> Tensor:
     if row < 0 or col < 0:
         raise RuntimeError(f"{'row' if row < 0 else 'col'} must be non-negative, got {row if row < 0 else col}")
-    full = FUNCTIONS["ones"](row, col, dtype=dtypes.bool_, device=device)
-    found = (tril(full, offset) if lower else triu(full, offset)).nonzero(as_tuple=True)  # type: ignore[attr-defined]
-    return FUNCTIONS["stack"](found).to(dtypes.as_dtype(dtype or dtypes.int64))
+    where = get_default_device() if device is None else as_device(device).resolved()
+    make = _places if row * col <= 16_384 else _places.__wrapped__
+    found = make(int(row), int(col), int(offset), lower, where)
+    out = created(backend_of(found).copy(found))
+    return out if dtype is None else out.to(dtypes.as_dtype(dtype))  # type: ignore[attr-defined]
+
+
+@functools.lru_cache(32)
+def _places(row: int, col: int, offset: int, lower: bool, where: Any) -> Any:
+    """The raw array of ``tril_indices`` or ``triu_indices``; programs ask for the same triangle in every step."""
+    backend, number = backend_for(where)
+    xp = backend.table
+    full = xp.full((row, col), True, dtypes.bool_, number)
+    found = xp.nonzero(xp.tril(full, offset) if lower else xp.triu(full, offset))
+    return xp.concat(*[xp.reshape(v, (1, v.shape[0])) for v in found], 0)
 
 
 @public(method=False, out=False)
