@@ -22,14 +22,13 @@ from .core.modes import (
 )
 from .core.tensor import Size, Tensor
 from .functions import *  # noqa: F403
-from .functions.random import Generator
 from .version import __version__
 
 from . import autograd  # isort: skip  (needs the functions)
 from .interop import announce as _announce
 
 _announce()
-for _kind in (Tensor, Size, device, dtype, Generator):
+for _kind in (Tensor, Size, device, dtype):
     _kind.__module__ = __name__  # `<class 'lucid.Tensor'>`, as PyTorch prints it
 
 # NumPy warns of overflow and division by zero; PyTorch does not, and nor do we. Only warnings raised from our files.
