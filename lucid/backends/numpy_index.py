@@ -254,6 +254,14 @@ def _fitting(source: Any, indices: ndarray) -> Any:
     return source
 
 
+def _laid_out(source: Any, indices: ndarray) -> Any:
+    """One element of ``source`` for each of ``indices``, in a row."""
+    source = _fitting(source, indices)
+    return (
+        source.reshape(-1) if np.shape(source) == indices.shape else np.broadcast_to(source, indices.shape).reshape(-1)
+    )
+
+
 def scatter_add(x: Any, indices: Any, source: Any, axis: int) -> Any:
     """A copy of ``x`` with ``source`` added at ``indices`` along ``axis``."""
     out = np.array(x, order="C")
@@ -263,9 +271,7 @@ def scatter_add(x: Any, indices: Any, source: Any, axis: int) -> Any:
             if x.ndim
             else np.zeros(indices.size, np.intp)
         )
-        _add_at(
-            out.reshape(-1), flat.reshape(-1), np.broadcast_to(_fitting(source, indices), indices.shape).reshape(-1)
-        )
+        _add_at(out.reshape(-1), flat.reshape(-1), _laid_out(source, indices))
     return out
 
 
@@ -296,7 +302,7 @@ def scatter_reduce(x: Any, indices: Any, source: Any, axis: int, reduce: str, in
         if x.ndim and indices.ndim
         else np.broadcast_to(indices, indices.shape).reshape(-1) * (1 if x.ndim else 0)
     )
-    values = np.broadcast_to(_fitting(source, indices), indices.shape).reshape(-1).astype(flat_out.dtype, copy=False)
+    values = _laid_out(source, indices).astype(flat_out.dtype, copy=False)
     if not include_self:
         flat_out[flat] = _neutral(reduce, flat_out.dtype)
     with np.errstate(all="ignore"):
