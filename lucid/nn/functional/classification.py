@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import ops
+from ...backends import backend_of
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.graph import entitled
@@ -46,7 +47,8 @@ def check_targets(name: str, target: Tensor, classes: int, ignore_index: int) ->
         return True
     if not target.shape.numel():
         return False
-    low, high = int(target.value.min()), int(target.value.max())  # on the array itself: this is on every step's path
+    bounds = backend_of(target.value).known_bounds(target.value, 0, classes - 1)
+    low, high = bounds or (0, classes - 1)
     if low >= 0 and high < classes and not 0 <= ignore_index < classes:
         return False
     for t in (low, high):
