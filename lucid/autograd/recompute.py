@@ -9,11 +9,13 @@ import contextlib
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from ..backends import load, loaded
 from ..core import modes
 from ..core.modes import Scope
+from ..core.precision import current_policy
 from ..core.tensor import Tensor, wrap
 from ..functions import random
 from .function import Function
@@ -61,6 +63,13 @@ def _prepared(preserve: bool) -> _RandomState | None:
     return _RandomState()
 
 
+def _precision(policy: Any) -> Scope:
+    """The ``autocast`` of the first run, whatever holds now."""
+    mode, now = modes.current(), current_policy()
+    others = tuple(w for w in (() if mode is None else mode.watchers) if w is not now)
+    return Scope(watchers=others if policy is None else (*others, policy))
+
+
 def checkpoint(
     function: Callable,
     *args: Any,
@@ -101,15 +110,29 @@ def checkpoint(
     if not modes.is_grad_enabled():
         return function(*args, **kwargs)
     first, second = context_fn() if context_fn is not None else (contextlib.nullcontext(), contextlib.nullcontext())
-    state = _prepared(preserve_rng_state)
+    state, policy = _prepared(preserve_rng_state), current_policy()
 
     def again() -> None:
-        with state.again() if state is not None else contextlib.nullcontext(), second:
+        with state.again() if state is not None else contextlib.nullcontext(), _precision(policy), second:
             function(*args, **kwargs)
 
-    frame = _Frame(again, early_stop, determinism_check == "default")
+    forced = _early_stop.get()
+    frame = _Frame(again, early_stop if forced is None else forced, determinism_check == "default")
     with Scope(pack=frame.pack), first:
         return function(*args, **kwargs)
+
+
+_early_stop: ContextVar[bool | None] = ContextVar("lucid_checkpoint_early_stop", default=None)
+
+
+@contextlib.contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
+    """Within the block, checkpoints stop recomputing at the last value needed (or never do), whatever they were told."""
+    token = _early_stop.set(enable)
+    try:
+        yield
+    finally:
+        _early_stop.reset(token)
 
 
 class _Place:
@@ -190,7 +213,7 @@ class _Reentrant(Function):
     @staticmethod
     def forward(ctx: Any, function: Callable, preserve: bool, *args: Any) -> Any:
         ctx.function = function
-        ctx.random = _prepared(preserve)
+        ctx.random, ctx.policy = _prepared(preserve), current_policy()
         ctx.args = [None if isinstance(a, Tensor) else a for a in args]
         ctx.at = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         ctx.save_for_backward(*(args[i] for i in ctx.at))
@@ -202,7 +225,8 @@ class _Reentrant(Function):
         for i, t in zip(ctx.at, ctx.saved_tensors, strict=True):
             fresh = wrap(t.value)
             args[i] = fresh.requires_grad_() if t.requires_grad else fresh
-        with modes.enable_grad(), ctx.random.again() if ctx.random is not None else contextlib.nullcontext():
+        random_again = ctx.random.again() if ctx.random is not None else contextlib.nullcontext()
+        with modes.enable_grad(), _precision(ctx.policy), random_again:
             outs = ctx.function(*args)
         outs = outs if isinstance(outs, tuple | list) else (outs,)
         pairs = [(o, g) for o, g in zip(outs, grads, strict=True) if isinstance(o, Tensor) and o.requires_grad]

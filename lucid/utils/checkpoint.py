@@ -3,10 +3,12 @@
 from typing import Any
 
 from .. import cuda
-from ..autograd.recompute import CheckpointError, checkpoint, checkpoint_sequential
+from ..autograd.recompute import CheckpointError, checkpoint, checkpoint_sequential, set_checkpoint_early_stop
 from ..core.tensor import Tensor
 
-__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "get_device_states", "set_device_states"]
+__all__ = [
+    "CheckpointError", "checkpoint", "checkpoint_sequential", "get_device_states", "set_checkpoint_early_stop", "set_device_states",
+]  # fmt: skip
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
