@@ -110,6 +110,41 @@ def kinds_of(f: Callable, names: tuple[str, ...]) -> dict[str, Kind]:
     return {name: kind for name, kind in found.items() if kind is not None}
 
 
+def fits(value: int, name: str, position: str) -> None:
+    """ValueError for a Python int of more than 64 bits, as in PyTorch."""
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name}(): argument '{position}': Overflow when unpacking long long, got {value}")
+
+
+def real_arg(value: Any, name: str, position: str) -> float:
+    """A Python float; RuntimeError for complex numbers, OverflowError beyond 64 bits, TypeError for what is no number."""
+    try:
+        value = number(_scalar(value))
+    except TypeError:
+        raise TypeError(f"{name}(): argument '{position}' must be Number, not {_named(value)}") from None
+    if isinstance(value, complex):
+        raise RuntimeError(f"{name}(): argument '{position}' must be a real number, got {value}")
+    refuse_huge(value, name, position)
+    return float(value)
+
+
+def refuse_huge(value: Any, name: str, position: str) -> None:
+    """OverflowError for a Python int of more than 64 bits where PyTorch takes any number."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise OverflowError(f"{name}(): argument '{position}': int too big to convert, got {value}")
+
+
+def explain(name: str, given: dict[str, Any], kinds: dict[str, Kind]) -> None:
+    """A failed call that was given an int of more than 64 bits fails as in PyTorch."""
+    for position, value in given.items():
+        if type(value) is int and not -(2**63) <= value < 2**63:
+            kind = kinds.get(position)
+            if kind is not None and kind.word.startswith("int"):
+                fits(value, name, position)
+            elif kind is not None:
+                refuse_huge(value, name, position)
+
+
 def right(value: Any, kind: Kind, function: str, name: str) -> Any:
     """The argument, or what it stands for; TypeError if it is of another kind."""
     try:

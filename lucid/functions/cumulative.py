@@ -6,11 +6,12 @@ from typing import Any
 
 from .. import ops
 from ..core.dtypes import BOOL, FLOAT, as_dtype, get_default_dtype, int64
+from ..core.errors import DTypeError
 from ..core.graph import entitled
 from ..core.tensor import Tensor
 from ..ops import reduce
-from .checking import Dims
-from .registry import dim_arg, public, return_type, tensor_arg
+from .checking import KINDS, Dims, fits, right
+from .registry import FUNCTIONS, dim_arg, public, return_type, tensor_arg
 
 CumMax, CumMin = (return_type(name, "values", "indices") for name in ("cummax", "cummin"))
 
@@ -60,7 +61,22 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     tensor([0.0000, 0.6931, 1.0986])
     """
     x = tensor_arg(input, "logcumsumexp")
-    return reduce.logcumsumexp(x, dim_arg(dim, x.ndim, "logcumsumexp"))
+    d = dim_arg(dim, x.ndim, "logcumsumexp")
+    if x.dtype.category < FLOAT:
+        raise DTypeError(f"logcumsumexp: not implemented for {x.dtype}")
+    if x.dtype.is_complex:
+        return _complex_logcumsumexp(x, d)
+    return reduce.logcumsumexp(x, d)
+
+
+def _complex_logcumsumexp(x: Tensor, d: int) -> Tensor:
+    """Sums of 2, 4, 8, ... neighbours, each taken out of the larger one: no shift would serve a whole row."""
+    reach, n = 1, x.shape[d] if x.ndim else 1
+    while reach < n:
+        longer = FUNCTIONS["logaddexp"](x.narrow(d, reach, n - reach), x.narrow(d, 0, n - reach))
+        x = ops.concat(x.narrow(d, 0, reach), longer, d)
+        reach *= 2
+    return x
 
 
 def _running(input: Tensor, dim: int, name: str, op: Any, result: Any) -> Any:
@@ -95,7 +111,9 @@ def cummin(input: Tensor, dim: int) -> Any:
 
 
 @public()
-def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
     """Differences of neighbours along ``dim``, taken ``n`` times; for booleans, whether they differ.
 
     >>> import lucid
@@ -110,7 +128,13 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: 
     d = dim_arg(dim, x.ndim, "diff")
     if n == 0:
         return x.clone()
+    fits(n, "diff", "n")
     if prepend is not None or append is not None:
+        for part in (prepend, append):
+            if part is not None and part.ndim != x.ndim:
+                raise RuntimeError(
+                    f"diff expects prepend or append to be the same dimension as input, got {part.ndim} and {x.ndim}"
+                )
         parts = [p for p in (prepend, x, append) if p is not None]
         x = ops.concat(*parts, d)
     for _ in range(n):
@@ -134,7 +158,7 @@ def _widths(y: Tensor, x: Any, dx: Any, dim: int) -> Any:
 
 
 @public("trapz", out=False)
-def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The integral along ``dim`` by the trapezoidal rule, with sample points ``x`` or spacing ``dx``.
 
     >>> import lucid
@@ -145,7 +169,7 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Ten
 
 
 @public(out=False)
-def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The running integral along ``dim`` by the trapezoidal rule.
 
     >>> import lucid
@@ -157,6 +181,12 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
 
 def _areas(y: Tensor, x: Any, dx: Any, dim: int, name: str) -> Tensor:
     y = tensor_arg(y, name, "y")
+    if y.dtype.category == BOOL or (x is not None and x.dtype.category == BOOL) or isinstance(dx, bool):
+        raise RuntimeError(f"{name}: received a bool input for `y`, `x` or `dx`, but bool is not supported")
+    if dx is not None:
+        if isinstance(dx, complex) and not y.dtype.is_complex:
+            raise RuntimeError(f"{name}: expected a real dx for a real input, got {dx}")
+        dx = right(dx, KINDS["Scalar"], name, "dx")
     d = dim_arg(dim, y.ndim, name)
     n = y.shape[d]
     return _widths(y, x, dx, d) * (y.narrow(d, min(1, n), max(n - 1, 0)) + y.narrow(d, 0, max(n - 1, 0))) / 2.0
@@ -179,6 +209,10 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dims | None = None, edge_o
         raise RuntimeError(f"dim {dims} appears multiple times in the list of dims")
     if edge_order not in (1, 2):
         raise RuntimeError(f"torch.gradient only supports edge_order=1 and edge_order=2, got {edge_order}")
+    if x.dtype.category == BOOL or x.dtype.name == "uint8":
+        raise RuntimeError(f"torch.gradient does not support {x.dtype} input")
+    if isinstance(spacing, Tensor) and spacing.ndim:
+        raise TypeError(f"gradient(): spacing must be a number or a list, not Tensor of shape {tuple(spacing.shape)}")
     spacing = 1 if spacing is None else spacing
     steps = list(spacing) if isinstance(spacing, list | tuple) else [spacing] * len(dims)
     if len(steps) != len(dims):

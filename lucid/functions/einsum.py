@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from .. import ops
-from ..core.errors import ShapeError
+from ..core.errors import DTypeError, ShapeError
 from ..core.precision import autocast_unites
 from ..core.tensor import Tensor
 from ..ops import elementwise
@@ -30,12 +30,17 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     lucid.Size([2, 4])
     """
     if not isinstance(equation, str):
+        tensor_arg(equation, "einsum", "equation")
+        if not operands:
+            raise ShapeError(
+                "einsum(): must specify the equation string and at least one operand, or operands with lists"
+            )
         equation, operands = _from_lists((equation, *operands))
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
     tensors = [tensor_arg(x, "einsum", f"operands[{i}]") for i, x in enumerate(operands)]
     if not tensors:
-        raise RuntimeError("einsum(): must provide at least one operand")
+        raise ShapeError("einsum(): must provide at least one operand")
     items: dict[int, Tensor] = dict(enumerate(tensors))
     steps, last = _plan(equation, tuple([tuple(x.value.shape) for x in tensors]))
     for target, run, sources, arguments in steps:
@@ -71,7 +76,7 @@ def _parse(equation: str, ranks: list[int]) -> tuple[list[Labels], Labels]:
     left, arrow, right = text.partition("->")
     terms = left.split(",")
     if len(terms) != len(ranks):
-        raise RuntimeError(
+        raise ShapeError(
             f"einsum(): {'fewer' if len(terms) > len(ranks) else 'more'} operands were provided than specified in the equation {equation!r}"
         )
     inputs: list[Labels] = []
@@ -261,7 +266,7 @@ def _sum(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 def _united(x: Tensor, y: Tensor) -> None:
     if x.dtype is not y.dtype and not autocast_unites(x, y):
-        raise RuntimeError(f"einsum(): expected operands of one dtype, got {x.dtype} and {y.dtype}")
+        raise DTypeError(f"einsum(): expected operands of one dtype, got {x.dtype} and {y.dtype}")
 
 
 def _times(x: Tensor, y: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from ..core.errors import DTypeError
 from ..core.tensor import Tensor
 from ..core.transform import each_example, everything
 from ..ops import order, reduce
+from .checking import Scalar, fits, real_arg
 from .registry import FUNCTIONS, dims_arg, public, return_type, tensor_arg
 
 Histogram = return_type("histogram", "hist", "bin_edges")
@@ -19,7 +20,7 @@ every = range  # PyTorch names an argument `range`
 
 
 @public(out=False)
-def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+def count_nonzero(input: Tensor, dim: Any = None, *more: int) -> Tensor:
     """How many elements are not 0, along ``dim`` (an int, a tuple, or None for all).
 
     >>> import lucid
@@ -27,11 +28,11 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     tensor([2, 1])
     """
     x = tensor_arg(input, "count_nonzero")
-    return reduce.count_nonzero(x, dims_arg(dim, x.ndim, "count_nonzero"))
+    return reduce.count_nonzero(x, dims_arg((dim, *more) if more else dim, x.ndim, "count_nonzero"))
 
 
 @public(out=False)
-def bincount(input: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each integer from 0 occurs, or the sum of the weights of its occurrences.
 
     Raises RuntimeError for negative elements.
@@ -67,7 +68,7 @@ def _limits(x: Tensor, low: float, high: float, name: str) -> tuple[float, float
 
 
 @public()
-def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+def histc(input: Tensor, bins: int = 100, min: Scalar = 0, max: Scalar = 0) -> Tensor:
     """Counts in ``bins`` equal bins from ``min`` to ``max`` (of the data where both are 0), in the input's dtype.
 
     >>> import lucid
@@ -79,7 +80,8 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         raise DTypeError(f"histc: not implemented for {x.dtype}; cast to a floating dtype first")
     if bins <= 0:
         raise RuntimeError(f"torch.histc(): bins must be > 0, but got {bins}")
-    return _counts(x, int(bins), float(min), float(max))
+    fits(bins, "histc", "bins")
+    return _counts(x, int(bins), real_arg(min, "histc", "min"), real_arg(max, "histc", "max"))
 
 
 @each_example("histc")

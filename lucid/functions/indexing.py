@@ -1,4 +1,4 @@
-"""``x[...]`` and ``x[...] = v`` in every form, and gather/scatter along a dimension."""
+"""``x[...]`` and ``x[...] = v`` in every form."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
-from ..core.graph import entitled
 from ..core.modes import NO_GRAD, current
 from ..core.op import OPS
 from ..core.record import FLOATS, HOST, REAL
 from ..core.tensor import Tensor, as_tensor, wrap
 from ..core.transform import lifted_to_indices
 from ..core.view import View, overwritten, write
-from ..ops import elementwise
 from ..ops import indexing as index_ops
-from .checking import Value
 from .outputs import check_leaf, fitted
-from .registry import dim_arg, number_for, public
+from .registry import number_for
 
 FULL = slice(None)
 _PLAIN = (int, type(None))
 _PLAIN_TYPES = {int, type(None), slice}
+
+
+EMPTY_INDEX = "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to a number"
+EMPTY_SLICE = "slice() cannot be applied to a 0-dim tensor."
 
 
 class OutOfRange(IndexError, RuntimeError):
@@ -43,6 +44,8 @@ def parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
     if sum(k is Ellipsis for k in items) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     if used > x.ndim:
+        if not x.ndim and len(items) == 1 and isinstance(items[0], int | slice):
+            raise IndexError(EMPTY_SLICE if isinstance(items[0], slice) else EMPTY_INDEX)
         raise IndexError(f"too many indices for tensor of dimension {x.ndim}: got {used}")
     if not any(k is Ellipsis for k in items):
         items.append(Ellipsis)
@@ -80,7 +83,7 @@ def parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
                 arrays.append(_beside(x, wrap(positions)))
             d += k.ndim
         else:
-            _check_bounds(k, x.shape[d], d)
+            check_bounds(k, x.shape[d], d)
             basic.append(FULL)
             arrays.append(_beside(x, k))
             d += 1
@@ -118,23 +121,28 @@ def _item(k: Any) -> Any:
     if hasattr(k, "__index__"):
         return k.__index__()
     kind = TypeError if isinstance(k, str) else IndexError  # as PyTorch
-    raise kind(f"indices must be integers, slices, None, '...', tensors or lists of integers; got {type(k).__name__}")
+    raise kind(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+        f"(got {type(k).__name__})"
+    )
 
 
-def _check_bounds(k: Tensor, n: int, d: int) -> None:
+def check_bounds(k: Tensor, n: int, d: int, least: int | None = None) -> None:
     if hasattr(k.value, "level") or 0 in k.value.shape:
         return
-    bounds = backend_of(k.value).known_bounds(k.value, -n, n - 1)
+    least = -n if least is None else least
+    bounds = backend_of(k.value).known_bounds(k.value, least, n - 1)
     if bounds is None:
         return
     low, high = bounds
-    if low < -n or high >= n:
-        raise IndexError(f"index {low if low < -n else high} is out of bounds for dimension {d} with size {n}")
+    if low < least or high >= n:
+        where = f"for dimension {d} with size {n}" if n else "for dimension with size 0"
+        raise OutOfRange(f"index {low if low < least else high} is out of bounds {where}")
 
 
-def slices_at(x: Tensor, d: int, index: Tensor) -> tuple:
+def slices_at(x: Tensor, d: int, index: Tensor, least: int | None = None) -> tuple:
     """The index for the advanced step that takes the slices of ``x`` at a vector of positions along ``d``."""
-    _check_bounds(index, x.value.shape[d], d)
+    check_bounds(index, x.value.shape[d], d, least)
     return (*(FULL,) * d, _beside(x, index).value)
 
 
@@ -325,144 +333,3 @@ def write_into(part: Tensor, value: Tensor) -> None:
 
 Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
 Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
-
-
-def index_arg(index: Any, name: str) -> Tensor:
-    if not isinstance(index, Tensor):
-        raise TypeError(f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}")
-    if index.dtype is not dtypes.int64 and index.dtype is not dtypes.int32:
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}")
-    return index
-
-
-def check_along(x: Tensor, index: Tensor, d: int, name: str) -> None:
-    sizes, shape = index.value.shape, x.value.shape
-    if len(sizes) != len(shape):
-        raise ShapeError(
-            f"{name}(): Index tensor must have the same number of dimensions as input tensor: got {index.ndim} and {x.ndim}"
-        )
-    for i, (n, m) in enumerate(zip(sizes, shape, strict=True)):
-        if n > m and i != d:
-            raise ShapeError(
-                f"{name}(): Size does not match at dimension {i} expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {d}"
-            )
-    if not hasattr(index.value, "level") and 0 not in sizes:
-        n = shape[d] if shape else 1
-        low, high = backend_of(index.value).known_bounds(index.value, 0, n - 1) or (0, n - 1)
-        if low < 0 or high >= n:
-            raise OutOfRange(
-                f"{name}(): index {low if low < 0 else high} is out of bounds for dimension {d} with size {n}"
-            )
-
-
-@public()
-def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
-    """``out[i][j] = input[index[i][j]][j]`` for dim 0, and likewise along other dimensions.
-
-    >>> import lucid
-    >>> lucid.gather(lucid.tensor([[1, 2], [3, 4]]), 1, lucid.tensor([[0], [1]]))
-    tensor([[1],
-            [4]])
-    """
-    d = dim_arg(dim, input.ndim, "gather")
-    if isinstance(index, Tensor) and 0 in index.value.shape:  # PyTorch: of any shape and dtype
-        return ops.reshape(ops.getitem(ops.reshape(input, (-1,)), (slice(0, 0),)), tuple(index.shape))
-    index = index_arg(index, "gather")
-    if input.ndim != index.ndim and input.ndim <= 1 and index.ndim <= 1:  # a 0-d tensor counts as a vector of one
-        return ops.reshape(gather(input.reshape(-1), 0, index.reshape(-1)), tuple(index.shape))  # type: ignore[attr-defined]
-    check_along(input, index, d, "gather")
-    return index_ops.take_along_axis(input, index, d)
-
-
-@public(inplace=True)
-def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """A copy of ``input`` with ``src`` added at ``index`` along ``dim``; repeated positions add up.
-
-    >>> import lucid
-    >>> lucid.zeros(3).scatter_add(0, lucid.tensor([0, 2, 2]), lucid.ones(3))
-    tensor([1., 0., 2.])
-    """
-    d = dim_arg(dim, input.ndim, "scatter_add")
-    check_along(input, index_arg(index, "scatter_add"), d, "scatter_add")
-    if src.dtype is not input.dtype:
-        raise DTypeError(
-            f"scatter_add(): Expected self.dtype to be equal to src.dtype; got {input.dtype} and {src.dtype}"
-        )
-    return index_ops.scatter_add(input, index, corner(src, index), d)
-
-
-def corner(src: Tensor, index: Tensor) -> Tensor:
-    """The part of ``src`` that belongs to ``index``, which may be smaller."""
-    if src.value.shape == index.value.shape:
-        return src
-    return ops.getitem(src, tuple(slice(n) for n in index.shape))
-
-
-@public(inplace=True, out=False)
-def masked_fill(input: Tensor, mask: Tensor, value: Value) -> Tensor:
-    """``value`` where the mask holds, ``input`` elsewhere.
-
-    >>> import lucid
-    >>> lucid.zeros(2).masked_fill(lucid.tensor([True, False]), 5.0)
-    tensor([5., 0.])
-    """
-    if type(value) is float and mask.dtype is dtypes.bool_ and input.value.dtype in FLOATS:
-        return entitled(elementwise.where(mask, value, input), "MaskedFillBackward0")
-    if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
-    if isinstance(value, Tensor) and value.ndim:
-        raise RuntimeError(
-            f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
-        )
-    if not isinstance(value, Tensor):
-        value = as_tensor(number_for(value, input.dtype, "masked_fill"), dtype=input.dtype, like=input)
-    elif value.dtype.category > input.dtype.category:
-        raise DTypeError(f"masked_fill: value of dtype {value.dtype} cannot be converted to {input.dtype} without loss")
-    return entitled(ops.where(mask, value.to(input.dtype), input), "MaskedFillBackward0")
-
-
-@public()
-def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """The elements where the mask holds, as a vector."""
-    if mask.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_select: expected BoolTensor for mask, got {mask.dtype}")
-    from .shaping import broadcast_tensors
-
-    x, m = broadcast_tensors(input, mask)
-    return entitled(getitem(x, m), "MaskedSelectBackward0")
-
-
-@public()
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The slices at ``index`` (a vector of ints) along ``dim``.
-
-    >>> import lucid
-    >>> lucid.index_select(lucid.tensor([[1, 2], [3, 4]]), 1, lucid.tensor([1, 1]))
-    tensor([[2, 2],
-            [4, 4]])
-    """
-    d = dim_arg(dim, input.ndim, "index_select")
-    if index_arg(index, "index_select").ndim > 1:
-        raise IndexError("index_select(): Index is supposed to be a vector")
-    if not input.ndim:
-        return input.clone()
-    return entitled(getitem(input, (FULL,) * d + (index if index.ndim else index.reshape(1),)), "IndexSelectBackward0")
-
-
-@public()
-def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """Where the elements are not zero: a matrix with a row per element, or a tuple of index vectors.
-
-    >>> import lucid
-    >>> lucid.nonzero(lucid.tensor([0, 3, 4]))
-    tensor([[1],
-            [2]])
-    """
-    found = tuple(wrap(v) for v in backend_of(input.value).table.nonzero(input.value))
-    if as_tuple:
-        return found
-    if not input.ndim:
-        return found[0].reshape(-1, 1)[:, :0]
-    from .pieces import stack
-
-    return stack(found, 1)

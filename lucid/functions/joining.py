@@ -8,10 +8,11 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.errors import DTypeError
 from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import each_example, everything
-from .checking import Dims
+from .checking import Dims, fits
 from .creation import arange
 from .pieces import cat, piece, split, tensor_list
 from .registry import FUNCTIONS, dim_arg, public, shape_arg, tensor_arg
@@ -125,12 +126,24 @@ def tensor_split(
     indices_or_sections = indices if indices is not None else sections if sections is not None else indices_or_sections
     if indices_or_sections is None:
         raise TypeError("tensor_split() missing 1 required argument: indices or sections")
+    if isinstance(indices_or_sections, Tensor):
+        if indices_or_sections.dtype is not dtypes.int64 or indices_or_sections.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long and at most one dimension, but got "
+                f"{indices_or_sections.dtype}, {indices_or_sections.ndim} dimensions"
+            )
+        indices_or_sections = indices_or_sections.item() if sections is not None else indices_or_sections.tolist()
+    if isinstance(indices_or_sections, bool | dict):
+        raise TypeError(
+            f"tensor_split(): argument 'indices_or_sections' must be int or tuple of ints, not {type(indices_or_sections).__name__}"
+        )
     if hasattr(indices_or_sections, "tolist"):
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         sections = indices_or_sections
         if sections <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
+        fits(sections, "tensor_split", "sections")
         size, extra = divmod(n, sections)
         cuts = [i * size + min(i, extra) for i in range(sections + 1)]
     else:
@@ -149,8 +162,14 @@ def _fixed_split(name: str, dim: int, needed: int) -> None:
                 f"{name} requires a tensor with at least {needed} dimension, but got a tensor with {input.ndim} dimensions!"
             )
         d = 0 if name == "hsplit" and input.ndim == 1 else dim
+        if isinstance(indices_or_sections, bool | dict) or getattr(indices_or_sections, "ndim", False):
+            raise TypeError(
+                f"{name}(): argument 'indices_or_sections' must be int or tuple of ints, not {type(indices_or_sections).__name__}"
+            )
         if hasattr(indices_or_sections, "tolist"):
             indices_or_sections = indices_or_sections.tolist()
+        if isinstance(indices_or_sections, int):
+            fits(indices_or_sections, name, "sections")
         if isinstance(indices_or_sections, int) and (indices_or_sections <= 0 or input.shape[d] % indices_or_sections):
             raise RuntimeError(
                 f"{name} attempted to split along dimension {d}, but the size of the dimension {input.shape[d]} is not divisible by the split_size {indices_or_sections}!"
@@ -292,6 +311,8 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     >>> lucid.tile(lucid.tensor([1, 2]), (2,))
     tensor([1, 2, 1, 2])
     """
+    if not dims:
+        raise TypeError('tile() missing 1 required positional argument: "dims"')
     times = shape_arg(dims, "tile")
     return input.repeat(*(1,) * (input.ndim - len(times)), *times)  # type: ignore[attr-defined]
 
@@ -310,6 +331,8 @@ def repeat_interleave(
 
     x = tensor_arg(input, "repeat_interleave")
     if repeats is None:
+        if dim is not None:
+            raise TypeError('repeat_interleave() missing 1 required positional argument: "repeats"')
         return repeat_interleave(arange(len(x), device=x.device), x)
     if dim is None:
         x, dim = ops.reshape(x, (x.shape.numel(),)), 0
@@ -317,8 +340,8 @@ def repeat_interleave(
     if isinstance(repeats, list | tuple):
         repeats = as_tensor(list(repeats), device=x.device)
     if isinstance(repeats, Tensor):
-        if repeats.dtype.category != dtypes.INTEGER:
-            raise RuntimeError("repeats has to be Long or Int tensor")
+        if repeats.dtype is not dtypes.int64 and repeats.dtype is not dtypes.int32:
+            raise DTypeError(f"repeat_interleave(): repeats has to be Long or Int tensor, got {repeats.dtype}")
         if repeats.ndim > 1:
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
         if repeats.shape.numel() not in (1, x.shape[d]):
@@ -330,8 +353,12 @@ def repeat_interleave(
         if hasattr(repeats.value, "level"):  # inside vmap examples may differ
             return x.index_select(d, _sources(repeats, x.shape[d]))  # type: ignore[attr-defined, no-any-return]
         repeats = int(repeats.item()) if repeats.shape.numel() == 1 else repeats.value
+    elif isinstance(repeats, bool) or not hasattr(repeats, "__index__"):
+        raise TypeError(f"repeat_interleave(): argument 'repeats' must be int or Tensor, not {type(repeats).__name__}")
     elif repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
+    else:
+        fits(repeats, "repeat_interleave", "repeats")
     if isinstance(repeats, int):
         shape = tuple(x.shape)
         spread = expand(x.unsqueeze(d + 1), *shape[: d + 1], repeats, *shape[d + 1 :])
@@ -356,6 +383,8 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
             [1, 3]])
     """
     x = tensor_arg(input, "rot90")
+    if not isinstance(dims, tuple | list):
+        raise TypeError(f"rot90(): argument 'dims' must be tuple of ints, not {type(dims).__name__}")
     if len(dims) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
     if x.ndim < 2:
@@ -363,6 +392,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     a, b = dim_arg(dims[0], x.ndim, "rot90"), dim_arg(dims[1], x.ndim, "rot90")
     if a == b:
         raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+    fits(k, "rot90", "k")
     k %= 4
     if k == 2:
         return x.flip((a, b))  # type: ignore[attr-defined]
@@ -382,8 +412,15 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     from ..ops import shape as shape_ops
 
     x = tensor_arg(input, "roll")
+    for position, given in (("shifts", shifts), ("dims", dims)):
+        if isinstance(given, Tensor) and given.shape.numel() != 1:
+            raise TypeError(
+                f"roll(): argument '{position}' must be tuple of ints, not Tensor of shape {tuple(given.shape)}"
+            )
     shift = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     axes = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    for s in shift:
+        fits(s, "roll", "shifts")
     if not axes:
         if len(shift) != 1:
             raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shift)}, dims:0")

@@ -13,6 +13,7 @@ from ..core.errors import LinAlgError, ShapeError
 from ..core.tensor import Tensor
 from ..ops import matrices as linalg_ops
 from ..ops import norms as norm_ops
+from .checking import Scalar, fits, real_arg
 from .linalg_factor import eigvalsh, svdvals
 from .linalg_solve import eye_for, inv, matrices
 from .registry import dim_arg, dims_arg, public, tensor_arg
@@ -31,7 +32,7 @@ __all__ = [
 
 
 @public(method=False, function=False)
-def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def vector_norm(x: Tensor, ord: Scalar = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """``(sum |x|^ord)^(1/ord)``, with inf for the largest, -inf for the smallest, 0 for the count of nonzeros.
 
     >>> import lucid
@@ -41,11 +42,12 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     x = tensor_arg(x, "linalg.vector_norm", "x")
     if x.dtype.category < dtypes.FLOAT:
         raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
-    if isinstance(ord, complex) or isinstance(ord, str):
-        raise RuntimeError(f"linalg.vector_norm: Expected a non-complex number as the order of the norm, got {ord!r}")
     if dtype is not None:
-        x = x.to(dtypes.as_dtype(dtype))
-    p = float(ord)
+        dtype = dtypes.as_dtype(dtype)
+        if dtype.category < dtypes.FLOAT:
+            raise RuntimeError(f"linalg.vector_norm: dtype should be floating point or complex, but got {dtype}")
+        x = x.to(dtype)
+    p = real_arg(ord, "linalg.vector_norm", "ord")
     axes = dims_arg(dim, x.ndim, "linalg.vector_norm")
     sizes = [x.shape[d] for d in (range(x.ndim) if axes is None else axes)]
     if 0 in sizes and (p < 0 or p == math.inf):
@@ -65,6 +67,8 @@ def matrix_norm(
     >>> lucid.linalg.matrix_norm(lucid.tensor([[1.0, -2.0], [3.0, 4.0]]), 1)
     tensor(6.)
     """
+    if not isinstance(ord, str):
+        ord = real_arg(ord, "linalg.matrix_norm", "ord")
     small = isinstance(A, Tensor) and A.dtype.itemsize == 2 and A.ndim > 1 and ord not in ("nuc", 2, -2)
     x = A if small else matrices(A, "matrix_norm")  # these need no factorization
     if len(dim) != 2:
@@ -81,7 +85,9 @@ def matrix_norm(
     if ord == "nuc" or abs(ord) == 2:
         last = x.movedim((a, b), (-2, -1))  # type: ignore[attr-defined]
         s = svdvals(last)
-        found = s.sum(-1) if ord == "nuc" else (s.amax(-1) if ord == 2 else s.amin(-1))
+        found = (
+            s.sum(-1) if ord == "nuc" or (ord == 2 and not s.shape[-1]) else (s.amax(-1) if ord == 2 else s.amin(-1))
+        )
     else:
         summed, other = (a, b) if abs(ord) == 1 else (b, a)
         totals = vector_norm(x, 1, summed)
@@ -208,6 +214,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
             [0., 1.]])
     """
     x = tensor_arg(A, "matrix_power", "A")
+    fits(n, "matrix_power", "n")
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(
             f"linalg.matrix_power: A must be batches of square matrices, but it has shape {tuple(x.shape)}"
@@ -237,6 +244,8 @@ def matrix_exp(A: Tensor) -> Tensor:
     tensor([[1., 0.],
             [0., 1.]])
     """
+    if isinstance(A, Tensor) and A.dtype.itemsize == 2 and A.dtype.is_floating_point:
+        return linalg_ops.matrix_exp(matrices(A.float(), "matrix_exp", square=True)).to(A.dtype)  # type: ignore[attr-defined]
     return linalg_ops.matrix_exp(matrices(A, "matrix_exp", square=True))
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
-from ..core.errors import ShapeError
+from ..core.errors import DTypeError, ShapeError
 from ..core.graph import entitled
 from ..core.precision import autocast_unites, cast_narrow, in_single
 from ..core.tensor import Tensor
 from ..ops import elementwise, matrices
 from ..ops import shape as shape_ops
-from .checking import Scalar, Value
+from .checking import KINDS, Scalar, Value, right
 from .linalg_norms import vector_norm
 from .products import bmm, dot, matmul, mm, mv
 from .registry import dim_arg, number_first, public, tensor_arg
@@ -89,6 +89,8 @@ def addr(input: Value, vec1: Value, vec2: Value, *older: Any, beta: Scalar = 1, 
     """``beta * input + alpha * outer(vec1, vec2)``."""
     input, vec1, vec2, beta, alpha = _in_order("addr", (input, vec1, vec2, *older), beta, alpha)
     product = outer(vec1, vec2)
+    if bool in (type(alpha), type(beta)) and product.dtype is not dtypes.bool_:
+        raise RuntimeError("addr: Boolean alpha and beta only supported for Boolean results.")
     both = dtypes.promote_types(input.dtype, product.dtype)  # unlike the products of matrices
     return _scaled_sum("addr", input.to(both), product.to(both), beta, alpha).to(both)
 
@@ -150,6 +152,11 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
     return dot(ops.conj(input) if input.dtype.is_complex else input, other)
 
 
+def _of_one_dtype(x: Tensor, y: Tensor, name: str) -> None:
+    if x.dtype is not y.dtype:
+        raise DTypeError(f"{name}: Expected both tensors to have the same dtype, but found {x.dtype} and {y.dtype}")
+
+
 @public(method=False, function=False)
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """``sum(conj(x) * y)`` along ``dim``; the rest broadcasts.
@@ -159,6 +166,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     tensor([3., 3.])
     """
     x, y = tensor_arg(x, "vecdot", "x"), tensor_arg(y, "vecdot", "y")
+    _of_one_dtype(x, y, "linalg.vecdot")
     product = (ops.conj(x) if x.dtype.is_complex else x) * y
     return product.sum(
         dim_arg(dim, product.ndim, "vecdot"), dtype=product.dtype if product.dtype is not dtypes.bool_ else None
@@ -174,6 +182,9 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     tensor([0, 0, 1])
     """
     x, y = tensor_arg(input, "linalg.cross"), tensor_arg(other, "linalg.cross", "other")
+    _of_one_dtype(x, y, "linalg.cross")
+    if x.dtype is dtypes.bool_:
+        raise DTypeError("linalg.cross: not implemented for booleans")
     if x.ndim != y.ndim:
         raise ShapeError("linalg.cross: inputs must have the same number of dimensions.")
     d = dim_arg(dim, x.ndim, "linalg.cross")
@@ -234,7 +245,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """
     x, y = tensor_arg(a, "tensordot", "a"), tensor_arg(b, "tensordot", "b")
     if isinstance(dims, Tensor):
-        dims = dims.tolist()
+        dims = dims.tolist() if dims.ndim > 1 else int(dims.item())
+    if not isinstance(dims, int | tuple | list):
+        raise DTypeError(f"tensordot expects dims to be int or two lists of ints, got {type(dims).__name__}")
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
@@ -278,13 +291,14 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     tensor([[5.]])
     """
     x, y = tensor_arg(x1, "cdist", "x1"), tensor_arg(x2, "cdist", "x2")
+    p = float(right(p, KINDS["float"], "cdist", "p"))
     if not x.dtype.is_floating_point or x.dtype is not y.dtype:
-        raise RuntimeError(f"cdist only supports two floating-point tensors of one dtype, got {x.dtype} and {y.dtype}")
+        raise DTypeError(f"cdist only supports two floating-point tensors of one dtype, got {x.dtype} and {y.dtype}")
     if x.ndim < 2 or y.ndim < 2:
         raise RuntimeError(f"cdist only supports at least 2D tensors, X1 got: {x.ndim}D, X2 got: {y.ndim}D")
     if x.shape[-1] != y.shape[-1]:
         raise ShapeError(f"X1 and X2 must have the same number of columns. X1: {x.shape[-1]} X2: {y.shape[-1]}")
-    if p < 0:
+    if not p >= 0:
         raise RuntimeError("cdist only supports non-negative p values")
     modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
     if compute_mode not in modes:
@@ -344,4 +358,6 @@ def trace(input: Tensor) -> Tensor:
     x = tensor_arg(input, "trace")
     if x.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {x.ndim}")
+    if x.dtype is dtypes.bool_:
+        raise DTypeError("trace: not implemented for booleans")
     return entitled(ops.diagonal(x, 0, 0, 1).sum(), "TraceBackward0")

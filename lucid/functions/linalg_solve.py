@@ -32,7 +32,7 @@ def matrices(A: Any, name: str, *, square: bool = False, position: str = "A") ->
             f"linalg.{name}: The input tensor {position} must have at least 2 dimensions; got shape {tuple(x.shape)}"
         )
     if x.dtype.category < dtypes.FLOAT:
-        raise RuntimeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {x.dtype}")
+        raise DTypeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {x.dtype}")
     if x.dtype.itemsize == 2:
         if current_policy() is not None:  # inside autocast
             return x.float()  # type: ignore[no-any-return, operator]
@@ -153,8 +153,8 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
     tensor([[1.],
             [2.]])
     """
-    A, B = matrices(A, "solve_triangular", square=True), matrices(B, "solve_triangular", position="B")
-    _same_kind(A, B, "solve_triangular")
+    A = matrices(A, "solve_triangular", square=True)
+    B = matrices(B if B.dtype is A.dtype else B.to(A.dtype), "solve_triangular", position="B")  # type: ignore[attr-defined]
     if A.shape[-1] != B.shape[-2 if left else -1]:
         raise ShapeError(
             f"linalg.solve_triangular: Incompatible shapes of A and B: {tuple(A.shape)} and {tuple(B.shape)}"

@@ -152,8 +152,9 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{input.dtype} did not match {other.dtype}")
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
-        if tolerance < 0:
+        if not tolerance >= 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {tolerance}")
+    rtol, atol = float(rtol), float(atol)
     if input.dtype is dtypes.bool_:
         input, other = input.to(dtypes.uint8).to(dtypes.int16), other.to(dtypes.uint8).to(dtypes.int16)
     same = elementwise.equal(input, other)

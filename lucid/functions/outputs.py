@@ -21,9 +21,11 @@ EXACT = frozenset(
     neg round sgn sign take trunc addmm addmv baddbmm bmm mm mv matmul dot vdot inner cross diag float_power gather heaviside
     index_add index_copy inverse inv cholesky det eigvalsh matrix_norm multi_dot solve solve_triangular svdvals vecdot
     vector_norm masked_select norm quantile nanquantile renorm scatter scatter_add
-    scatter_reduce take_along_dim tensordot sort topk kthvalue mode cummax cummin""".split()
+    scatter_reduce take_along_dim tensordot where ifft ihfft sort topk kthvalue mode cummax cummin""".split()
 )
-IN_ITS_DTYPE = frozenset({"sum", "nansum", "prod", "cumsum", "cumprod"})  # these compute in the dtype of `out`
+IN_ITS_DTYPE = frozenset(
+    "sum nansum prod cumsum cumprod full linspace logspace".split()
+)  # these compute in the dtype of `out`
 # Without a derivative in PyTorch: `out` may require grad, and stays the leaf that it is.
 CONSTANT = frozenset(
     """eq ne lt le gt ge equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
@@ -57,6 +59,8 @@ def fitted(target: Tensor, result: Any, name: str) -> Tensor:
             raise ShapeError(
                 f"{name}: output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)}"
             ) from None
+    if name == "abs_" and target.dtype.is_complex:
+        raise RuntimeError("abs_: in-place abs is not supported for complex tensors, whose absolute values are real")
     return _in_dtype(target, result, name)
 
 
@@ -86,6 +90,8 @@ def write_out(target: Any, compute: Callable, name: str, accepted: Any = ()) -> 
         wanted = f"tuple of {len(results)} Tensors" if several else "Tensor"
         came = f"{type(target).__name__} of {len(targets)}" if isinstance(target, tuple | list) else "Tensor"
         raise TypeError(f"{name}(): argument 'out' must be {wanted}, not {came}")
+    if not several and name in ("median", "nanmedian"):
+        raise TypeError(f'{name}() missing 1 required positional argument beside out=: "dim"')
     results = results if several else (results,)
     checked = targets if name in RECORDED else () if name in CONSTANT else (*results, *targets)
     if modes.is_grad_enabled() and any(r.requires_grad for r in checked):

@@ -12,8 +12,8 @@ from ..core.tensor import Tensor, wrap
 from ..core.view import mark_pieces
 from ..ops import indexing as index_ops
 from ..ops import shape as shape_ops
-from .checking import Dims
-from .registry import dim_arg, public, tensor_arg
+from .checking import KINDS, fits, right
+from .registry import dim_arg, public, shape_arg, tensor_arg
 
 
 def tensor_list(tensors: Any, name: str) -> list[Tensor]:
@@ -97,22 +97,35 @@ def piece(x: Tensor, d: int, start: int, stop: int) -> Tensor:
 
 
 @public(out=False)
-def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Consecutive pieces along ``dim``: of one size (the last may be smaller) or of the sizes listed. Views.
 
     >>> import lucid
     >>> [len(p) for p in lucid.split(lucid.arange(5), 2)]
     [2, 2, 1]
     """
+    if not tensor.value.shape:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
     d = dim_arg(dim, tensor.ndim, "split")
     n = tensor.value.shape[d]
+    if isinstance(split_size_or_sections, bool):
+        raise TypeError("split(): argument 'split_size_or_sections' must be int or tuple of ints, not bool")
+    if isinstance(split_size_or_sections, Tensor):
+        if split_size_or_sections.shape.numel() != 1:
+            raise TypeError(
+                f"split(): argument 'split_size_or_sections' must be int or tuple of ints, not Tensor of shape "
+                f"{tuple(split_size_or_sections.shape)}"
+            )
+        split_size_or_sections = int(split_size_or_sections.item())
     if isinstance(split_size_or_sections, int):
         size = split_size_or_sections
+        if size > n:
+            fits(size, "split", "split_size_or_sections")
         if size < 0 or (size == 0 and n):
             raise RuntimeError(f"split expects split_size be positive, but got split_size={size}")
         sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
     else:
-        sizes = [s.__index__() for s in split_size_or_sections]
+        sizes = list(shape_arg((split_size_or_sections,), "split"))
         if sum(sizes) != n or any(s < 0 for s in sizes):
             raise RuntimeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {d}), but got split_sizes={sizes}"
@@ -136,6 +149,10 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """
     if chunks < 1:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if not input.value.shape:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks > 2**62:
+        fits(chunks, "chunk", "chunks")
     n = input.value.shape[dim_arg(dim, input.ndim, "chunk")]
     if not n:
         return tuple(split(input, 0, dim) * chunks)
@@ -179,7 +196,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 
 @public(out=False)
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """``length`` slices from ``start`` along ``dim``: a view.
 
     >>> import lucid
@@ -193,8 +210,11 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
         raise RuntimeError(
             f"narrow: start must be an 0-dim integral Tensor, got {start.dtype}, {start.ndim} dimensions"
         )
-    n, start = input.value.shape[d], int(start)
+    if type(start) is not int:
+        start = right(start, KINDS["int"], "narrow", "start")
+    n = input.value.shape[d]
     if not -n <= start <= n:
+        fits(start, "narrow", "start")
         raise IndexError(f"narrow(): start {start} out of range for dimension of size {n}")
     start = start + n if start < 0 else start
     if length < 0 or start + length > n:

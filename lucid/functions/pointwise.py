@@ -12,10 +12,11 @@ from ..core.errors import DTypeError
 from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
-from .checking import Scalar, Value
+from .checking import Scalar, Value, fits, number, refuse_huge
 from .registry import FUNCTIONS, SPECIAL, number_first, public, tensor_arg
 from .table import BINARY, SPECIAL_BINARY, SPECIAL_UNARY, UNARY
 
+ONE = 1  # what `alpha` is in most calls: `is` asks for the int, not for 1.0 or True
 WITH_NUMBERS_ALONE = ("add", "sub", "mul", "div", "floor_divide")  # PyTorch computes these without any tensor, too
 
 
@@ -38,8 +39,8 @@ def add(input: Any, other: Any, tensor: Any = None, *, alpha: Scalar = 1) -> Ten
     tensor([21., 22.])
     """
     if tensor is not None:
-        alpha, other = number_first("add", "alpha", other), tensor
-    return _operands("add", elementwise.add, input, other if alpha == 1 else _scaled(other, alpha, input))
+        other, alpha = _older("add", other, tensor, alpha)
+    return _operands("add", elementwise.add, input, other if alpha is ONE else _scaled(other, alpha, input))
 
 
 @public("subtract", inplace=elementwise.subtract)
@@ -51,8 +52,10 @@ def sub(input: Any, other: Any, tensor: Any = None, *, alpha: Scalar = 1) -> Ten
     tensor([0., 1.])
     """
     if tensor is not None:
-        alpha, other = number_first("sub", "alpha", other), tensor
-    return _operands("sub", subtract, input, other if alpha == 1 else _scaled(other, alpha, input))
+        other, alpha = _older("sub", other, tensor, alpha)
+    if alpha is not ONE and _is_bool(other) and not _is_bool(input):
+        return subtract(input, other)  # which says that there is none
+    return _operands("sub", subtract, input, other if alpha is ONE else _scaled(other, alpha, input))
 
 
 def subtract(x: Any, y: Any) -> Tensor:
@@ -76,13 +79,24 @@ def _is_bool(x: Any) -> bool:
     return x.dtype is dtypes.bool_ if isinstance(x, Tensor) else isinstance(x, bool)
 
 
+def _older(name: str, second: Any, third: Any, alpha: Any) -> tuple[Any, Any]:
+    """(other, alpha) of the forms ``add(input, alpha, tensor)``, which warns, and ``add(input, number, alpha)``."""
+    if alpha is not ONE:
+        raise TypeError(f"{name}() takes 2 positional arguments beside alpha=, but 3 were given")
+    second = number_first(name, "alpha", second)
+    return (third, second) if isinstance(third, Tensor) else (second, third)
+
+
 def _scaled(other: Any, alpha: Any, input: Any) -> Any:
+    alpha = number(alpha)
     if isinstance(alpha, float) and not isinstance(input, float) and _is_integral(input) and _is_integral(other):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(alpha, bool) and not (_is_bool(input) and _is_bool(other)):
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, complex) and not any(t.is_complex() for t in (input, other) if isinstance(t, Tensor)):
         raise RuntimeError(f"argument alpha: value {alpha} cannot be converted to a real type without overflow")
+    if alpha == 1:
+        return other
     # In the dtype of the sum: -1 times uint8 wraps.
     if isinstance(other, Tensor) and other.dtype.category < dtypes.COMPLEX:
         given = (input.dtype, 2 if input.ndim else 1) if isinstance(input, Tensor) else (dtypes.scalar_dtype(input), 0)
@@ -164,8 +178,16 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     if x.dtype.is_complex:
         raise DTypeError("round: not implemented for complex tensors")
     if x.dtype.category <= dtypes.INTEGER:
-        return x.clone()
+        return _whole(x, "round" if not decimals else "round with decimals", not decimals)
+    fits(decimals, "round", "decimals")
     return ops.round_to(x, decimals)
+
+
+def _whole(x: Tensor, name: str, integers: bool = True) -> Tensor:
+    """Integers as they are; DTypeError for booleans, which have no rounding."""
+    if x.dtype is dtypes.bool_ or not integers:
+        raise DTypeError(f"{name}: not implemented for {x.dtype}")
+    return x.clone()  # type: ignore[attr-defined, no-any-return]
 
 
 @public("clip", inplace=True)
@@ -181,6 +203,8 @@ def clamp(input: Tensor, min: Value | None = None, max: Value | None = None) -> 
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
     x = tensor_arg(input, "clamp")
+    if isinstance(min, Tensor) is not isinstance(max, Tensor) and min is not None and max is not None:
+        min, max = _bound(min, "min"), _bound(max, "max")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if x.dtype.is_complex:
             raise DTypeError("clamp: not implemented for complex tensors")
@@ -192,9 +216,26 @@ def clamp(input: Tensor, min: Value | None = None, max: Value | None = None) -> 
         if given.requires_grad and given.dtype.is_floating_point:  # a NaN stays one, and has gradient 0 as in PyTorch
             x = elementwise.where(ops.isnan(given), math.nan, x)
         return x
+    if type(min) is not float and min is not None:
+        min = _bound(min, "min")
+    if type(max) is not float and max is not None:
+        max = _bound(max, "max")
     if x.dtype.category <= dtypes.INTEGER and any(isinstance(b, float) for b in (min, max)):
         x = x.to(dtypes.get_default_dtype())
     return ops.clip(x, min, max)
+
+
+def _bound(bound: Any, name: str) -> Any:
+    """A real number, also of a 0-d tensor; beside a number the other bound is no tensor of more elements."""
+    if isinstance(bound, Tensor) and bound.ndim:
+        raise TypeError(
+            f"clamp(): min and max must both be Tensors or both Numbers, but {name} has shape {tuple(bound.shape)}"
+        )
+    bound = number(bound)
+    if isinstance(bound, complex):
+        raise DTypeError(f"clamp: argument '{name}' is the complex number {bound}, and those have no order")
+    refuse_huge(bound, "clamp", name)
+    return bound
 
 
 def _beyond(x: Tensor, bound: Any, compare: Callable) -> Tensor:
@@ -302,7 +343,7 @@ def _unary(name: str, op: Callable) -> Callable:
 
         def f(input):  # type: ignore[no-untyped-def]
             x = tensor_arg(input, name)
-            return x.clone() if x.dtype.category <= dtypes.INTEGER else op(x)
+            return _whole(x, name) if x.dtype.category <= dtypes.INTEGER else op(x)
 
     else:
 
@@ -321,6 +362,15 @@ def _binary(name: str, op: Callable) -> Callable:
     def f(input, other):  # type: ignore[no-untyped-def]
         return _operands(name, op, input, other)
 
+    def of_one_dtype(input, other):  # type: ignore[no-untyped-def]
+        if isinstance(input, Tensor) and isinstance(other, Tensor) and input.dtype is not other.dtype:
+            raise DTypeError(
+                f"{name}: not implemented for tensors of different dtypes, {input.dtype} and {other.dtype}"
+            )
+        return _operands(name, op, input, other)
+
+    if name == "heaviside":
+        return of_one_dtype
     if name.startswith("logaddexp"):
         return _logaddexp(name, op)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops
-from ..core.errors import ShapeError
+from ..core.errors import DTypeError, ShapeError
 from ..core.graph import entitled
 from ..core.precision import autocast_unites
 from ..core.tensor import Tensor
@@ -41,7 +41,7 @@ def matmul(input: Any, other: Tensor) -> Tensor:
             )
         raise ShapeError(f"matmul: inner sizes differ: {tuple(a)} @ {tuple(b)}; {a[-1]} != {inner}")
     if x.dtype is not y.dtype and not autocast_unites(x, y):
-        raise RuntimeError(
+        raise DTypeError(
             f"matmul: expected both operands to have the same dtype, but got {x.dtype} and {y.dtype}; cast one with .to()"
         )
     if p == 2 and q == 2:

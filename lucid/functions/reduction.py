@@ -14,6 +14,7 @@ from ..core.transform import everything
 from ..ops import elementwise, reduce
 from ..ops import indexing as index_ops
 from ..ops import shape as shape_ops
+from .checking import real_arg
 from .registry import dim_arg, dims_arg, public, return_type, tensor_arg
 
 Max, Min = (return_type(name, "values", "indices") for name in ("max", "min"))
@@ -88,9 +89,15 @@ def _moments(x: Tensor, dim: Any, correction: Any, keepdim: bool, name: str) -> 
 def _correction(unbiased: Any, correction: Any, dim: Any) -> tuple[Any, Any]:
     """``var(x, False)`` means ``unbiased=False``: a bool in the place of ``dim`` is not a dimension."""
     if isinstance(dim, bool):
+        if unbiased is not None:
+            raise TypeError("unbiased was given twice: in the place of dim and after it")
         dim, unbiased = None, dim
+    if unbiased is not None and (type(unbiased) is not bool or correction is not None):
+        raise TypeError(f"unbiased must be a bool, without correction= beside it; got {unbiased!r}, {correction!r}")
     if correction is None:
         correction = 1 if unbiased or unbiased is None else 0
+    elif type(correction) is not int or correction > 2**62:
+        correction = real_arg(correction, "var", "correction")
     return dim, correction
 
 
@@ -294,6 +301,8 @@ def argmin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 def _truth(input: Tensor, dim: Any, keepdim: bool, name: str, op: Any) -> Tensor:
     x = tensor_arg(input, name)
+    if type(dim) in (tuple, list) and not dim:  # no dimension, and not all of them: other than sums
+        return x if x.dtype is dtypes.uint8 else x.to(dtypes.bool_)  # type: ignore[attr-defined]
     result = op(x, dims_arg(dim, x.ndim, name), keepdim)
     return result.to(dtypes.uint8) if x.dtype is dtypes.uint8 else result  # as PyTorch
 

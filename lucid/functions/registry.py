@@ -18,7 +18,7 @@ from ..core.op import Op
 from ..core.overrides import foreign
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import write
-from .checking import kinds_of, right
+from .checking import explain, fits, kinds_of, refuse_huge, right
 from .outputs import check_leaf, fitted, write_out
 
 FUNCTIONS: dict[str, Callable] = {}
@@ -31,7 +31,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "split_size": ("split_size_or_sections",), "values": ("other", "input"), "tensor_indices_or_sections": ("indices_or_sections",),
     "k": ("diagonal",), "padding": ("pad",), "indices": ("index",), "start_axis": ("start_dim",), "end_axis": ("end_dim",), "start": ("start_dim",),
     "end": ("end_dim",), "sorted_seq": ("sorted_sequence",), "t1": ("tensor1",), "t2": ("tensor2",), "cond": ("condition",),
-    "dim0": ("axis0",), "dim1": ("axis1",), "exponent": ("other",),
+    "dim0": ("axis0",), "dim1": ("axis1",), "exponent": ("other",), "element": ("elements",), "test_element": ("test_elements",),
 }  # fmt: skip
 # What Lucid calls the first and the second argument of a function of one or two tensors, whatever their names here.
 FIRST = {"input", "x", "a", "t", "A", "arr", "H", "p", "sequence", "v"}
@@ -104,12 +104,19 @@ def public(
                     if isinstance(problem, AttributeError):
                         refuse_foreign(args, f.__name__, first_name)
                     raise
+                except Exception:
+                    explain(f.__name__, dict(zip(named[: code.co_argcount], args, strict=False)), kinds)
+                    raise
             for name, value in kwargs.items():
                 known = by_name.get(name, NO_CLASS)
                 if known is not None and type(value) not in known:
                     break
             else:
-                return f(*args, **kwargs)
+                try:
+                    return f(*args, **kwargs)
+                except Exception:
+                    explain(f.__name__, kwargs, kinds)
+                    raise
             for name in spread:
                 if name in kwargs:
                     given = kwargs.pop(name)
@@ -220,6 +227,7 @@ def number_for(value: Any, dtype: Any, name: str) -> Any:
             raise RuntimeError(f"{name}: value {value} cannot be converted to type {dtype} without overflow")
         value = value.real
     if dtype.category != INTEGER or (isinstance(value, float) and not math.isfinite(value)):
+        refuse_huge(value, name, "value")
         return value
     limits = iinfo(dtype)
     low = limits.min if dtype.is_signed else -limits.max
@@ -243,12 +251,6 @@ def dim_arg(dim: Any, ndim: int, name: str) -> int:
             f"{name}: Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
         )
     return dim % bound
-
-
-def fits(value: int, name: str, position: str) -> None:
-    """ValueError for a Python int of more than 64 bits, as in PyTorch."""
-    if not -(2**63) <= value < 2**63:
-        raise ValueError(f"{name}(): argument '{position}': Overflow when unpacking long long, got {value}")
 
 
 def dims_arg(dim: Any, ndim: int, name: str) -> tuple[int, ...] | None:
@@ -276,7 +278,9 @@ def shape_arg(sizes: tuple, name: str) -> tuple[int, ...]:
     else:
         return sizes
     try:
+        if bool in map(type, sizes):
+            raise AttributeError
         return tuple(s if type(s) is int else s.__index__() for s in sizes)
     except AttributeError:
-        bad = next(s for s in sizes if not hasattr(s, "__index__"))
+        bad = next(s for s in sizes if type(s) is bool or not hasattr(s, "__index__"))
         raise TypeError(f"{name}(): sizes must be ints, got {type(bad).__name__} {bad!r}") from None

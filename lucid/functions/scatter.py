@@ -13,10 +13,11 @@ from ..core.tensor import Tensor, as_tensor
 from ..core.transform import frames, lifted_to_indices
 from ..ops import indexing as index_ops
 from ..ops import scatter as scatter_ops
-from .checking import Scalar, Value
-from .indexing import FULL, check_along, corner, getitem, index_arg, index_arrays, parse, slices_at
+from .checking import KINDS, Scalar, Value, right
+from .indexing import FULL, OutOfRange, getitem, index_arrays, parse, slices_at
 from .outputs import fitted
-from .registry import dim_arg, public, tensor_arg
+from .picking import check_along, corner, index_arg
+from .registry import dim_arg, number_for, public, tensor_arg
 from .shaping import expand
 
 REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
@@ -33,13 +34,6 @@ def number_like(value: Any, x: Tensor) -> Tensor:
     return value.to(x.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
 
 
-def _fits(index: Tensor, src: Tensor, name: str) -> None:
-    if index.ndim != src.ndim or any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
-        raise ShapeError(
-            f"{name}(): Expected index {list(index.shape)} to be no larger than src {list(src.shape)} size in every dimension"
-        )
-
-
 @public(inplace=True)
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
@@ -53,14 +47,15 @@ def scatter(
     tensor([5., 0., 5.])
     """
     d = dim_arg(dim, input.ndim, "scatter")
-    src = value if src is None else src
+    if src is None:
+        src = right(value, KINDS["Scalar"], "scatter", "value")
+    elif not isinstance(src, Tensor):
+        value = src = right(src, KINDS["Scalar"], "scatter", "src")
     if 0 in index.value.shape:
         return input.clone()
     check_along(input, index_arg(index, "scatter"), d, "scatter")
-    if isinstance(src, Tensor) and not (src.ndim == 0 and index.ndim):
-        _source(input, src, "scatter")
-        _fits(index, src, "scatter")
-        src = corner(src, index)
+    if value is None:
+        src = corner(_source(input, src, "scatter"), index, "scatter")
     else:
         src = expand(number_like(src, input), *index.shape)
     if reduce is None:
@@ -89,8 +84,7 @@ def scatter_reduce(
     if index.shape.numel() == 0:
         return input.clone()
     check_along(input, index_arg(index, "scatter_reduce"), d, "scatter_reduce")
-    _fits(index, src, "scatter_reduce")
-    return scatter_ops.scatter_reduce(input, index, corner(src, index), d, reduce, bool(include_self))
+    return scatter_ops.scatter_reduce(input, index, corner(src, index, "scatter_reduce"), d, reduce, bool(include_self))
 
 
 # ---- whole slices at a vector of indices ----
@@ -98,8 +92,10 @@ def scatter_reduce(
 
 def _vector(input: Tensor, dim: int, index: Tensor, name: str) -> tuple[int, Tensor]:
     d = dim_arg(dim, input.ndim, name)
-    if index_arg(index, name).ndim > 1:
-        raise IndexError(f"{name}_(): Index is supposed to be a vector, but got dim: {index.ndim}")
+    if index.dtype is not dtypes.int64 and (name != "index_add" or index.dtype is not dtypes.int32):
+        raise OutOfRange(f"{name}_(): Expected dtype int64 for index, got {index.dtype}")
+    if index.ndim > 1:
+        raise OutOfRange(f"{name}_(): Index is supposed to be a vector, but got dim: {index.ndim}")
     return d, index if index.ndim else index.reshape(1)  # type: ignore[attr-defined]
 
 
@@ -111,10 +107,10 @@ def _slices(input: Tensor, d: int, index: Tensor, source: Tensor, name: str) -> 
     s = ops.reshape(source, (1,)) if source.ndim == 0 and x.ndim == 1 else source
     sizes = x.value.shape
     if tuple(s.value.shape) != (*sizes[:d], len(index), *sizes[d + 1 :]):
-        raise ShapeError(
+        raise OutOfRange(
             f"{name}_(): Source/destination tensor must have same slice shapes. Destination {list(x.shape)}, index {list(index.shape)}, source {list(source.shape)} at dimension {d}"
         )
-    return x, s, slices_at(x, d, index)
+    return x, s, slices_at(x, d, index, 0)
 
 
 @public(inplace=True)
@@ -152,6 +148,10 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
     x = input if input.ndim else ops.reshape(input, (1,))
+    if not isinstance(value, Tensor):
+        value = number_for(value, x.dtype, "index_fill")
+    elif value.dtype.is_complex and not x.dtype.is_complex:
+        raise DTypeError(f"index_fill: value of dtype {value.dtype} cannot be converted to {x.dtype} without loss")
     value = number_like(value, x)
     counted = ops.where(index < 0, index + x.shape[d], index) if value.node is not None or frames() else index
     if hasattr(index.value, "level") or hasattr(value.value, "level"):  # indices may differ along a batch: by a mask
@@ -251,10 +251,11 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             [2]])
     """
     x, index = tensor_arg(input, "take_along_dim"), tensor_arg(indices, "take_along_dim", "indices")
+    if dim is None:
+        index_arg(index, "take_along_dim")
+        return ops.take_along_axis(ops.reshape(x, (-1,)), _checked_flat(x, ops.reshape(index, (-1,))), 0)
     if index.dtype is not dtypes.int64:
         raise RuntimeError(f"take_along_dim(): dtype of indices should be Long but got {index.dtype}")
-    if dim is None:
-        return ops.take_along_axis(ops.reshape(x, (-1,)), _checked_flat(x, ops.reshape(index, (-1,))), 0)
     if x.ndim != index.ndim:
         raise RuntimeError(
             f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {x.ndim} dimensions for input, and {index.ndim} dimensions for indices"
@@ -351,7 +352,7 @@ def argwhere(input: Tensor) -> Tensor:
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """Flat positions in a tensor of ``shape`` as one index per dimension.
 
-    Raises ValueError for positions outside.
+    Raises TypeError for indices and sizes that are no integers, ValueError for negative sizes.
 
     >>> import lucid
     >>> [i.tolist() for i in lucid.unravel_index(lucid.tensor([1, 5]), (2, 3))]
@@ -359,13 +360,14 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """
     x = tensor_arg(indices, "unravel_index", "indices")
     if x.dtype.category != dtypes.INTEGER:
-        raise ValueError(f"unravel_index: expected 'indices' to be integer dtype, but got {x.dtype}")
-    if not isinstance(shape, int | list | tuple | Tensor):
-        raise TypeError(
-            f"unravel_index(): argument 'shape' must be int or sequence of ints, not {type(shape).__name__}"
-        )
+        raise TypeError(f"unravel_index: expected 'indices' to be integer dtype, but got {x.dtype}")
+    if not isinstance(shape, int | list | tuple):
+        raise TypeError(f"unravel_index: expected 'shape' to be int or sequence of ints, but got {type(shape)}")
     x = x.to(dtypes.int64)
-    sizes = [shape] if isinstance(shape, int) else shape.tolist() if isinstance(shape, Tensor) else list(shape)
+    sizes = [shape] if isinstance(shape, int) else list(shape)
+    for n in sizes:
+        if not isinstance(n, int):
+            raise TypeError(f"unravel_index: expected 'shape' sequence to only contain ints, but got {type(n)}")
     if any(n < 0 for n in sizes):
         raise ValueError(f"unravel_index: 'shape' cannot have negative values, but got {tuple(sizes)}")
     total = math.prod(sizes)

@@ -15,7 +15,7 @@ from ..core.tensor import Tensor
 from ..core.view import View
 from ..ops import shape as shape_ops
 from .checking import Dims
-from .registry import dim_arg, public, shape_arg, tensor_arg
+from .registry import dim_arg, dims_arg, public, shape_arg, tensor_arg
 
 
 def resolve_shape(x: Tensor, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
@@ -69,6 +69,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
             [3, 4, 5]])
     """
     x = tensor_arg(input, "reshape")
+    if not shape:
+        raise TypeError('reshape() missing 1 required positional argument: "shape"')
     sizes = resolve_shape(x, shape_arg(shape, "reshape"), "reshape")
     return shape_ops.reshape(in_order(x, sizes) if x.value.ndim > 2 else x, sizes)
 
@@ -140,7 +142,9 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     lucid.Size([2, 3, 4])
     """
     d = dim_arg(dim, input.ndim, "unflatten")
-    part = list(sizes)
+    if isinstance(sizes, int | Tensor):
+        raise TypeError(f"unflatten(): argument 'sizes' must be tuple of ints, not {type(sizes).__name__}")
+    part = list(shape_arg((sizes,), "unflatten"))
     if -1 in part:
         part[part.index(-1)] = input.shape[d] // math.prod(n for n in part if n != -1)
     if math.prod(part) != input.shape[d]:
@@ -161,6 +165,8 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     lucid.Size([4, 2, 3])
     """
     x = tensor_arg(input, "permute")
+    if not dims:
+        raise TypeError('permute() missing 1 required positional argument: "dims"')
     axes = shape_arg(dims, "permute")
     ndim = x.ndim
     if len(axes) != ndim:
@@ -213,6 +219,10 @@ def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     lucid.Size([3, 4, 2])
     """
     ndim = input.ndim
+    if isinstance(source, int) is not isinstance(destination, int):
+        raise TypeError(
+            f"movedim(): source and destination must be two ints or two tuples of ints, not {source!r} and {destination!r}"
+        )
     src = [dim_arg(d, ndim, "movedim") for d in ([source] if isinstance(source, int) else source)]
     dst = [dim_arg(d, ndim, "movedim") for d in ([destination] if isinstance(destination, int) else destination)]
     if len(src) != len(dst) or len(set(src)) != len(src) or len(set(dst)) != len(dst):
@@ -235,8 +245,9 @@ def squeeze(input: Tensor, dim: Dims | None = None, *more: int) -> Tensor:
     >>> lucid.squeeze(lucid.zeros(1, 2, 1)).shape
     lucid.Size([2])
     """
-    dim = (dim, *more) if more else dim
     x = tensor_arg(input, "squeeze")
+    if more:
+        dim = dims_arg((dim, *more), x.ndim, "squeeze")
     sizes = x.value.shape
     ndim = len(sizes)
     dims = (
@@ -263,7 +274,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 
 @public(function=False)
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, implicit: bool = False) -> Tensor:
     """Dimensions of size 1 repeated without copying (-1 keeps a size): a view that may not be written to.
 
     Raises RuntimeError where a size other than 1 would change.
@@ -306,9 +317,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 @public(out=False)
-def broadcast_to(input: Tensor, shape: Any) -> Tensor:
+def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
     """``input`` seen in a larger shape: a view."""
-    return expand(input, *(shape if hasattr(shape, "__iter__") else (shape,)))
+    return expand(input, *shape_arg(shape, "broadcast_to"))
 
 
 def broadcast_shapes(*shapes: Any) -> Any:
@@ -349,7 +360,11 @@ def flip(input: Tensor, *dims: Any) -> Tensor:
     >>> lucid.flip(lucid.arange(3), (0,))
     tensor([2, 1, 0])
     """
+    if not dims:
+        raise TypeError('flip() missing 1 required positional argument: "dims"')
     axes = tuple(dim_arg(d, input.ndim, "flip") for d in shape_arg(dims, "flip"))
+    if len(axes) > 1:
+        dims_arg(axes, input.ndim, "flip")
     return shape_ops.flip(input, axes) if input.ndim else input.clone()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.errors import DTypeError
 from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..ops import indexing as index_ops
@@ -72,6 +73,8 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     tensor([3., 2.])
     """
     x = _comparable(input, "topk")
+    if x.dtype is dtypes.bool_:
+        raise DTypeError("topk: not implemented for booleans")
     d = dim_arg(dim, x.ndim, "topk")
     k = k.__index__()
     if not 0 <= k <= (x.shape[d] if x.ndim else 1):

@@ -12,7 +12,8 @@ from ..core.errors import DTypeError
 from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
-from .checking import Scalar, Value
+from .checking import Scalar, Value, fits
+from .pointwise import ONE
 from .registry import FUNCTIONS, SPECIAL, number_first, public, return_type, tensor_arg
 
 Frexp = return_type("frexp", "mantissa", "exponent")
@@ -27,6 +28,11 @@ def floating(input: Any, name: str) -> Tensor:
 # ---- arithmetic of three ----
 
 
+def _real_value(name: str, value: Any, *tensors: Any) -> None:
+    if isinstance(value, complex) and not any(t.dtype.is_complex for t in tensors):
+        raise RuntimeError(f"{name}: value {value} cannot be converted to {tensors[0].dtype} without overflow")
+
+
 @public(inplace=True)
 def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *, value: Scalar = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``; ``addcmul(input, value, tensor1, tensor2)`` is PyTorch's older form of it.
@@ -37,6 +43,8 @@ def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
     """
     if tensor is not None:
         value, tensor1, tensor2 = number_first("addcmul", "value", tensor1), tensor2, tensor
+    if value is not ONE:
+        _real_value("addcmul", value, input, tensor1, tensor2)
     product = elementwise.multiply(tensor_arg(tensor1, "addcmul", "tensor1"), tensor2)
     return entitled(
         elementwise.add(input, product if value == 1 else elementwise.multiply(product, value)), "AddcmulBackward0"
@@ -55,6 +63,8 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
     """
     if tensor is not None:
         value, tensor1, tensor2 = number_first("addcdiv", "value", tensor1), tensor2, tensor
+    if value is not ONE:
+        _real_value("addcdiv", value, input, tensor1, tensor2)
     if all(isinstance(t, Tensor) and t.dtype.category <= dtypes.INTEGER for t in (tensor1, tensor2)):
         raise RuntimeError(
             "addcdiv: integer division with addcdiv is not supported; cast one to a floating dtype first"
@@ -81,6 +91,8 @@ def lerp(input: Tensor, end: Tensor, weight: Value) -> Tensor:
         raise RuntimeError(f"lerp: expected the same dtype for input, end and weight, but got {given}")
     apart = elementwise.subtract(y, x)
     if not isinstance(weight, Tensor):
+        if isinstance(weight, complex) and not x.dtype.is_complex:
+            raise RuntimeError(f"lerp: weight {weight} cannot be converted to {x.dtype} without overflow")
         return entitled(x + apart * weight if abs(weight) < 0.5 else y - apart * (1 - weight), "LerpBackward0")
     near = elementwise.less(ops.abs(weight), 0.5)
     return entitled(elementwise.where(near, x + weight * apart, y - apart * (1 - weight)), "LerpBackward1")
@@ -98,6 +110,8 @@ def frac(input: Tensor) -> Tensor:
     tensor([ 0.5000, -0.2500])
     """
     x = tensor_arg(input, "frac")
+    if x.dtype.category < dtypes.FLOAT:
+        raise DTypeError(f"frac: not implemented for {x.dtype}")
     return entitled(elementwise.subtract(x, ops.trunc(x)), "FracBackward0")
 
 
@@ -183,8 +197,18 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     tensor([False,  True, False])
     """
     x = elements if isinstance(elements, Tensor) else as_tensor(elements, like=test_elements)
-    found = ops.isin(x, test_elements if isinstance(test_elements, Tensor) else as_tensor(test_elements, like=x))
+    among = test_elements if isinstance(test_elements, Tensor) else as_tensor(test_elements, like=x)
+    for kind in (x.dtype, among.dtype):
+        if kind is dtypes.bool_ or kind.is_complex:
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {kind}")
+    found = ops.isin(x, among)
     return ops.logical_not(found) if invert else found
+
+
+def _real(input: Tensor, name: str) -> Tensor:
+    if input.dtype.is_complex:
+        raise RuntimeError(f"{name} is not supported for complex tensors.")
+    return floating(input, name)
 
 
 @public(inplace=True)
@@ -195,7 +219,7 @@ def deg2rad(input: Tensor) -> Tensor:
     >>> lucid.deg2rad(lucid.tensor([180.0]))
     tensor([3.1416])
     """
-    return entitled(elementwise.multiply(floating(input, "deg2rad"), math.pi / 180), "Deg2RadBackward0")
+    return entitled(elementwise.multiply(_real(input, "deg2rad"), math.pi / 180), "Deg2RadBackward0")
 
 
 @public(inplace=True)
@@ -206,7 +230,7 @@ def rad2deg(input: Tensor) -> Tensor:
     >>> lucid.rad2deg(lucid.tensor([1.0]))
     tensor([57.2958])
     """
-    return entitled(elementwise.multiply(floating(input, "rad2deg"), 180 / math.pi), "Rad2DegBackward0")
+    return entitled(elementwise.multiply(_real(input, "rad2deg"), 180 / math.pi), "Rad2DegBackward0")
 
 
 # ---- powers and exponents ----
@@ -225,7 +249,9 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     )
     wanted = dtypes.complex128 if is_complex else dtypes.float64
     x, y = (v.to(wanted) if isinstance(v, Tensor) else v for v in (input, exponent))
-    return elementwise.pow(x, y)
+    if (result := elementwise.pow(x, y)) is NotImplemented:
+        raise TypeError(f"float_power(): argument 'exponent' must be Tensor or a number, not {type(y).__name__}")
+    return result
 
 
 def _float_power_(self: Tensor, exponent: Any) -> Tensor:
@@ -242,13 +268,15 @@ Tensor.float_power_ = _float_power_  # type: ignore[attr-defined]
 
 
 @public(inplace=True)
-def ldexp(input: Tensor, other: Any) -> Tensor:
+def ldexp(input: Tensor, other: Value) -> Tensor:
     """``input * 2 ** other``.
 
     >>> import lucid
     >>> lucid.ldexp(lucid.tensor([1.5]), lucid.tensor([3]))
     tensor([12.])
     """
+    if isinstance(other, Tensor) and other.dtype is dtypes.bool_:
+        raise DTypeError("ldexp: not implemented for booleans as exponents")
     return elementwise.multiply(input, elementwise.pow(2.0, other) if isinstance(other, Tensor) else 2.0**other)
 
 
@@ -328,6 +356,9 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
     >>> lucid.mvlgamma(lucid.tensor([2.0]), 2)
     tensor([0.4516])
     """
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("mvlgamma: the input tensor may not be a boolean tensor")
+    fits(p, "mvlgamma", "p")
     x = floating(input, "mvlgamma")
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")

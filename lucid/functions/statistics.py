@@ -8,11 +8,13 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.dtypes import as_dtype
+from ..core.errors import DTypeError
 from ..core.graph import entitle, entitled
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import everything
 from ..ops import order, reduce
 from . import reduction
+from .checking import Scalar, real_arg
 from .registry import FUNCTIONS, dim_arg, dims_arg, public, return_type, tensor_arg
 
 Median, NanMedian, Mode, KthValue = (
@@ -48,6 +50,8 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any
     x = tensor_arg(input, "kthvalue")
     d = dim_arg(dim, x.ndim, "kthvalue")
     _need_size(x, d, "kthvalue")
+    if x.dtype is dtypes.bool_:
+        raise DTypeError("kthvalue: not implemented for booleans")
     if not 1 <= k <= (x.shape[d] if x.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}: k={k}")
     if not x.ndim:
@@ -73,7 +77,7 @@ def _middle(x: Tensor, d: int, skip_nan: bool) -> Tensor:
 def _median(input: Tensor, dim: Any, keepdim: bool, name: str, result: Any) -> Any:
     x = tensor_arg(input, name)
     if x.dtype.is_complex or x.dtype is dtypes.bool_:
-        raise RuntimeError(f"{name}: not implemented for {x.dtype}")
+        raise DTypeError(f"{name}: not implemented for {x.dtype}")
     if dim is None:
         if not x.shape.numel():
             return x.new_full((), math.nan) if x.dtype.is_floating_point else x.new_full((), dtypes.iinfo(x.dtype).min)
@@ -144,6 +148,8 @@ def _quantile(input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str
             f"{name}() interpolation must be one of {', '.join(INTERPOLATIONS)}, but got {interpolation}"
         )
     if not isinstance(q, Tensor):
+        if isinstance(q, complex):
+            raise TypeError(f"{name}(): argument 'q' must be Tensor, float or list of floats, not complex")
         if isinstance(q, float | int) and not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
         q = as_tensor(q, dtype=x.dtype, like=x)
@@ -249,12 +255,14 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
     tensor(2.)
     """
     x = reduction.floating(tensor_arg(input, "nanmean"), "nanmean")
+    if dtype is not None and as_dtype(dtype).category < dtypes.FLOAT:
+        raise RuntimeError(f"nanmean(): dtype must be floating point or complex, got {dtype}")
     count = reduce.sum(ops.logical_not(ops.isnan(x)), dims_arg(dim, x.ndim, "nanmean"), keepdim)
     return nansum(x, dim, keepdim, dtype=dtype) / count
 
 
 @public()
-def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Any:
     """Smallest and largest element: a named tuple ``(min, max)``.
 
     >>> import lucid
@@ -290,7 +298,9 @@ def norm(
     elif isinstance(p, str) and p != "fro":
         raise RuntimeError(f"norm: expected p to be a number, 'fro' or 'nuc', got {p!r}")
     else:
-        result = p_norm(x, 2.0 if p is None or p == "fro" else float(p), dims_arg(dim, x.ndim, "norm"), keepdim)
+        result = p_norm(
+            x, 2.0 if p is None or p == "fro" else real_arg(p, "norm", "p"), dims_arg(dim, x.ndim, "norm"), keepdim
+        )
         entitle(result.node, "LinalgVectorNormBackward0")
     if out is not None:
         return FUNCTIONS["add"](result, 0, out=out)
@@ -321,7 +331,7 @@ def p_norm(x: Tensor, p: float, dims: Any, keepdim: bool) -> Tensor:
 
 
 @public(out=False)
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+def dist(input: Tensor, other: Tensor, p: Scalar = 2) -> Tensor:
     """The p-norm of ``input - other``.
 
     >>> import lucid
@@ -329,13 +339,13 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     tensor(5.)
     """
     return entitled(
-        p_norm(ops.subtract(tensor_arg(input, "dist"), tensor_arg(other, "dist", "other")), float(p), None, False),
+        p_norm(FUNCTIONS["sub"](input, other), real_arg(p, "dist", "p"), None, False),
         "DistBackward0",
     )
 
 
 @public(inplace=True)
-def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+def renorm(input: Tensor, p: Scalar, dim: int, maxnorm: Scalar) -> Tensor:
     """Slices along ``dim`` whose p-norm exceeds ``maxnorm`` scaled down to it.
 
     >>> import lucid
@@ -343,9 +353,16 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.6000, 0.8000]])
     """
-    x = tensor_arg(input, "renorm")
+    x = reduction.floating(tensor_arg(input, "renorm"), "renorm")
+    p, maxnorm = real_arg(p, "renorm", "p"), real_arg(maxnorm, "renorm", "maxnorm")
+    if not p > 0:
+        raise RuntimeError(f"renorm: non-positive-norm not supported, got p={p}")
+    if not maxnorm >= 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    if x.ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {x.ndim} dimensions")
     d = dim_arg(dim, x.ndim, "renorm")
-    size = p_norm(x, float(p), tuple(i for i in range(x.ndim) if i != d), True)
+    size = p_norm(x, p, tuple(i for i in range(x.ndim) if i != d), True)
     return x * ops.where(ops.greater(size, maxnorm), maxnorm / (size + 1e-7), 1.0)
 
 
