@@ -43,3 +43,96 @@ def test_set_checkpoint_early_stop(early):
     steps.clear()
     out.backward()
     assert steps == ([] if early else ["after sin"])
+
+
+class AddThrice(lucid.autograd.Function):
+    """Overwrites its first input."""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.mark_dirty(x)
+        return x.add_(y * 3)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, g * 3
+
+
+def test_a_function_that_overwrites_a_view_changes_its_base():
+    a = lucid.randn(3, 4, dtype=lucid.float64, requires_grad=True)
+    b = lucid.randn(2, dtype=lucid.float64, requires_grad=True)
+
+    def f(a, b):
+        x = a.clone()
+        AddThrice.apply(x[1, :2], b)
+        AddThrice.apply(x.t()[2:, 0], b * b)
+        return x * x
+
+    assert lucid.autograd.gradcheck(f, (a, b))
+    assert lucid.autograd.gradgradcheck(f, (a, b))
+    with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad"):
+        AddThrice.apply(a[1, :2], b)
+
+
+class Parts(lucid.autograd.Function):
+    """Several outputs, one of them no tensor; its backward goes by the other name."""
+
+    @staticmethod
+    def forward(x, n=3):
+        return x**n, n
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.x, ctx.n = inputs
+
+    @staticmethod
+    def vjp(ctx, g, of_n):
+        assert of_n is None
+        return g * ctx.n * ctx.x ** (ctx.n - 1), None
+
+
+def test_backward_has_a_gradient_for_each_output_and_setup_context_sees_defaults():
+    x = lucid.tensor(2.0, requires_grad=True)
+    y, n = Parts.apply(x)
+    assert (y.item(), n) == (8.0, 3)
+    assert y.grad_fn.n == 3
+    assert lucid.autograd.grad(y, x)[0].item() == 12.0
+    both = type("Both", (Parts,), {"backward": staticmethod(lambda ctx, *g: (None, None))})
+    with pytest.raises(RuntimeError, match="Implementing both 'backward' and 'vjp'"):
+        both.apply(x)[0].backward()
+
+
+@pytest.mark.parametrize("returned", [lambda x: x, lambda x: x[1:], lambda x: x.view_as(x)])
+def test_what_a_function_returns_of_its_input_cannot_be_overwritten(returned):
+    body = {"forward": staticmethod(lambda ctx, x: returned(x)), "backward": staticmethod(lambda ctx, g: g)}
+    alias = type("Alias", (lucid.autograd.Function,), body)
+    x = lucid.ones(3, requires_grad=True) * 1
+    y = alias.apply(x)
+    with pytest.raises(
+        RuntimeError, match="Output 0 of Alias is a view and is being modified inplace. This view was created inside"
+    ):
+        y.add_(1)
+    x.mul_(2)
+    assert y.tolist() == [2.0] * len(y)
+
+
+def test_a_context_that_is_kept_outlives_its_graph():
+    kept = []
+
+    class Keeps(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            kept.append(ctx)
+            ctx.save_for_backward(x)
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    x = lucid.ones(2, requires_grad=True)
+    for retain in (True, False):
+        Keeps.apply(x).sum().backward(retain_graph=retain)
+    assert kept[0].saved_tensors[0].tolist() == [1.0, 1.0]
+    with pytest.raises(RuntimeError, match="a second time"):
+        kept[1].saved_tensors  # noqa: B018

@@ -3,108 +3,19 @@
 from __future__ import annotations
 
 import functools
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..backends import backend_of
 from ..core import dtypes, modes
-from ..core.graph import FREED, Leaf, Node, make_node, select
+from ..core.backward import running
+from ..core.graph import Leaf, Node, make_node, select
 from ..core.tensor import Tensor, unwrap, wrap
 from ..core.transform import Lifted, level_of
-from ..core.view import View
-
-
-class FunctionCtx:
-    """What forward leaves for backward. Any attribute may be set on it; tensors go through ``save_for_backward``."""
-
-    needs_input_grad: tuple[bool, ...] = ()
-    materialize_grads = True
-
-    def __init__(self) -> None:
-        self._to_save: tuple = ()
-        self._for_forward: tuple = ()
-        self._saved: list[_Saved] = []
-        self._node: Any = None
-        self._dirty: tuple = ()
-        self._non_differentiable: tuple = ()
-
-    def save_for_backward(self, *tensors: Any) -> None:
-        """Keep tensors (inputs, outputs or others; None is allowed) for ``ctx.saved_tensors``."""
-        for t in tensors:
-            if t is not None and not isinstance(t, Tensor):
-                raise TypeError(
-                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
-                )
-        self._to_save = tensors
-
-    def save_for_forward(self, *tensors: Any) -> None:
-        """Keep tensors for ``jvp``."""
-        self._for_forward = tensors
-
-    def mark_dirty(self, *tensors: Tensor) -> None:
-        """Say which inputs forward changed in place; they must be returned."""
-        self._dirty = tensors
-
-    def mark_non_differentiable(self, *tensors: Tensor) -> None:
-        """Say which outputs have no gradient."""
-        self._non_differentiable = tensors
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """Whether backward receives zeros (the default) or None for outputs without gradient."""
-        self.materialize_grads = value
-
-    @property
-    def saved_tensors(self) -> tuple:
-        """The tensors that were saved, with their places in the graph.
-
-        Raises RuntimeError after the graph was freed, or if one was changed in place since.
-        """
-        if self._node is None:
-            return tuple(self._to_save or self._for_forward)
-        node = self._node()
-        if node is None or node.saved is FREED:
-            raise RuntimeError(
-                "Trying to backward through the graph a second time: the saved tensors were freed; use retain_graph=True"
-            )
-        return tuple(s.tensor(node) for s in self._saved)
-
-    saved_variables = saved_tensors
-
-
-class _Saved:
-    """One saved tensor, held without making a cycle: an output is remembered by its number."""
-
-    __slots__ = ("held", "output", "restore", "version")
-
-    def __init__(self, t: Tensor | None, outputs: Sequence[Any], pack: Any):
-        self.output = next((k for k, o in enumerate(outputs) if o is t), None) if t is not None else None
-        self.restore = None
-        self.held: tuple[Tensor | None, Any, Node | None] | None = None
-        if t is None:
-            self.version = 0
-            return
-        is_view_or_owner = t.root if type(t) is View else t
-        self.version = is_view_or_owner._version
-        self.held = (None, t.value, None) if self.output is not None else (is_view_or_owner, t.value, t.node)
-        if pack is not None:
-            self.restore = pack((t.value,), (t,))
-            self.held = (self.held[0], None, self.held[2])
-
-    def tensor(self, node: Any) -> Tensor | None:
-        if self.held is None:
-            return None
-        owner, value, own_node = self.held
-        if owner is not None and owner._version != self.version:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: a tensor of "
-                f"shape {tuple(owner.shape)} that {node.name()} saved is at version {owner._version}; expected version {self.version}"
-            )
-        if self.restore is not None:
-            (value,) = self.restore()
-        if self.output is not None:
-            return wrap(value, node.op.output_node(node, self.output))
-        return wrap(value, own_node)
+from ..core.view import MANY, View, come_from, new_view
+from .context import FunctionCtx, Saved
 
 
 class FunctionOp:
@@ -128,18 +39,24 @@ class FunctionOp:
         return node if len(places) == 1 else select(node, places.index(k), len(places), spec[0])
 
     def vjp(self, xp: Any, node: Node, g: Any, ctx: FunctionCtx, create_graph: bool) -> list:
-        specs = [s for s in self.specs if s is not _NOT_TENSOR]
-        parts = list(g) if isinstance(g, list) else [g]
-        tensors = [v if v is None or isinstance(v, Tensor) else wrap(v) for v in parts]
+        parts = iter(g if isinstance(g, list) else [g])
+        given = [None if s is _NOT_TENSOR else next(parts) for s in self.specs]
+        tensors = [v if v is None or isinstance(v, Tensor) else wrap(v) for v in given]
         if ctx.materialize_grads:
             like = next(t for t in tensors if t is not None)
-            tensors = [_zeros(s, like) if t is None else t for t, s in zip(tensors, specs, strict=True)]
+            tensors = [
+                _zeros(s, like) if t is None and s is not _NOT_TENSOR else t
+                for t, s in zip(tensors, self.specs, strict=True)
+            ]
+        run = running.get()
+        ctx._spent = run is not None and not run.retain_graph
+        backward = backward_of(self.cls)
         lifted = any(t is not None and level_of(t) for t in tensors)
         if create_graph or lifted:  # at a transform's level the levels below may still record
-            found = self.cls.backward(ctx, *tensors)
+            found = backward(ctx, *tensors)
         else:
             with modes.no_grad():
-                found = self.cls.backward(ctx, *tensors)
+                found = backward(ctx, *tensors)
         found = found if isinstance(found, tuple | list) else (found,)
         if len(found) < self.count or any(v is not None for v in found[self.count :]):
             raise RuntimeError(
@@ -233,6 +150,8 @@ class Function(metaclass=FunctionMeta):
             "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward mode AD."
         )
 
+    vjp = backward  # another name: a class may define either
+
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         raise NotImplementedError(
@@ -257,9 +176,30 @@ def separate(cls: type[Function]) -> bool:
     return cls.setup_context is not Function.setup_context
 
 
+def backward_of(cls: type[Function]) -> Callable:
+    if cls.vjp is Function.vjp:
+        return cls.backward
+    if cls.backward is not Function.backward:
+        raise RuntimeError(
+            "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them."
+        )
+    return cls.vjp
+
+
+def _with_defaults(forward: Any, args: tuple) -> tuple:
+    """The arguments that ``setup_context`` sees: those of ``forward``, left out or not."""
+    defaults, code = getattr(forward, "__defaults__", None), getattr(forward, "__code__", None)
+    if not defaults or code is None:
+        return args
+    missing = code.co_argcount - hasattr(forward, "__self__") - len(args)
+    return args + defaults[-missing:] if 0 < missing <= len(defaults) else args
+
+
 def apply_function(cls: type[Function], args: tuple) -> tuple[Any, FunctionCtx]:
     """The outputs, and the context that a jvp wants."""
     ctx = FunctionCtx()
+    if separate(cls):
+        args = _with_defaults(cls.forward, args)
     ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
     lead = max((a.value for a in args if isinstance(a, Tensor)), key=lambda v: getattr(v, "level", 0), default=None)
     recording = modes.is_grad_enabled() and any(ctx.needs_input_grad)
@@ -301,16 +241,22 @@ def as_tuple(result: Any) -> tuple:
 
 
 def _check_dirty(cls: type, ctx: FunctionCtx, args: tuple, outputs: tuple, recording: bool) -> None:
+    if not all(_member(d, args) for d in ctx._dirty):
+        warnings.warn(
+            "Only input Tensors should be given to ctx.mark_dirty(). If a Tensor is not an input, there is no need to pass it to "
+            "mark_dirty().",
+            stacklevel=4,
+        )
+        ctx._dirty = tuple(d for d in ctx._dirty if _member(d, args))
     for d in ctx._dirty:
-        if not any(d is a for a in args):
-            raise RuntimeError(f"{cls.__name__}: mark_dirty was called on a tensor that is no input of forward")
         if not any(d is o for o in outputs):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not returned as output. "
                 "The inputs that are modified inplace must all be outputs of the Function."
             )
-        if recording and type(d.node) is Leaf:
-            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        if recording and type(d.stem.node if type(d) is View and d.tracks else d.node) is Leaf:
+            what = "a view of a leaf Variable" if type(d) is View else "a leaf Variable"
+            raise RuntimeError(f"{what} that requires grad is being used in an in-place operation.")
 
 
 def _member(t: Any, group: Sequence[Any]) -> bool:
@@ -340,7 +286,7 @@ def _record(cls: type[Function], ctx: FunctionCtx, args: tuple, outputs: tuple) 
     mode = modes.current()
     pack = None if mode is None else mode.pack
     ctx._node = weakref.ref(node)  # weak: the node holds the context
-    ctx._saved = [_Saved(t, outputs, pack) for t in ctx._to_save]
+    ctx._saved = [Saved(t, outputs, pack) for t in ctx._to_save]
     ctx._to_save = ()
     places = [i for i, s in enumerate(specs) if s is not _NOT_TENSOR]
     if len(places) == 1 and specs[places[0]] is not None:
@@ -350,15 +296,27 @@ def _record(cls: type[Function], ctx: FunctionCtx, args: tuple, outputs: tuple) 
         if spec is _NOT_TENSOR or not isinstance(o, Tensor):
             made.append(o)
             continue
-        t = (
-            o
-            if _member(o, ctx._dirty) or (o.node is None and type(o) is not View and not _member(o, args))
-            else wrap(o.value)
-        )
-        if spec is not None:
-            t.node = op.output_node(node, k)
-        made.append(t)
+        own = None if spec is None else op.output_node(node, k)
+        if _member(o, ctx._dirty):
+            come_from(o, own)
+            made.append(o)
+        elif type(o) is View or _member(o, args):  # it shares memory with what this node knows nothing of
+            t = new_view(o.value, own, o, None, (), True)
+            t.__dict__["_piece"] = (cls.__name__, k, MANY if len(places) > 1 else _FOREIGN)
+            made.append(t)
+        else:
+            t = o if o.node is None else wrap(o.value)
+            if own is not None:
+                t.node = own
+            made.append(t)
     return tuple(made)
+
+
+_FOREIGN = (
+    "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to handle "
+    "view+inplace would override the custom backward associated with the custom Function, leading to incorrect gradients. This "
+    "behavior is forbidden. You can fix this by cloning the output of the custom Function."
+)
 
 
 def once_differentiable(f: Callable) -> Callable:

@@ -11,7 +11,7 @@ from ..core.tensor import Tensor, wrap
 from ..core.transform import Lifted
 from ..func.batched import Batched, VmapFrame, batched, full, unbatched
 from ..func.dual import Dual
-from .function import Function, FunctionCtx, apply_function, as_tuple, separate
+from .function import Function, FunctionCtx, apply_function, as_tuple, backward_of, separate
 
 
 def lifted(cls: type[Function], lead: Lifted, args: tuple) -> Any:
@@ -136,7 +136,7 @@ def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[boo
     def backward(ctx: Any, *grads: Any) -> tuple:
         with VmapFrame(size, randomness) as frame:
             own = reread(ctx, frame)
-            found = as_tuple(cls.backward(own, *raised(grads, [True] * len(grads), frame)))
+            found = as_tuple(backward_of(cls)(own, *raised(grads, [True] * len(grads), frame)))
             results: list[Any] = []
             for v, flag in zip(found, flags, strict=False):
                 if v is None:

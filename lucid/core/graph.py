@@ -77,6 +77,8 @@ class Node:
         """``_saved_self``, ``_saved_other``, ``_saved_result``: what the node keeps for its gradient, None for what it does not."""
         place = _SAVED.get(name)
         if place is None or place >= len(self.parents):
+            if name not in Node.__slots__ and hasattr(self.op, "cls") and self.saved is not FREED:
+                return getattr(self.saved, name)  # of an autograd.Function: what is on its ctx
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if self.saved is FREED:
             raise RuntimeError(
@@ -204,6 +206,10 @@ class RemovableHandle:
 
     def remove(self) -> None:
         self._hooks.pop(self.id, None)
+
+    def hooks_dict_ref(self) -> dict:
+        """The hooks that this one was put among."""
+        return self._hooks
 
     def __enter__(self) -> RemovableHandle:
         return self

@@ -180,7 +180,7 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
             _check_pieces(target)
         if type(target) is View and not tracked and target.op is not None and target.stem.node is not None:
             raise RuntimeError(
-                f"{name}: a view made under no_grad is being modified in place with grad enabled; make the view outside"
+                f"{name}: A view was created in no_grad mode and is being modified inplace with grad mode enabled; make the view outside"
             )
     if _level(source) != _level(target):
         source = _on_one_level(target, root, source)
@@ -220,13 +220,24 @@ def _check_pieces(target: Tensor) -> None:
     """Raise RuntimeError where PyTorch does: a view of several that one function returned, and what is taken of it."""
     while type(target) is View:
         if "_piece" in target.__dict__:
-            name, k = target.__dict__["_piece"]
-            raise RuntimeError(
-                f"Output {k} of {name} is a view and is being modified inplace. This view is the output of a function that "
-                "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
-                "replace the inplace operation by an out-of-place one."
-            )
+            name, k, *why = target.__dict__["_piece"]
+            raise RuntimeError(f"Output {k} of {name} is a view and is being modified inplace. " + (why or [MANY])[0])
         target = target.source
+
+
+MANY = (
+    "This view is the output of a function that returns multiple views. Such functions do not allow the output views to be "
+    "modified inplace. You should replace the inplace operation by an out-of-place one."
+)
+
+
+def come_from(target: Tensor, node: Node | None) -> None:
+    """Let a tensor that was overwritten by other means than ``write`` come from ``node``: where it is a view, its base does."""
+    if type(target) is View and target.tracks:
+        target.stem.node = _scatter_node(target.stem, _chain(target, target.stem), node)
+        target.root._version += 1
+    else:
+        target.node = node
 
 
 def _in_inference() -> bool:
