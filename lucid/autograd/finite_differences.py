@@ -143,13 +143,8 @@ def _check_along_directions(
 
     for i in at:
         d = draw(args[i])
-        plain = [wrap(a.value) if isinstance(a, Tensor) else a for a in args]
-
-        def one(v: Tensor, i: int = i, plain: list = plain) -> tuple:
-            return tuple(_outputs(func(*plain[:i], v, *plain[i + 1 :])))
-
-        with modes.no_grad():
-            numeric = (against_weights(one(plain[i] + d * eps)) - against_weights(one(plain[i] - d * eps))) / (2 * eps)
+        high, low = (against_weights(_at(func, args, i, d * step)) for step in (eps, -eps))
+        numeric = (high - low) / (2 * eps)
         results = {}
         if backward:
             live = [(o, w) for o, w in zip(outs, weights, strict=True) if o.requires_grad]
@@ -160,6 +155,11 @@ def _check_along_directions(
             )
             results["Jacobian"] = 0.0 if g is None else _inner(g, d)
         if forward:
+            plain = [wrap(a.value) if isinstance(a, Tensor) else a for a in args]
+
+            def one(v: Tensor, i: int = i, plain: list = plain) -> tuple:
+                return tuple(_outputs(func(*plain[:i], v, *plain[i + 1 :])))
+
             results["Jacobian computed with forward mode"] = against_weights(jvp(one, (plain[i],), (d,))[1])
         for what, value in results.items():
             if not abs(value - numeric) <= atol + rtol * abs(numeric):
@@ -190,14 +190,22 @@ def _flat(t: Tensor) -> list:
     return list(host.reshape(-1).tolist())
 
 
-def _moved(args: Sequence[Any], i: int, k: int, step: complex) -> list:
-    """The arguments, all outside the graph, with one element moved."""
-    moved: list[Any] = [wrap(backend_of(a.value).copy(a.value)) if isinstance(a, Tensor) else a for a in args]
-    x = moved[i]
-    flat = ops.reshape(x, (x.shape.numel(),))
-    hit = ops.cast(ops.getitem(ops.eye_like(x, x.shape.numel()), (k,)), x.dtype)
-    moved[i] = ops.reshape(flat + hit * step, tuple(x.shape))
-    return moved
+def _at(func: Callable, args: tuple, i: int, step: Tensor) -> list[Tensor]:
+    """The outputs of ``func`` with input ``i`` moved by ``step``: the very tensor holds other numbers meanwhile, for ``func`` may know it otherwise too."""
+    x = args[i]
+    kept = x.value
+    x.value = (wrap(kept) + step).value
+    try:
+        with modes.enable_grad():
+            return [wrap(o.value) for o in _outputs(func(*args))]
+    finally:
+        x.value = kept
+
+
+def _unit(x: Tensor, k: int, step: complex) -> Tensor:
+    """Zero but for element ``k``, in the shape of ``x``."""
+    hit = ops.cast(ops.getitem(ops.eye_like(wrap(x.value), x.shape.numel()), (k,)), x.dtype)
+    return ops.reshape(hit * step, tuple(x.shape))
 
 
 def _numeric(func: Callable, args: tuple, at: list[int], outs: list[Tensor], eps: float) -> Jacobian:
@@ -207,9 +215,7 @@ def _numeric(func: Callable, args: tuple, at: list[int], outs: list[Tensor], eps
         for k in range(args[i].shape.numel()):
             steps = (eps, 1j * eps) if args[i].dtype.is_complex else (eps,)
             for s in steps:
-                with modes.no_grad():
-                    high = [_flat(o) for o in _outputs(func(*_moved(args, i, k, s)))]
-                    low = [_flat(o) for o in _outputs(func(*_moved(args, i, k, -s)))]
+                high, low = ([_flat(o) for o in _at(func, args, i, _unit(args[i], k, t))] for t in (s, -s))
                 for o, (a, b) in enumerate(zip(high, low, strict=True)):
                     found.setdefault((i, o), []).append([(p - q) / (2 * eps) for p, q in zip(a, b, strict=True)])
     return found

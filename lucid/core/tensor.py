@@ -283,8 +283,6 @@ class Tensor:
         return self.value.__dlpack_device__()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if not self.is_leaf:
-            raise RuntimeError("only leaf Tensors can be pickled; detach() this one first")
         host = backend_of(self.value).to_host(self.value)
         state = {k: v for k, v in self.__dict__.items() if k not in ("_inference", "_piece")}
         return _rebuild, (_own_kind(self), host, self.dtype.name, str(self.device), self.requires_grad, state)

@@ -9,7 +9,7 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.graph import SELECT
-from ..core.tensor import Tensor, as_tensor, new_tensor, wrap
+from ..core.tensor import Size, Tensor, as_tensor, new_tensor, wrap
 from ..core.view import View
 from ..ops import elementwise
 from .registry import CONSTANTS, FUNCTIONS, public, tensor_arg
@@ -63,7 +63,9 @@ def typed(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
 
     def __new__(cls: Any, *data: Any, device: Any = None) -> Tensor:
         device = place if device is None and place != "cpu" else device
-        if len(data) == 1 and not isinstance(data[0], int):
+        if len(data) == 1 and isinstance(data[0], Size):
+            (data,) = data
+        elif len(data) == 1 and not isinstance(data[0], int):
             return as_tensor(data[0], dtype=dtype, device=device, copy=True)
         return FUNCTIONS["empty"](data if data else (0,), dtype=dtype, device=device)
 
@@ -258,7 +260,9 @@ def _map(self: Tensor, tensor: Tensor, callable: Any) -> Tensor:
 
 def _new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
     """A new tensor of this dtype, of data or of sizes."""
-    if len(data) == 1 and not isinstance(data[0], int):
+    if len(data) == 1 and isinstance(data[0], Size):
+        (data,) = data
+    elif len(data) == 1 and not isinstance(data[0], int):
         return as_tensor(data[0], dtype=self.dtype, device=device or self.device, copy=True)
     return FUNCTIONS["empty"](data if data else (0,), dtype=self.dtype, device=device or self.device)
 

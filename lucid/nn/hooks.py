@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -169,8 +170,6 @@ def _both(shared: dict, own: dict) -> Iterator[tuple[int, Callable, bool]]:
 
 def _after_failure(module: Module, args: tuple, kwargs: dict, done: set[int]) -> None:
     """Call the ``always_call`` hooks that have not run; what they raise is reported, the first error stays."""
-    import warnings
-
     for key, hook, own in _both(Registry.forward, module._forward_hooks):
         if key in done or key not in (module._forward_hooks_always_called if own else Registry.always):
             continue
@@ -215,15 +214,23 @@ class _Boundary:
     def leave(self, result: Any) -> Any:
         """Pass the outputs through one node, whose incoming gradients are ``grad_output``."""
         single = isinstance(result, Tensor)
-        outputs = (result,) if single else tuple(result) if isinstance(result, list | tuple) else None
-        if outputs is None:
+        by_name = type(result) is dict
+        if not (single or by_name or isinstance(result, list | tuple)):
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                f"{type(result)}",
+                stacklevel=4,
+            )
             return result
+        outputs = (result,) if single else tuple(result.values() if by_name else result)
         count = len(outputs)
         outputs, node, places = _through_one_node(outputs)
         if node is not None:
             node.register_prehook(lambda grads: self._output_gradients(grads, places, count))
         if single:
             return outputs[0]
+        if by_name:
+            return dict(zip(result, outputs, strict=True))
         return type(result)(*outputs) if hasattr(result, "_fields") else type(result)(outputs)
 
     def _output_gradients(self, grads: tuple, places: list[int], count: int) -> tuple | None:

@@ -277,7 +277,8 @@ def _planned(module: Any, name: str, key: str, param: Tensor, given: Any, assign
         given = as_tensor(given)
     if is_lazy(given) and not is_lazy(param):
         raise _Fault(
-            f'"{key}" in the state dict is an uninitialized parameter; the one in the model has shape {tuple(param.shape)}'
+            f'While copying the parameter named "{key}": cannot access the shape of an uninitialized parameter or buffer, '
+            f"which the state dict holds; the one in the model has shape {tuple(param.shape)}"
         )
     if not is_lazy(param):
         if param.ndim == 0 and tuple(given.shape) == (1,):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 from ...core import dtypes
 from ...core.tensor import Tensor, wrap
+from ...functions import empty_like  # type: ignore[attr-defined]  # made there by name
 from ...functions.random import draw
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
@@ -23,8 +26,10 @@ def _drop(x: Tensor, shape: tuple[int, ...], p: float, inplace: bool) -> Tensor:
     if p == 1.0:
         noise: Tensor | float = 0.0
     else:
-        kind = dtypes.get_default_dtype() if x.dtype.category < dtypes.FLOAT else x.dtype.to_real()
-        noise = wrap(draw("kept", shape, kind, x.device, None, p))
+        _floating(x)
+        noise = wrap(draw("kept", shape, x.dtype.to_real(), x.device, None, p))
+        if len(shape) > 2 and shape == x.shape and not x.is_contiguous():  # type: ignore[attr-defined]
+            noise = empty_like(x, dtype=noise.dtype).copy_(noise)  # the result lies in memory as the input does
     return x.mul_(noise) if inplace else x * noise  # type: ignore[attr-defined, operator]
 
 
@@ -61,6 +66,21 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if input.ndim not in (2, 3):
         raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input.")
     return _channel_dropout(input, p, training, inplace, input.ndim - 2)
+def _warn_of_rank(input: Tensor, name: str, spatial: int) -> None:
+    if input.ndim not in (spatial + 1, spatial + 2):
+        warnings.warn(
+            f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a future "
+            f"release. Use dropout instead, which is for any shape; {name} is for {spatial} spatial dimensions.",
+            stacklevel=3,
+        )
+    elif spatial == 2 and input.ndim == 3:
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired - input "
+            "is interpreted as shape (N, C, L). Use dropout1d for that.",
+            stacklevel=3,
+        )
+
+
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -70,11 +90,13 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability ``p``."""
+    _warn_of_rank(input, "dropout2d", 2)
     return _channel_dropout(input, p, training, inplace, 0 if input.ndim == 4 else 1)
 
 
 def _alpha(input: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
     """Set dropped elements to SELU's negative limit and rescale, so that mean and variance stay."""
+    _warn_of_rank(input, "dropout3d", 3)
     if p == 1.0:
         return input * 0.0  # type: ignore[operator]
     limit = -1.7580993408473766

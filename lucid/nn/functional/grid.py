@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -54,6 +55,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
 @lru_cache(64)
 def _grid_points(sizes: tuple[int, ...], align_corners: bool, dtype: Any, device: Any) -> Tensor:
+@inference_mode(False)  # it is kept
     """The pixels of an image in the units of ``grid_sample``, with a 1 at the end: (1, pixels, dimensions + 1)."""
     axes = []
     for i, n in enumerate(sizes):
@@ -126,8 +128,8 @@ def grid_sample(
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
     n, c, *sizes = input.shape
     out_sizes = tuple(grid.shape[1:-1])
-    flat = input.reshape(n, c, -1)  # type: ignore[attr-defined]
-    points = grid.reshape(n, -1, spatial)  # type: ignore[attr-defined]
+    flat = input.reshape(n, c, math.prod(sizes))  # type: ignore[attr-defined]
+    points = grid.reshape(n, math.prod(out_sizes), spatial)  # type: ignore[attr-defined]
     at = [_unnormalized(points[:, :, spatial - 1 - i], sizes[i], align_corners) for i in range(spatial)]
     if mode != "bicubic":
         at = [_limited(x, size, padding_mode, align_corners) for x, size in zip(at, sizes, strict=True)]
@@ -145,8 +147,9 @@ def grid_sample(
         weight = w if w is None else _corners(weight, w, ops.multiply)
     assert where is not None
     corners = where.shape[1]
-    index = where.reshape(n, 1, -1).expand(n, c, -1)
-    values = flat.gather(2, index).reshape(n, c, corners, -1)  # type: ignore[attr-defined]
+    count = corners * where.shape[2]
+    index = where.reshape(n, 1, count).expand(n, c, count)
+    values = flat.gather(2, index).reshape(n, c, corners, where.shape[2])  # type: ignore[attr-defined]
     if weight is not None:
         values = values * weight.unsqueeze(1)
     if inside is not None:
@@ -159,7 +162,7 @@ def _corners(before: Any, new: Any, combine: Callable) -> Any:
     if before is None:
         return new
     both = combine(before.unsqueeze(2), new.unsqueeze(1))
-    return both.reshape(both.shape[0], -1, both.shape[3])
+    return both.reshape(both.shape[0], both.shape[1] * both.shape[2], both.shape[3])
 
 
 def _taps(x: Any, mode: str) -> tuple[Any, Any]:

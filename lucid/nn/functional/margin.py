@@ -81,7 +81,9 @@ def cosine_embedding_loss(
     Raises RuntimeError for shapes that do not fit.
     """
     reduction = reduction_arg(reduction, size_average, reduce)
-    if input1.ndim not in (1, 2) or target.ndim != input1.ndim - 1:
+    if target.ndim > 1:
+        raise ShapeError("cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not supported")
+    if input1.ndim not in (1, 2) or target.ndim != input1.ndim - 1 or input2.ndim != input1.ndim:
         raise ShapeError(
             f"cosine_embedding_loss: {target.ndim}D target tensor expects {target.ndim + 1}D input tensors, but found inputs with sizes "
             f"{tuple(input1.shape)} and {tuple(input2.shape)}"

@@ -141,7 +141,10 @@ class Module(Conversion, StateDict):
                 )
             self._must_be_ready(params, "buffer")
             persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
-            self.register_buffer(name, value, persistent)
+            if persistent:
+                self.register_buffer(name, value)  # a subclass's may not know of persistence
+            else:
+                self.register_buffer(name, value, persistent)
         else:
             object.__setattr__(self, name, value)
 

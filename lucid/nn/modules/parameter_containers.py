@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ...core.tensor import Tensor
@@ -157,7 +158,7 @@ class ParameterDict(Module):
 
     def copy(self) -> ParameterDict:
         """Another dictionary of the same parameters."""
-        return ParameterDict(dict(self.items()))
+        return ParameterDict(self.items())
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """The value under ``key``, which is set to ``default`` first if it is not there."""
@@ -198,7 +199,9 @@ class ParameterDict(Module):
         return [self[key] for key in self._keys]
 
     def update(self, parameters: Any) -> None:
-        """Add the items of a mapping or of (key, value) pairs."""
+        """Add the items of a mapping or of (key, value) pairs; those of a plain dict in the order of their keys."""
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            parameters = [(key, parameters[key]) for key in sorted(parameters)]
         for key, value in pairs_of(parameters, "ParameterDict"):
             self[key] = value
 

@@ -145,7 +145,7 @@ class PruningContainer(BasePruningMethod):
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         """Only the latest method prunes, and only among what is left."""
         method: Any = self._pruning_methods[-1]
-        mask = default_mask
+        mask: Any = default_mask.to(t.dtype)  # type: ignore[attr-defined]
         if method.PRUNING_TYPE == "global":
             return method.compute_mask(t, mask)
         if method.PRUNING_TYPE == "structured":

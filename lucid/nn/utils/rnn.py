@@ -35,9 +35,14 @@ class PackedSequence(_Packed):
 
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The same with its data in another dtype or on another device."""
-        return PackedSequence(
-            self.data.to(*args, **kwargs), self.batch_sizes, self.sorted_indices, self.unsorted_indices
+        data = self.data.to(*args, **kwargs)
+        if data is self.data:
+            return self
+        order, back = (
+            None if indices is None else indices.to(data.device)
+            for indices in (self.sorted_indices, self.unsorted_indices)
         )
+        return type(self)(data, self.batch_sizes, order, back)
 
     @property
     def is_cuda(self) -> bool:
@@ -102,7 +107,11 @@ def pad_sequence(
     """
     if padding_side not in ("right", "left"):
         raise ValueError(f"padding_side should be 'right' or 'left', got {padding_side!r}")
-    items = list(sequences) if isinstance(sequences, Iterable) else [sequences]
+    if not isinstance(sequences, Iterable):
+        raise RuntimeError(
+            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
+        )
+    items = list(sequences)
     if not items:
         raise RuntimeError("pad_sequence: received an empty list of sequences")
     longest = max(s.shape[0] for s in items)
@@ -146,6 +155,8 @@ def pack_padded_sequence(
         raise RuntimeError(
             f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={steps.shape[1]})"
         )
+    if not input.shape.numel():
+        raise RuntimeError("Cannot pack empty tensors.")
     if min(sizes) <= 0:
         raise RuntimeError(
             "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"

@@ -13,7 +13,8 @@ from ...core.tensor import Tensor
 from ..optimizer import Optimizer
 
 Rates = list[Any]
-EPOCH_WARNING = "the epoch parameter of scheduler.step() is deprecated: call step() without it"
+EPOCH_DEPRECATION_WARNING = "the epoch parameter of scheduler.step() is deprecated: call step() without it"
+ORDER = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
 
 
 def rates(optimizer: Optimizer, key: str = "lr") -> Rates:
@@ -105,11 +106,14 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Go on to the next rate."""
-        if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", False):
-            warnings.warn("Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first value of the learning rate schedule is skipped. Call `optimizer.step()` first.", UserWarning, stacklevel=2)  # fmt: skip
+        if self._step_count == 1:
+            if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
+                warnings.warn(f"`optimizer.step()` has been overridden after learning rate scheduler initialization. Call it before `lr_scheduler.step()`. {ORDER}", UserWarning, stacklevel=2)  # fmt: skip
+            elif not getattr(self.optimizer, "_opt_called", False):
+                warnings.warn(f"Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first value of the learning rate schedule is skipped. Call `optimizer.step()` first. {ORDER}", UserWarning, stacklevel=2)  # fmt: skip
         self._step_count += 1
         if epoch is not None:
-            warnings.warn(EPOCH_WARNING, UserWarning, stacklevel=2)
+            warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=2)
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:
