@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ContextDecorator
 from typing import Any
 
 from .nn import Module
 
 __all__ = [
     "OptimizedModule", "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable",
-    "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends", "reset",
+    "is_compiling", "is_dynamo_compiling", "is_exporting", "list_backends", "reset", "set_stance",
 ]  # fmt: skip
 
 
@@ -101,3 +102,30 @@ def cudagraph_mark_step_begin() -> None:
 
 def reset() -> None:
     """Forget what was compiled: nothing is kept."""
+
+
+class set_stance(ContextDecorator):
+    """How compiled code is to run: a call, a context or a decorator, without effect, since all runs as under "force_eager".
+
+    ValueError for a stance that PyTorch does not know.
+    """
+
+    def __init__(self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None):
+        if stance not in _STANCES:
+            raise ValueError(f"set_stance: invalid stance {stance!r}; expected one of {', '.join(_STANCES)}")
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+
+_STANCES = (
+    "default",
+    "force_eager",
+    "eager_on_recompile",
+    "fail_on_recompile",
+    "eager_then_compile",
+    "aot_eager_then_compile",
+)

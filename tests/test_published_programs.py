@@ -271,3 +271,26 @@ def printed(torch):
 @needs_torch
 def test_what_tutorials_print():
     assert [line.replace("lucid", "torch") for line in printed(lucid)] == printed(torch)
+
+
+def stepped_in_backward(torch):
+    v = torch.zeros(3, requires_grad=True)
+    v.register_post_accumulate_grad_hook(lambda p: p.add_(p.grad, alpha=-0.5))
+    v.backward(torch.tensor([1.0, 2.0, 3.0]))
+    return v.tolist(), v.requires_grad, torch.is_grad_enabled()
+
+
+@needs_torch
+def test_hooks_step_leaves_inside_backward():
+    """The example of ``register_post_accumulate_grad_hook``: hooks run with nothing recorded."""
+    assert stepped_in_backward(lucid) == stepped_in_backward(torch)
+
+
+def test_stances_of_compiled_code():
+    """The tutorial on ``torch.compiler.set_stance`` uses it in all three ways."""
+    double = lucid.compile(lambda x: x * 2)
+    lucid.compiler.set_stance("eager_on_recompile")
+    with lucid.compiler.set_stance("force_eager"):
+        assert lucid.compiler.set_stance("fail_on_recompile")(double)(lucid.ones(1)).item() == 2
+    with pytest.raises(ValueError, match="stance"):
+        lucid.compiler.set_stance("lazy")

@@ -76,6 +76,8 @@ def run_backward(
         from .. import ops as xp  # type: ignore[no-redef]  # the same rules read with Tensors; ops stand above core
 
         modes.set_mode((before or modes.NORMAL).replace(record=True, inference=False))
+    elif not hasattr(gradients[0], "level"):  # at a transform's level the levels below may still record
+        modes.set_mode(modes.NO_GRAD if before is None else before.replace(record=False))  # for hooks
     this = Pass(order, inputs, xp, create_graph, retain_graph, accumulate)
     token = running.set(this)
     grads, shared = this.grads, this.shared
@@ -104,8 +106,7 @@ def run_backward(
                     written = mutation.latest()  # its hooks may have written to something
     finally:
         running.reset(token)
-        if create_graph:
-            modes.set_mode(before)
+        modes.set_mode(before)
     return list(this.wanted.values()) if inputs is None else [this.wanted[n] for n in inputs]
 
 
@@ -274,8 +275,14 @@ def _accumulate(leaf: Any, g: Any, create_graph: bool, is_shared: bool) -> None:
         else:
             tensor._grad = held + wrap(g)
     if leaf.post_accumulate:
-        for hook in list(leaf.post_accumulate.values()):
-            hook(tensor)
+        before = modes.current()
+        if not create_graph:  # PyTorch's hooks step leaves where they are, as in `p.add_(p.grad, alpha=-lr)`
+            modes.set_mode((before or modes.NORMAL).replace(record=False))
+        try:
+            for hook in list(leaf.post_accumulate.values()):
+                hook(tensor)
+        finally:
+            modes.set_mode(before)
 
 
 # ---- where users come in -------------------------------------------------------------------------------------------------
@@ -307,7 +314,7 @@ def backward(
         inputs=wanted,
     )
     for t, g in zip(chosen, found, strict=True) if wanted else ():
-        if type(t.node) is not Leaf and g is not None and not t.retains_grad:
+        if type(t.node) is not Leaf and g is not None and isinstance(t, Tensor) and not t.retains_grad:
             fresh = g if create_graph else wrap(backend_of(g).copy(g))
             t._grad = fresh if t._grad is None else t._grad + fresh
 
@@ -328,13 +335,13 @@ def start_gradients(
     if gradients is None and not create_graph and len(tensors) == 1:  # loss.backward()
         (loss,) = tensors
         value, node = loss.value, loss.node
-        if node is not None and type(value) is HOST and value.size == 1:
+        if node is not None and type(value) is HOST and value.size == 1 and value.dtype.kind != "c":
             return [node], [backend_of(value).table.ones_like(value)]
     given = [None] * len(tensors) if gradients is None else list(gradients)
     if len(given) != len(tensors):
         raise RuntimeError(f"backward: got {len(tensors)} tensors and {len(given)} gradients")
     nodes, starts = [], []
-    for t, g in zip(tensors, given, strict=True):
+    for k, (t, g) in enumerate(zip(tensors, given, strict=True)):
         if t.node is None:
             if _has_outer_graph(t.value):
                 raise BackwardError(
@@ -351,13 +358,17 @@ def start_gradients(
                     f"backward: grad can be implicitly created only for scalar outputs; this one has shape {tuple(t.shape)}: "
                     "sum() or mean() it, or pass gradient="
                 )
+            if t.dtype.is_complex:
+                raise BackwardError(
+                    f"backward: grad can be implicitly created only for real scalar outputs but got {t.dtype}: pass gradient="
+                )
             backend = backend_of(t.value)
             start: Any = wrap(backend.table.ones_like(t.value))
         else:
             start = as_tensor(g, like=t)
             if start.shape != t.shape:
                 raise BackwardError(
-                    f"backward: Mismatch in shape: the gradient has shape {tuple(start.shape)}, the tensor {tuple(t.shape)}"
+                    f"Mismatch in shape: grad_output[{k}] has a shape of {start.shape} and output[{k}] has a shape of {t.shape}."
                 )
             if start.dtype is not t.dtype:
                 start = start.to(t.dtype)  # type: ignore[attr-defined]
