@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["device_count", "is_available"]
+__all__ = ["device_count", "is_available", "is_initialized"]
 
 
 def is_available() -> bool:
+    """False."""
+    return False
+
+
+def is_initialized() -> bool:
     """False."""
     return False
 

@@ -90,9 +90,6 @@ def test_only_memory_that_somebody_else_holds_is_remembered():
 
 @pytest.mark.filterwarnings("error")
 def test_in_place_on_odd_memory():
-    x = lucid.arange(6.0)
-    x[1:].add_(x[:-1])  # overlapping: as if computed first
-    assert x.tolist() == [0, 1, 3, 5, 7, 9]
     x = lucid.tensor([1e38, 1.0])
     x.mul_(lucid.tensor([1e38, 2.0]))  # NumPy warns; the product is there once
     assert x.tolist() == [float("inf"), 2]

@@ -267,10 +267,7 @@ class NumpyBackend(Backend):
 
     def assign(self, target: ndarray, source: Any) -> None:
         if not target.flags.writeable:
-            raise RuntimeError(
-                "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-                "location; clone() the expanded tensor before writing to it"
-            )
+            target, source = _written_once(target, source)
         np.copyto(target, source, casting="unsafe")
 
     def aliases(self, result: ndarray, source: ndarray) -> bool:
@@ -294,6 +291,23 @@ class NumpyBackend(Backend):
     ) -> tuple[Sequence[Any], Sequence[Sequence[Any]]]:
         with np.errstate(all="ignore"):
             return numpy_update.apply(self.table, rule, params, grads, states, scalars, cache)
+
+
+def _written_once(target: ndarray, source: Any) -> tuple[ndarray, Any]:
+    """Expanded memory, each place once, and the one value for all; RuntimeError if several values would meet in one place."""
+    source = np.broadcast_to(source, target.shape)
+    if any(source.strides):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+    once = (*(slice(None) if stride else slice(0, 1) for stride in target.strides), ...)
+    target = target[once]
+    try:
+        target.flags.writeable = True
+    except ValueError:
+        raise RuntimeError("this tensor shows memory that is read-only; clone() it before writing to it") from None
+    return target, source[once]
 
 
 def backend() -> NumpyBackend:

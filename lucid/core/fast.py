@@ -81,12 +81,12 @@ def two_inputs(op: Op) -> Callable:
     def call(x, y):  # type: ignore[no-untyped-def]
         mode = current()
         if mode is not None and mode is not NO_GRAD:
-            return apply(op, (x, y)) if _defers(y) is None else NotImplemented
+            return apply(op, (x, y)) if is_foreign(y) is None else NotImplemented
         try:
             xv = x.value
             dtype = xv.dtype
         except AttributeError:
-            return apply(op, (x, y)) if _defers(y) is None else NotImplemented
+            return apply(op, (x, y)) if is_foreign(y) is None else NotImplemented
         if type(y) is Tensor or isinstance(y, Tensor):
             yv = y.value
             y_parent = y.node
@@ -96,7 +96,7 @@ def two_inputs(op: Op) -> Callable:
         else:
             cache = scalars.get(type(y))
             if cache is None:
-                return apply(op, (x, y)) if _defers(y) is None else NotImplemented
+                return apply(op, (x, y)) if is_foreign(y) is None else NotImplemented
             yv = cache.get((y, dtype, type(xv)))
             if yv is None or dtype not in fast or (not y and is_negative_zero(y)):
                 return apply(op, (x, y))
@@ -140,8 +140,8 @@ def two_inputs(op: Op) -> Callable:
     return call
 
 
-def _defers(y: Any) -> Any:
-    """Whether an operand of a foreign class wants to handle the operator itself (it defines ``__radd__`` and so on)."""
+def is_foreign(y: Any) -> Any:
+    """Whether an operand is of a foreign class, which may handle the operator itself: Python asks it next."""
     kind = type(y)
     if (
         kind.__module__ in ("builtins", "numpy")
@@ -150,7 +150,7 @@ def _defers(y: Any) -> Any:
         or hasattr(y, "__dlpack__")
     ):
         return None
-    return getattr(kind, "__radd__", None) or getattr(kind, "__rmul__", None)
+    return kind
 
 
 def with_params(op: Op) -> Callable:
@@ -350,6 +350,8 @@ def over_first(op: Op, x: Tensor, y: Any) -> bool:
     if isinstance(y, Tensor):
         yv = y.value
         if type(yv) is not HOST or yv.dtype is not xv.dtype or (mode is None and y.node is not None):
+            return False
+        if type(y) is View and y.root is x and yv is not xv:
             return False
     else:
         yv = None if is_negative_zero(y) else scalars.get(type(y), NOTHING).get((y, xv.dtype, HOST))

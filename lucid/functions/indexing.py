@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import warnings
 from typing import Any
 
 from .. import ops
@@ -15,7 +17,7 @@ from ..core.tensor import Tensor, as_tensor, wrap
 from ..core.transform import lifted_to_indices
 from ..core.view import View, overwritten, write
 from ..ops import indexing as index_ops
-from .outputs import check_leaf, fitted
+from .outputs import check_leaf, fitted, refuse_overlap
 from .registry import number_for
 
 FULL = slice(None)
@@ -106,10 +108,14 @@ def _item(k: Any) -> Any:
     if k is None or k is Ellipsis or type(k) is int or isinstance(k, bool):
         return k
     if isinstance(k, slice):
-        return slice(*(v if v is None or type(v) is int else v.__index__() for v in (k.start, k.stop, k.step)))
+        return slice(*(v if v is None or type(v) is int else index_of(v) for v in (k.start, k.stop, k.step)))
     if isinstance(k, Tensor):
         if k.dtype.category > dtypes.INTEGER:
             raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors; got {k.dtype}")
+        if k.dtype is dtypes.uint8:
+            warnings.warn(
+                "indexing with dtype uint8 is deprecated, please use a dtype bool instead.", UserWarning, stacklevel=4
+            )
         if k.ndim == 0 and not hasattr(k.value, "level"):
             return bool(k.item()) if k.dtype in (dtypes.bool_, dtypes.uint8) else int(k.item())
         return k
@@ -125,6 +131,13 @@ def _item(k: Any) -> Any:
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
         f"(got {type(k).__name__})"
     )
+
+
+def index_of(bound: Any) -> int:
+    try:
+        return operator.index(bound)
+    except TypeError:
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
 
 
 def check_bounds(k: Tensor, n: int, d: int, least: int | None = None) -> None:
@@ -232,7 +245,7 @@ def _host_index(x: Tensor, key: Any) -> tuple | None:
 
 def overwrite_at_once(x: Tensor, key: Any, value: Any) -> bool:
     """``x[key] = value`` where that is a matter of memory alone: a plain tensor of floats on the CPU, nothing recorded."""
-    if type(x) is View or x.node is not None or current() not in (None, NO_GRAD) or "_inference" in x.__dict__:
+    if type(x) is View or x.node is not None or current() not in (None, NO_GRAD) or x._version < 0:
         return False
     array = x.value
     if type(array) is not HOST or array.dtype not in REAL:
@@ -317,6 +330,7 @@ def write_into(part: Tensor, value: Tensor) -> None:
     while value.ndim > part.ndim and value.shape[0] == 1:  # as in PyTorch, leading ones are dropped
         value = value.squeeze(0)
     if value.shape == part.shape and not value.requires_grad and not part.requires_grad:
+        refuse_overlap(part, (value,), "__setitem__")
         write(part, value, "__setitem__")
         return
     try:

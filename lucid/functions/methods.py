@@ -19,7 +19,7 @@ from ..core.transform import frames, made_inside
 from ..core.view import View, data_of, detached, layout, write
 from ..ops import shape
 from .indexing import overwrite_at_once
-from .outputs import check_leaf, fitted
+from .outputs import check_leaf, fitted, refuse_overlap
 from .registry import FUNCTIONS, number_for, public
 
 
@@ -277,6 +277,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         other = to(other, device=self.device)
     if other.dtype is not self.dtype:
         other = OPS["cast"].call(other, self.dtype, other.dtype)
+    elif other.shape == self.shape:
+        refuse_overlap(self, (other,), "copy_")
     if other.shape == self.shape and other.node is not None:
         other = ops.copy(other)
     return write(self, fitted(self, other, "copy_"), "copy_")
@@ -301,13 +303,6 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 def zero_(self: Tensor) -> Tensor:
     """Overwrite with zeros; returns itself."""
     return fill_(self, 0)
-
-
-@method
-def set_(self: Tensor, source: Tensor) -> Tensor:
-    """Take over the memory of another tensor."""
-    _set_data(self, source)
-    return self
 
 
 # ---- sizes ----

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.fast import is_foreign
 from ..core.record import FLOATS
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
@@ -34,14 +35,21 @@ def _reflected(f: Any) -> Any:
                 return f(number, self)
         if hasattr(other, "__array__"):  # NumPy's scalars are numbers without a dtype, as on the right
             other = as_tensor(other, like=self) if hasattr(other, "__setitem__") else other.item()
-        return f(other, self)
+        return NotImplemented if is_foreign(other) else f(other, self)
 
     return operator
 
 
+_OURS = {Tensor, int, float}
+
+
+def _power(self: Any, other: Any) -> Any:
+    return NotImplemented if type(other) not in _OURS and is_foreign(other) else power(self, other)
+
+
 for _dunder, _f in {
     "add": elementwise.add, "mul": elementwise.multiply, "truediv": elementwise.divide, "floordiv": elementwise.floor_divide, "mod": elementwise.remainder,
-    "sub": subtract, "pow": power, "and": elementwise.bitwise_and, "or": elementwise.bitwise_or, "xor": elementwise.bitwise_xor,
+    "sub": subtract, "pow": _power, "and": elementwise.bitwise_and, "or": elementwise.bitwise_or, "xor": elementwise.bitwise_xor,
     "lshift": elementwise.bitwise_left_shift, "rshift": elementwise.bitwise_right_shift,
 }.items():  # fmt: skip
     setattr(Tensor, f"__{_dunder}__", _f)
@@ -83,10 +91,9 @@ Tensor.__pos__ = lambda self: self  # type: ignore[attr-defined, operator]
 Tensor.__abs__ = ops.abs  # type: ignore[attr-defined]
 Tensor.__invert__ = ops.bitwise_invert  # type: ignore[attr-defined]
 
-for _name in ("add", "sub", "mul", "pow", "and", "or", "xor", "lshift", "rshift", "floordiv", "mod"):
+for _name in ("add", "sub", "mul", "truediv", "pow", "and", "or", "xor", "lshift", "rshift", "floordiv", "mod"):
     _source = getattr(Tensor, f"__{_name}__")
     make_inplace(f"__i{_name}_", _source)
-Tensor.__itruediv__ = Tensor.div_  # type: ignore[attr-defined]
 
 
 # ---- Python protocols ----

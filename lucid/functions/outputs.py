@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..backends import backend_of
 from ..core import dtypes, modes
 from ..core.dtypes import can_cast, uint8
 from ..core.errors import DTypeError, ShapeError
@@ -73,6 +74,37 @@ def _in_dtype(target: Tensor, result: Tensor, name: str) -> Tensor:
     return OPS["cast"].call(result, target.dtype, result.dtype)
 
 
+def refuse_overlap(target: Any, given: Iterable[Any], name: str) -> None:
+    """RuntimeError where an input shows part of the memory that is to be written, laid out otherwise: PyTorch's rule.
+
+    As in PyTorch only dense memory is looked at: of strided parts it would take long to tell whether they meet.
+    """
+    root = target.root if type(target) is View else target
+    for x in given:
+        if isinstance(x, tuple | list):
+            refuse_overlap(target, x, name)
+        elif isinstance(x, Tensor) and (x.root if type(x) is View else x) is root and _meets(target.value, x.value):
+            raise RuntimeError(
+                f"{name}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                "single memory location. Please clone() the tensor before performing the operation."
+            )
+
+
+def _meets(to: Any, of: Any) -> bool:
+    if to is of or not hasattr(to, "strides") or not (_is_dense(to) and _is_dense(of)):
+        return False
+    backend = backend_of(to)
+    start = backend.table.storage_of
+    moved = to.strides != of.strides or to.size != of.size or start(to)[1] != start(of)[1]
+    return moved and backend.overlap(to, of)
+
+
+def _is_dense(array: Any) -> bool:
+    """Whether the elements fill the memory from the first of them to the last."""
+    extent = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides, strict=True)) + array.itemsize
+    return array.flags.c_contiguous or extent == array.nbytes
+
+
 def write_out(target: Any, compute: Callable, name: str, accepted: Any = ()) -> Any:
     """``out=``: write the result into the tensors given, whose shape follows the result; all is checked before anything is written.
 
@@ -101,7 +133,10 @@ def write_out(target: Any, compute: Callable, name: str, accepted: Any = ()) -> 
         )
     fitting = [_for_out(t, r if name in RECORDED else r.detach(), name) for t, r in zip(targets, results, strict=True)]
     for t, r in zip(targets, fitting, strict=True):
-        if t.shape != r.shape:  # as PyTorch, an `out` of another shape is resized
+        if t.shape != r.shape and type(t) is View:
+            with modes.no_grad():
+                write(t.resize_(tuple(r.shape)), r, name)
+        elif t.shape != r.shape:  # as PyTorch, an `out` of another shape is resized
             t.value, t._version = r.value, t._version + 1
             t.node = r.node if name in RECORDED else t.node
         elif name in CONSTANT:
@@ -120,11 +155,6 @@ def _for_out(target: Tensor, result: Tensor, name: str) -> Tensor:
     if name in EXACT and result.dtype is not target.dtype and not truth:
         raise DTypeError(f"{name}(): Expected out tensor to have dtype {result.dtype}, but got {target.dtype} instead")
     if target.shape != result.shape:
-        if isinstance(target, View):
-            raise RuntimeError(
-                f"{name}: out= of shape {tuple(target.shape)} shows memory of another tensor and cannot take the result's shape "
-                f"{tuple(result.shape)}; give a tensor of its own, or of that shape"
-            )
         if target.shape.numel():
             warnings.warn(
                 f"{name}(): An output with one or more elements was resized since it had shape {list(target.shape)}, which does "

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import ops
 from ..core.errors import DTypeError, ShapeError
+from ..core.fast import is_foreign
 from ..core.graph import entitled
 from ..core.precision import autocast_unites
 from ..core.tensor import Tensor
@@ -135,4 +136,6 @@ def _matmul_operator(self: Tensor, other: Any) -> Any:
 
 
 Tensor.__matmul__ = _matmul_operator  # type: ignore[attr-defined]
-Tensor.__rmatmul__ = lambda self, other: matmul(tensor_arg(other, "matmul"), self)  # type: ignore[attr-defined]
+Tensor.__rmatmul__ = lambda self, other: (  # type: ignore[attr-defined]
+    matmul(tensor_arg(other, "matmul"), self) if is_foreign(other) is None else NotImplemented
+)

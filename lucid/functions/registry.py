@@ -17,9 +17,9 @@ from ..core.graph import Leaf, next_seq
 from ..core.op import Op
 from ..core.overrides import foreign
 from ..core.tensor import Tensor, as_tensor
-from ..core.view import write
+from ..core.view import View, write
 from .checking import explain, fits, kinds_of, refuse_huge, right
-from .outputs import check_leaf, fitted, write_out
+from .outputs import check_leaf, fitted, refuse_overlap, write_out
 
 FUNCTIONS: dict[str, Callable] = {}
 CONSTANTS: dict[str, Any] = {}  # names of lucid that are not functions: pi, FloatTensor, strided
@@ -139,6 +139,9 @@ def public(
                     kwargs[name] = right(kwargs[name], kind, f.__name__, name)
             if out and "out" in kwargs and "out" not in accepted:
                 target = kwargs.pop("out")
+                for t in target if isinstance(target, tuple | list) else (target,):
+                    if isinstance(t, Tensor):
+                        refuse_overlap(t, (*args, *kwargs.values()), f.__name__)
                 return (
                     f(*args, **kwargs)
                     if target is None
@@ -176,8 +179,13 @@ def make_inplace(name: str, f: Callable, *, function: bool = False, op: Op | Non
                 return write(self, fitted(self, f(self, *args, **kwargs), written), written)
         if type(self.node) is Leaf:
             check_leaf(self, written)
+        if type(self) is View or View in map(type, args):
+            refuse_overlap(self, args, written)
         since = next_seq()
-        return write(self, fitted(self, f(self, *args, **kwargs), written), written, since)
+        result = f(self, *args, **kwargs)
+        if result is NotImplemented and written.startswith("__"):
+            return result
+        return write(self, fitted(self, result, written), written, since)
 
     inplace.__name__ = inplace.__qualname__ = written
     inplace.__doc__ = f"In-place form of ``{name}``."

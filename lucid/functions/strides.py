@@ -9,7 +9,7 @@ from typing import Any
 from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, device_of, wrap
 from ..core.view import View, reshaped_in_place
 from ..ops import shape as shape_ops
 from .outputs import check_leaf
@@ -136,14 +136,19 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     shape = shape_arg(sizes, "resize_")
+    have, want = self.shape.numel(), math.prod(shape)
+    if want >= 2**63:
+        raise RuntimeError(f"resize_: Storage size calculation overflowed with sizes={list(shape)}")
     if isinstance(self, View):
         if tuple(self.shape) == shape:
             return self
-        raise RuntimeError(
-            f"resize_: this tensor of shape {tuple(self.shape)} shows memory of another and cannot take the shape {shape}; "
-            "resize a clone(), or give out= a tensor of its own"
-        )
-    have, want = self.shape.numel(), math.prod(shape)
+        total, _, start = geometry(self)
+        if start + want > total:
+            raise RuntimeError(
+                f"resize_: this tensor of shape {tuple(self.shape)} shows memory of another, which has no room for the shape "
+                f"{shape}; resize a clone(), or give out= a tensor of its own"
+            )
+        return reshaped_in_place(self, lambda x: as_strided(x, shape, row_strides(shape), start))
     flat = ops.reshape(self.detach(), (have,))  # type: ignore[attr-defined]
     if want > have:
         flat = ops.place(flat, (want,), (slice(0, have),))
@@ -157,6 +162,44 @@ Tensor.resize_as_ = lambda input, the_template, **_: resize_(input, *the_templat
 
 
 # ---- memory ----
+
+
+def set_(
+    self: Tensor,
+    source: Any = None,
+    storage_offset: int = 0,
+    size: Sequence[int] | None = None,
+    stride: Sequence[int] | None = None,
+) -> Tensor:
+    """Show the memory of another tensor or of a storage, or a part of it by its strides; nothing without a source.
+
+    Raises RuntimeError for a source of another dtype and positions outside the memory.
+
+    >>> import lucid
+    >>> x = lucid.arange(6)
+    >>> lucid.tensor([], dtype=x.dtype).set_(x.untyped_storage(), 1, (2, 2), (3, 1))
+    tensor([[1, 2],
+            [4, 5]])
+    """
+    if source is None:
+        found = self.new_empty(0)  # type: ignore[attr-defined]
+    elif isinstance(source, UntypedStorage):
+        found = source.elements(self.dtype)
+    elif isinstance(source, TypedStorage):
+        found = source.elements()
+    elif isinstance(source, Tensor):
+        found = source
+    else:
+        raise TypeError(f"set_(): argument 'source' must be Tensor or Storage, not {type(source).__name__}")
+    if found.dtype is not self.dtype:
+        raise RuntimeError(f"Could not set tensor of type {found.dtype} to a tensor of type {self.dtype}")
+    if size is not None:
+        found = as_strided(found, size, row_strides(size) if stride is None else stride, storage_offset)
+    self.data = found
+    return self
+
+
+Tensor.set_ = set_  # type: ignore[attr-defined]
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
@@ -177,6 +220,14 @@ class UntypedStorage:
         from ..core.mutation import owner
 
         self._owner = owner(tensor.value)
+
+    def elements(self, dtype: Any) -> Tensor:
+        """The memory as a vector of a dtype."""
+        return view_dtype(wrap(self._owner).reshape(-1), dtype)  # type: ignore[attr-defined]
+
+    @property
+    def device(self) -> Any:
+        return device_of(self._owner)
 
     def data_ptr(self) -> int:
         return _address_of(self._owner)
@@ -206,6 +257,10 @@ class TypedStorage:
         x = tensor.detach()  # type: ignore[attr-defined]
         self._row = as_strided(x, (geometry(x)[0],), (1,), 0)
         self.dtype, self.device = x.dtype, x.device
+
+    def elements(self) -> Tensor:
+        """The memory as a vector."""
+        return self._row
 
     def __len__(self) -> int:
         return self._row.shape[0]

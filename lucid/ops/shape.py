@@ -29,8 +29,8 @@ def _put_unrepeated(xp, x, new, shape):
     if math.prod(shape) == math.prod(x.shape):  # only dimensions of size 1 were added
         return xp.reshape(new, tuple(x.shape))
     raise RuntimeError(
-        "unsupported operation: more than one element of the written-to tensor refers to a single memory location; "
-        "clone() the expanded tensor before writing to it"
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+        "Please clone() the tensor before performing the operation."
     )
 
 
@@ -108,8 +108,8 @@ triu = linear("triu", lambda xp, g, k: xp.triu(g, k), params=("k",))
 
 # ---- windows and raw strides: views whose elements may overlap ----
 _OVERLAP = (
-    "unsupported operation: more than one element of the written-to tensor refers to a single memory location; "
-    "clone() the tensor before writing to it"
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+    "Please clone() the tensor before performing the operation."
 )
 
 
