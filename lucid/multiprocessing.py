@@ -37,7 +37,7 @@ __all__ = [
 def _reduce(t: Tensor) -> Any:
     if t.is_leaf and shared.is_shared(t.value):
         kind = Tensor if isinstance(t, View) else type(t)
-        state = {k: v for k, v in t.__dict__.items() if k != "_inference"}
+        state = dict(t.__dict__)
         return _rebuild, (kind, shared.handle(t.value), t.requires_grad, state)
     return t.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
 

@@ -349,6 +349,81 @@ def test_which_tensors_inference_mode_marks():
             t.add_(1)
 
 
+MADE = {
+    "zeros": lambda L: L.zeros(2),
+    "tensor": lambda L: L.tensor([1.0]),
+    "as_tensor": lambda L: L.as_tensor([1.0]),
+    "randn": lambda L: L.randn(2),
+    "randint": lambda L: L.randint(0, 3, (2,)),
+    "randperm": lambda L: L.randperm(2),
+    "arange": lambda L: L.arange(2),
+    "class": lambda L: L.Tensor([1.0]),
+    "result": lambda L: L.ones(2) + 1,
+    "one of several results": lambda L: L.ones(2).sort()[0],
+    "view": lambda L: L.ones(2)[0],
+    "parameter": lambda L: L.nn.Linear(1, 1).weight,
+    "leaf": lambda L: L.ones(2, requires_grad=True),
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_what_inference_mode_makes_is_marked_as_in_torch(make):
+    for library in (lucid, torch):
+        with library.inference_mode():
+            made = make(library)
+        assert made.is_inference()
+
+
+def _inferred(library):
+    with library.inference_mode():
+        return library.ones(2)
+
+
+def _learned(library):
+    return library.ones(2, requires_grad=True)
+
+
+OUTSIDE = {
+    "in place": (lambda L, x, w: x.add_(1), True),
+    "through a view": (lambda L, x, w: x[0].zero_(), True),
+    "by an index": (lambda L, x, w: x.__setitem__(0, 1), True),
+    "out=": (lambda L, x, w: L.add(L.ones(2), 1, out=x), True),
+    "requires_grad_": (lambda L, x, w: x.requires_grad_(), True),
+    "saved, second": (lambda L, x, w: w * x, True),
+    "saved, first": (lambda L, x, w: x * w, True),
+    "saved of several": (lambda L, x, w: L.addcmul(L.ones(2), w, x), True),
+    "saved by a layer": (lambda L, x, w: L.nn.Linear(2, 2)(x), True),
+    "not saved": (lambda L, x, w: (w + x).sum().backward(), False),
+    "its clone": (lambda L, x, w: (w * x.clone()).sum().backward(), False),
+    "without a graph": (lambda L, x, w: x * 2, False),
+    "copied from": (lambda L, x, w: L.ones(2).copy_(x), False),
+}
+
+
+@needs_torch
+@pytest.mark.parametrize(("use", "refused"), OUTSIDE.values(), ids=OUTSIDE)
+def test_inference_tensors_outside(use, refused):
+    for library in (lucid, torch):
+        x, w = _inferred(library), _learned(library)
+        if refused:
+            with pytest.raises(RuntimeError, match=r"[Ii]nference"):
+                use(library, x, w)
+            assert library is torch or x.tolist() == [1, 1]  # PyTorch has written when it raises
+        else:
+            use(library, x, w)
+
+
+def test_weights_kept_from_inference_mode_serve_training():
+    x = lucid.ones(1, 1, 3, 3, requires_grad=True)
+    with lucid.inference_mode():  # the matrices of the resizing are made here and kept
+        lucid.nn.functional.interpolate(x, size=(7, 7), mode="bilinear")
+        lucid.nn.functional.adaptive_avg_pool2d(x, 2)
+    lucid.nn.functional.interpolate(x, size=(7, 7), mode="bilinear").sum().backward()
+    lucid.nn.functional.adaptive_avg_pool2d(x, 2).sum().backward()
+    assert x.grad is not None
+
+
 def test_an_error_in_a_rule_shows_the_line_of_the_step_that_called_it():
     def rule(xp, g, x, amount):
         raise ArithmeticError("not today")

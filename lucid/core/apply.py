@@ -209,11 +209,10 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
         results = []
         for k, o in enumerate(outs):
             made = new_tensor(Tensor)
-            made.value, made._grad, made._version = o, None, 0
+            made.value, made._grad = o, None
+            made._version = 0 if mode is None or not mode.inference else modes.UNCOUNTED
             tracked = node is not None and (o.dtype in FLOATS or is_inexact(o))
             made.node = select(node, k, len(outs), o.shape) if tracked else None  # type: ignore[arg-type]
-            if mode is not None and mode.inference:
-                made.__dict__["_inference"] = True
             results.append(made)
         return tuple(results)
     if type(out) is not HOST:
@@ -222,9 +221,8 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
     if op.put is not None and backend_of(out).aliases(out, values[0]) and not _copies(op, tensors[0], params):
         return new_view(out, node, tensors[0], op, params, mode is None or mode.record)
     result = new_tensor(Tensor)
-    result.value, result.node, result._grad, result._version = out, node, None, 0
-    if mode is not None and mode.inference:
-        result.__dict__["_inference"] = True
+    result.value, result.node, result._grad = out, node, None
+    result._version = 0 if mode is None or not mode.inference else modes.UNCOUNTED
     return result
 
 
@@ -261,12 +259,22 @@ def _record(
     saved: Any = ()
     if op.keeps_values:
         keep, keep_out = op.kept(parents)
+        for t, p, k in zip(tensors, parents, keep, strict=True):
+            if k and p is None and t._version < 0:
+                refuse_inference(op, t)
         saved = (*[v if k else None for v, k in zip(values, keep, strict=True)], out if keep_out else None)
     if op.wants_shapes:
         saved = (*(saved or (None,) * (len(values) + 1)), tuple([tuple(v.shape) for v in values]))
     if mode is not None and mode.pack is not None and op.keeps_values:
         saved = Packed(mode.pack(saved, tensors))
     return make_node(op, parents, saved, params, () if type(out) is tuple else out.shape)
+
+
+def refuse_inference(op: Op, x: Tensor) -> None:
+    raise RuntimeError(
+        f"{op.name}: Inference tensors cannot be saved for backward: an input of shape {tuple(x.shape)} was made inside "
+        "inference_mode; make a clone() of it outside and use that"
+    )
 
 
 def recover(op: Op, values: Sequence[Any], params: tuple, problem: Exception) -> Any:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..backends import backend_of, backend_of_type
-from .apply import apply, is_inexact, is_negative_zero, recover, scalars
+from .apply import apply, is_inexact, is_negative_zero, recover, refuse_inference, scalars
 from .graph import Leaf, Node, next_seq
-from .modes import NO_GRAD, current
+from .modes import ENTERED, NO_GRAD, current
 from .record import FLOATS, HOST, Op, find_kernel
 from .tensor import Tensor, new_tensor
 from .view import View, new_view, overwritten
@@ -121,8 +121,12 @@ def two_inputs(op: Op) -> Callable:
                 if not saves:
                     node.saved = ()
                 elif y_parent is None:
+                    if ENTERED and x_keeps_y and isinstance(y, Tensor) and y._version < 0:
+                        refuse_inference(op, y)
                     node.saved = (xv if x_keeps_x else None, yv if x_keeps_y else None, out if x_keeps_out else None)
                 elif x_parent is None:
+                    if ENTERED and y_keeps_x and x._version < 0:
+                        refuse_inference(op, x)
                     node.saved = (xv if y_keeps_x else None, yv if y_keeps_y else None, out if y_keeps_out else None)
                 elif keep_both:
                     node.saved = (xv, yv, None)
@@ -271,6 +275,10 @@ def several_inputs(op: Op) -> Callable:
             node.parents = parents
             if saves:
                 keep, keep_out = op.kept(parents) if None in parents else all_need
+                if ENTERED:
+                    for x, k in zip(xs, keep, strict=False):
+                        if k and isinstance(x, Tensor) and x._version < 0:
+                            refuse_inference(op, x)
                 node.saved = (*[v if k else None for v, k in zip(values, keep)], out if keep_out else None)  # noqa: B905
             else:
                 node.saved = (None,) * (len(values) + 1) if wants_shapes else ()
@@ -345,7 +353,7 @@ def over_first(op: Op, x: Tensor, y: Any) -> bool:
     ):
         return False
     xv = x.value
-    if type(xv) is not HOST or xv.dtype not in op.fast or "_inference" in x.__dict__:
+    if type(xv) is not HOST or xv.dtype not in op.fast or x._version < 0:
         return False
     if isinstance(y, Tensor):
         yv = y.value

@@ -56,6 +56,10 @@ def is_grad_enabled() -> bool:
     return mode is None or mode.record
 
 
+ENTERED: list[bool] = []  # not empty once ``inference_mode`` was used: only then are its tensors looked for
+UNCOUNTED = -(1 << 60)  # where the versions of a tensor made inside ``inference_mode`` begin: below 0 says what it is
+
+
 def is_inference_mode_enabled() -> bool:
     """Whether this thread (or async task) is inside ``inference_mode``."""
     mode = current()
@@ -137,10 +141,18 @@ no_grad = _scope(
 enable_grad = _scope(
     "enable_grad", "Record ops again inside ``no_grad``: context manager or decorator.", lambda mode: {"record": True}
 )
+
+
+def _inference(mode: bool) -> dict:
+    if mode and not ENTERED:
+        ENTERED.append(True)
+    return {"record": not mode, "inference": mode}
+
+
 inference_mode = _scope(
     "inference_mode",
     "Like ``no_grad``; tensors made inside can never take part in a graph.",
-    lambda mode: {"record": False, "inference": True} if mode else {"record": True, "inference": False},
+    _inference,
 )
 
 

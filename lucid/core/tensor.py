@@ -79,7 +79,9 @@ class Tensor:
         if data and all(type(n) is int or isinstance(n, Size) for n in data):
             sizes = data[0] if isinstance(data[0], Size) else data
             backend, index = backend_for(device)
-            made = wrap(backend.table.empty(tuple(sizes), dtypes.as_dtype(dtype or dtypes.get_default_dtype()), index))
+            made = created(
+                backend.table.empty(tuple(sizes), dtypes.as_dtype(dtype or dtypes.get_default_dtype()), index)
+            )
         else:
             contents = data[0] if data else ()
             default = None if isinstance(contents, Tensor) else dtypes.get_default_dtype()
@@ -87,7 +89,7 @@ class Tensor:
         self.value = made.value
         self.node = None
         self._grad = None
-        self._version = 0
+        self._version = made._version
         if requires_grad:
             self.requires_grad_()
 
@@ -186,7 +188,7 @@ class Tensor:
                 raise RuntimeError(
                     f"requires_grad_: only Tensors of floating point and complex dtype can require gradients; this one is {self.dtype}"
                 )
-            if modes.is_inference_mode_enabled() or self.is_inference():
+            if self.is_inference() and not modes.is_inference_mode_enabled():
                 raise RuntimeError(
                     "requires_grad_: a tensor made in inference_mode cannot require grad; clone() it outside"
                 )
@@ -195,7 +197,7 @@ class Tensor:
 
     def is_inference(self) -> bool:
         """Whether it was made inside ``inference_mode``."""
-        return "_inference" in self.__dict__
+        return self._version < 0
 
     @property
     def is_leaf(self) -> bool:
@@ -284,7 +286,7 @@ class Tensor:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         host = backend_of(self.value).to_host(self.value)
-        state = {k: v for k, v in self.__dict__.items() if k not in ("_inference", "_piece")}
+        state = {k: v for k, v in self.__dict__.items() if k != "_piece"}
         return _rebuild, (_own_kind(self), host, self.dtype.name, str(self.device), self.requires_grad, state)
 
     def __deepcopy__(self, memo: dict) -> Tensor:
@@ -379,6 +381,15 @@ def wrap(value: Any, node: Node | None = None) -> Tensor:
     return t
 
 
+def created(value: Any) -> Tensor:
+    """A Tensor of the user's around a raw array that no op made: inside ``inference_mode`` it is an inference tensor."""
+    t = wrap(value)
+    mode = modes.current()
+    if mode is not None and mode.inference:
+        t._version = modes.UNCOUNTED
+    return t
+
+
 def unwrap(value: Any) -> Any:
     return value.value if isinstance(value, Tensor) else value
 
@@ -437,7 +448,7 @@ def as_tensor(
             value = backend_of(value).copy(value)
         if dtype is not None and dtype_of(value) is not dtypes.as_dtype(dtype):
             value = cast(value, dtypes.as_dtype(dtype))
-        return wrap(value)
+        return created(value)
     if like is not None and device is None:
         device = like.device
     backend, index = backend_for(device)
@@ -453,7 +464,7 @@ def as_tensor(
     found = dtype_of(value)  # raises for object arrays, strings, dates
     if dtype is not None and found is not dtypes.as_dtype(dtype):
         value = cast(value, dtypes.as_dtype(dtype))
-    return wrap(value)
+    return created(value)
 
 
 def cast(value: Any, dtype: DType) -> Any:

@@ -67,7 +67,7 @@ class View(Tensor):
         return self.stem if self.tracks else None
 
     def is_inference(self) -> bool:
-        return "_inference" in self.root.__dict__
+        return self.root._version < 0
 
     def _refresh(self) -> None:
         if "_changes" in self.source.__dict__:
@@ -156,7 +156,7 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     if (
         type(target) is not View
         and ((target.node is None and source.node is None) or (type(target.node) is Leaf and not is_grad_enabled()))
-        and "_inference" not in target.__dict__
+        and target._version >= 0
     ):
         old, new = target.value, source.value
         if type(old) is HOST and type(new) is HOST:  # memory alone, and nothing to record

@@ -9,14 +9,14 @@ from typing import Any
 from ..backends import known_array_types
 from ..core import dtypes
 from ..core.dtypes import as_dtype
-from ..core.tensor import Tensor, as_tensor, backend_for, wrap
+from ..core.tensor import Tensor, as_tensor, backend_for, created, wrap
 from ..core.transform import each_example, frames, made_inside
 from .outputs import write_out
 from .registry import FUNCTIONS, number_for, public, shape_arg, tensor_arg
 
 
 def _finish(value: Any, requires_grad: bool) -> Tensor:
-    t = wrap(value)
+    t = created(value)
     if frames():
         t = made_inside(t)
     return t.requires_grad_() if requires_grad else t

@@ -245,7 +245,7 @@ def _host_index(x: Tensor, key: Any) -> tuple | None:
 
 def overwrite_at_once(x: Tensor, key: Any, value: Any) -> bool:
     """``x[key] = value`` where that is a matter of memory alone: a plain tensor of floats on the CPU, nothing recorded."""
-    if type(x) is View or x.node is not None or current() not in (None, NO_GRAD) or "_inference" in x.__dict__:
+    if type(x) is View or x.node is not None or current() not in (None, NO_GRAD) or x._version < 0:
         return False
     array = x.value
     if type(array) is not HOST or array.dtype not in REAL:

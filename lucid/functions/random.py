@@ -13,7 +13,7 @@ from ..backends import load
 from ..core import dtypes
 from ..core.device import device as Device
 from ..core.errors import DTypeError
-from ..core.tensor import Tensor, as_tensor, backend_for, wrap
+from ..core.tensor import Tensor, as_tensor, backend_for, created, wrap
 from ..core.transform import frames
 from .outputs import write_out
 from .registry import FUNCTIONS, public, shape_arg
@@ -258,7 +258,7 @@ def _sampler(name: str, kernel: str, doc: str) -> None:
             parts = [wrap(draw(kernel, shape, d.to_real(), device, generator)) for _ in range(2)]
             t = ops.complex(*parts) if kernel == "uniform" else ops.complex(*parts) * math.sqrt(0.5)
         else:
-            t = wrap(draw(kernel, shape, d, device, generator))
+            t = created(draw(kernel, shape, d, device, generator))
         if out is not None:
             return write_out(out, lambda: t, name)
         return t.requires_grad_() if requires_grad else t
@@ -326,7 +326,7 @@ def randint(
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
-    t = wrap(draw("integers", sizes_arg((size,), "randint"), d, device, generator, low, high))
+    t = created(draw("integers", sizes_arg((size,), "randint"), d, device, generator, low, high))
     return t.requires_grad_() if requires_grad else t
 
 
@@ -385,5 +385,5 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, got {n}")
     d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
-    t = wrap(draw("permutation", n, d, device, generator))
+    t = created(draw("permutation", n, d, device, generator))
     return t.requires_grad_() if requires_grad else t

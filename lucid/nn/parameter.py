@@ -7,6 +7,7 @@ from typing import Any
 from ..core.dtypes import FLOAT
 from ..core.errors import ShapeError
 from ..core.graph import Leaf
+from ..core.modes import UNCOUNTED
 from ..core.overrides import plain
 from ..core.tensor import Tensor, as_tensor, new_tensor
 from ..functions.creation import empty
@@ -17,10 +18,11 @@ __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter
 def _same_memory(kind: type, data: Any) -> Any:
     """A tensor of class ``kind`` on the memory of ``data``, outside the graph."""
     t: Any = new_tensor(kind)
-    t.value = as_tensor(() if data is None else data).value
+    given = as_tensor(() if data is None else data)
+    t.value = given.value
     t.node = None
     t._grad = None
-    t._version = 0
+    t._version = UNCOUNTED if given.is_inference() else 0
     return t
 
 

@@ -1,6 +1,7 @@
 """The functions behind the layers: PyTorch's ``torch.nn.functional``, and a few of Lucid's own."""
 
 from ...functions.padding import pad
+from ._checking import check_all as _check_all
 from .activation import *  # noqa: F403
 from .adaptive import *  # noqa: F403
 from .attention import *  # noqa: F403
@@ -24,3 +25,5 @@ from .pooling import *  # noqa: F403
 from .resize import *  # noqa: F403
 from .rotary import *  # noqa: F403
 from .vision import *  # noqa: F403
+
+_check_all(globals(), __name__)

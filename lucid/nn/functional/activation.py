@@ -54,9 +54,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where ``x > threshold``, else ``value``."""
-    return _finish(
-        input, entitled(ops.where(input <= number(threshold), number(value), input), "ThresholdBackward0"), inplace
-    )  # type: ignore[operator]  # NaN stays
+    value = number(value) if input.dtype.category >= dtypes.FLOAT else int(value)
+    out = ops.where(input <= number(threshold), value, input)  # type: ignore[operator]  # NaN stays
+    return _finish(input, entitled(out, "ThresholdBackward0"), inplace)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -194,7 +194,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """``x`` moved towards 0 by ``lambd``. Raises RuntimeError for a negative ``lambd``."""
-    if lambd < 0:
+    if not lambd >= 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     return entitled(
         ops.where(input > lambd, input - lambd, ops.where(input < -lambd, input + lambd, input * 0.0)),

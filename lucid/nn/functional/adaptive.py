@@ -11,6 +11,7 @@ from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.graph import entitle
+from ...core.modes import inference_mode
 from ...core.tensor import Tensor, as_tensor
 from ...core.transform import lifted_to_indices
 from ...functions.creation import arange, zeros
@@ -54,6 +55,7 @@ def _regular(sizes: Sequence[int], places: Sequence[int]) -> tuple[int, ...] | N
 
 
 @lru_cache(maxsize=256)
+@inference_mode(False)  # it is kept
 def _shares(size: int, places: int, dtype: Any, device: Any) -> Tensor:
     """(size, places): each column averages one window."""
     edges = tuple(zip(*_edges(size, places), strict=True))

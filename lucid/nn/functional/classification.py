@@ -7,7 +7,7 @@ from typing import Any
 from ... import ops
 from ...backends import backend_of
 from ...core import dtypes
-from ...core.errors import ShapeError
+from ...core.errors import DTypeError, ShapeError
 from ...core.graph import entitled
 from ...core.precision import in_single
 from ...core.tensor import Tensor
@@ -161,7 +161,11 @@ def cross_entropy(
     reduction = reduction_arg(reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if input.dtype.category == dtypes.COMPLEX or target.dtype.category == dtypes.COMPLEX:
+        raise DTypeError(f"cross_entropy: not implemented for input of {input.dtype} and target of {target.dtype}")
     if target.dtype.category >= dtypes.FLOAT and input.shape == target.shape:
+        if ignore_index >= 0:
+            raise RuntimeError("cross_entropy: ignore_index is not supported for floating point target")
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     axis = _class_axis("cross_entropy", input, target)
     classes = input.shape[axis]

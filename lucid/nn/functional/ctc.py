@@ -52,6 +52,11 @@ def ctc_loss(
     frames, batch, classes = log_probs.shape
     if not 0 <= blank < classes:
         raise RuntimeError(f"ctc_loss: blank must be in label range: got {blank} for {classes} classes")
+    for name, given in (("input_lengths", input_lengths), ("target_lengths", target_lengths)):
+        if isinstance(given, list | tuple) and not all(hasattr(n, "__index__") and type(n) is not bool for n in given):
+            raise TypeError(f"ctc_loss(): argument '{name}' must be tuple of ints, not {given!r}")
+        if isinstance(given, Tensor) and given.dtype.category != dtypes.INTEGER:
+            raise RuntimeError(f"ctc_loss: {name} must be integral, got {given.dtype}")
     in_lengths, out_lengths = (_lengths(v, log_probs.device).reshape(-1) for v in (input_lengths, target_lengths))  # type: ignore[attr-defined]
     for name, v in (("input_lengths", in_lengths), ("target_lengths", out_lengths)):
         if v.shape[0] != batch:

@@ -42,6 +42,13 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         raise IndexError(
             f"cosine_similarity: Dimension out of range, got {dim} for inputs of {max(a.ndim, b.ndim)} dimensions"
         )
+    common = dtypes.promote_types(a.dtype, b.dtype)
+    if common.category != dtypes.FLOAT:
+        raise RuntimeError(
+            f"cosine_similarity: expected common dtype to be floating point, yet common dtype is {common} of {a.dtype} and {b.dtype}"
+        )
+    if a.dtype is not b.dtype:
+        a, b = a.to(common), b.to(common)  # type: ignore[attr-defined]
     a, b = broadcast_tensors(a, b)
     na, nb = (_raised(_norm(x, 2.0, dim, True), eps) for x in (a, b))
     return ((a / na) * (b / nb)).sum(dim)

@@ -22,9 +22,14 @@ def keep_mask(x: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     return wrap(draw("uniform", shape, dtypes.float32, x.device, None)) >= p  # type: ignore[operator, return-value]
 
 
+def _floating(x: Tensor) -> None:
+    if x.dtype.category < dtypes.FLOAT:
+        raise RuntimeError(f"dropout: result type Float can't be cast to the dtype of the input, {x.dtype}")
+
+
 def _drop(x: Tensor, shape: tuple[int, ...], p: float, inplace: bool) -> Tensor:
     if p == 1.0:
-        noise: Tensor | float = 0.0
+        noise: Tensor | int = 0
     else:
         _floating(x)
         noise = wrap(draw("kept", shape, x.dtype.to_real(), x.device, None, p))
@@ -61,11 +66,6 @@ def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool, cha
     return _drop(input, shape[: channels + 1] + (1,) * (len(shape) - channels - 1), p, inplace)
 
 
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero whole channels of (N, C, L) or (C, L) with probability ``p``. Raises RuntimeError for other ranks."""
-    if input.ndim not in (2, 3):
-        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input.")
-    return _channel_dropout(input, p, training, inplace, input.ndim - 2)
 def _warn_of_rank(input: Tensor, name: str, spatial: int) -> None:
     if input.ndim not in (spatial + 1, spatial + 2):
         warnings.warn(
@@ -81,24 +81,30 @@ def _warn_of_rank(input: Tensor, name: str, spatial: int) -> None:
         )
 
 
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zero whole channels of (N, C, L) or (C, L) with probability ``p``. Raises RuntimeError for other ranks."""
+    if input.ndim not in (2, 3):
+        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input.")
+    return _channel_dropout(input, p, training, inplace, input.ndim - 2)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of (N, C, H, W) with probability ``p``. Tompson et al., 2014."""
+    _warn_of_rank(input, "dropout2d", 2)
     return _channel_dropout(input, p, training, inplace, 1)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability ``p``."""
-    _warn_of_rank(input, "dropout2d", 2)
+    _warn_of_rank(input, "dropout3d", 3)
     return _channel_dropout(input, p, training, inplace, 0 if input.ndim == 4 else 1)
 
 
 def _alpha(input: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
     """Set dropped elements to SELU's negative limit and rescale, so that mean and variance stay."""
-    _warn_of_rank(input, "dropout3d", 3)
     if p == 1.0:
-        return input * 0.0  # type: ignore[operator]
+        return input * 0  # type: ignore[operator]
+    _floating(input)
     limit = -1.7580993408473766
     a = ((1 - p) * (1 + p * limit**2)) ** -0.5
     keep = keep_mask(input, shape, p).to(input.dtype)  # type: ignore[attr-defined]
@@ -120,5 +126,7 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     if not training or p == 0.0 or not input.shape.numel():
         return input
     shape = tuple(input.shape)
+    if not shape:
+        raise RuntimeError("feature_alpha_dropout: Feature dropout requires at least 2 dimensions in the input, got ()")
     out = _alpha(input, p, shape[:2] + (1,) * (len(shape) - 2))
     return input.copy_(out) if inplace else out  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from typing import Any
 from ... import ops
 from ...core.errors import ShapeError
 from ...core.graph import entitled
+from ...core.modes import inference_mode
 from ...core.tensor import Tensor
 from ...functions.creation import linspace, ones, tensor, zeros
 from ...functions.pieces import stack
@@ -54,8 +55,8 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
 
 @lru_cache(64)
-def _grid_points(sizes: tuple[int, ...], align_corners: bool, dtype: Any, device: Any) -> Tensor:
 @inference_mode(False)  # it is kept
+def _grid_points(sizes: tuple[int, ...], align_corners: bool, dtype: Any, device: Any) -> Tensor:
     """The pixels of an image in the units of ``grid_sample``, with a 1 at the end: (1, pixels, dimensions + 1)."""
     axes = []
     for i, n in enumerate(sizes):

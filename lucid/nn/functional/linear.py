@@ -27,15 +27,17 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     try:
         x, w = input.value, weight.value
+        b = w if bias is None else bias.value
     except AttributeError:
-        for name, given in (("input", input), ("weight", weight)):
-            if not isinstance(given, Tensor):
+        for name, given in (("input", input), ("weight", weight), ("bias", bias)):
+            if not isinstance(given, Tensor) and (given is not None or name != "bias"):
                 kind = type(given)
                 shown = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
                 raise TypeError(f"linear(): argument '{name}' must be Tensor, not {shown}") from None
         raise
     if (
         (x.dtype is not w.dtype and input.dtype is not weight.dtype)
+        or (b.dtype is not w.dtype and bias.dtype is not weight.dtype)  # type: ignore[union-attr]
         or len(w.shape) != 2
         or not x.shape
         or x.shape[-1] != w.shape[1]
@@ -59,12 +61,13 @@ def _odd(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             f"linear: the input has {x[-1] if x else 'no'} features (shape {x}), the weight expects {w[-1]} (shape {w}): "
             f"mat1 and mat2 shapes cannot be multiplied ({math.prod(x[:-1])}x{x[-1] if x else 0} and {'x'.join(map(str, w[::-1]))})"
         )
-    if input.dtype is not weight.dtype:
+    if input.dtype is not weight.dtype or (bias is not None and bias.dtype is not weight.dtype):
         lower = lowered(input.device.type, input, weight, bias)
-        if lower is not None and lower[0].dtype is lower[1].dtype:  # type: ignore[union-attr]
+        if lower is not None and len({t.dtype for t in lower if t is not None}) == 1:
             return linear(*lower)  # type: ignore[arg-type]
         raise DTypeError(
-            f"linear: mat1 and mat2 must have the same dtype, but the input is {input.dtype}, the weight {weight.dtype}; "
+            f"linear: mat1 and mat2 must have the same dtype, but the input is {input.dtype}, the weight {weight.dtype}"
+            f"{'' if bias is None else f', the bias {bias.dtype}'}; "
             "cast one with .to()"
         )
     if len(w) == 1:

@@ -31,6 +31,13 @@ def linear_cross_entropy(
     >>> F.linear_cross_entropy(lucid.ones(2, 3), lucid.zeros(4, 3), lucid.tensor([0, 1]))
     tensor(1.3863)
     """
+    if ignore_index is not None and target.dtype.is_floating_point:
+        raise RuntimeError("linear_cross_entropy: ignore_index cannot be specified when target contains probabilities")
+    if linear_weight.ndim > 2 and input.ndim == 1:
+        raise RuntimeError(
+            f"linear_cross_entropy: K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched "
+            f"input, got unbatched input with shape {tuple(input.shape)}"
+        )
     *sizes, features = linear_weight.shape
     bias = None if linear_bias is None else linear_bias.reshape(-1)  # type: ignore[attr-defined]
     logits = linear(input, linear_weight.reshape(math.prod(sizes), features), bias)  # type: ignore[attr-defined]

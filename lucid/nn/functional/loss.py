@@ -66,6 +66,10 @@ def mse_loss(
     reduction = reduction_arg(reduction, size_average, reduce)
     warn_sizes("mse_loss", input, target)
     d = ops.subtract(input, target)  # of a bool, too, as in PyTorch
+    if d.dtype.category != dtypes.FLOAT:
+        raise NotImplementedError(
+            f'mse_loss: "mse" not implemented for {d.dtype}: the input is {input.dtype}, the target {target.dtype}'
+        )
     if weight is None and reduction == "mean" and d.dtype.is_floating_point:
         return ops.mean_square(d, None, False)
     return _with_weight(ops.square(d), weight, reduction)  # type: ignore[operator]
@@ -97,6 +101,10 @@ def smooth_l1_loss(
 ) -> Tensor:
     """``d^2 / (2 beta)`` where ``|d| < beta``, else ``|d| - beta / 2``. Girshick, 2015. Raises RuntimeError for negative beta."""
     reduction = reduction_arg(reduction, size_average, reduce)
+    if input.dtype.category != dtypes.FLOAT and target.dtype.category != dtypes.FLOAT:
+        raise NotImplementedError(
+            f'smooth_l1_loss: "smooth_l1" not implemented for an input of {input.dtype} and a target of {target.dtype}'
+        )
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     warn_sizes("smooth_l1_loss", input, target)
@@ -112,7 +120,7 @@ def huber_loss(
 ) -> Tensor:
     """``d^2 / 2`` where ``|d| < delta``, else ``delta * (|d| - delta / 2)``. Huber, 1964. Raises RuntimeError unless delta > 0."""
     reduction = reduction_arg(reduction)
-    if delta <= 0:
+    if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     warn_sizes("huber_loss", input, target)
     return _with_weight(ops.smooth_l1(input, target, delta), weight, reduction)
@@ -191,6 +199,9 @@ def kl_div(
         total = kl_div(input, target, reduction="sum", log_target=log_target)
         return total / input.shape[0] if input.ndim else total  # type: ignore[operator]
     reduction = reduction_arg(reduction, size_average, reduce)
+    if target.dtype.category != dtypes.FLOAT:
+        kind = "Complex" if target.dtype.category == dtypes.COMPLEX else "Integral"
+        raise DTypeError(f"kl_div: {kind} inputs not supported: the input is {input.dtype}, the target {target.dtype}")
     loss = ops.exp(target) * (target - input) if log_target else ops.xlogy(target, target) - target * input  # type: ignore[operator]
     return reduced(loss, reduction)
 
@@ -250,7 +261,13 @@ def soft_margin_loss(
 ) -> Tensor:
     """``log(1 + exp(-t x))``."""
     reduction = reduction_arg(reduction, size_average, reduce)
-    return reduced(-ops.log_sigmoid(target * input), reduction)  # type: ignore[operator]
+    product = target * input  # type: ignore[operator]
+    if product.shape != input.shape:
+        raise ShapeError(
+            f"soft_margin_loss: output with shape {list(input.shape)} doesn't match the broadcast shape {list(product.shape)} "
+            f"of input and target ({tuple(target.shape)})"
+        )
+    return reduced(-ops.log_sigmoid(product), reduction)
 
 
 @in_single
@@ -267,4 +284,5 @@ def multilabel_soft_margin_loss(
     loss = -(target * ops.log_sigmoid(input) + (1 - target) * ops.log_sigmoid(-input))  # type: ignore[operator]
     if weight is not None:
         loss = loss * weight
-    return reduced(loss.sum(-1) / input.shape[-1], reduction)
+    dim = input.ndim - 1
+    return reduced(loss.sum(dim) / loss.shape[dim], reduction)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import ops
-from ...core.errors import ShapeError
+from ...core import dtypes
+from ...core.errors import DTypeError, ShapeError
 from ...core.precision import in_single
 from ...core.tensor import Tensor
 from ._reduction import reduced, reduction_arg
@@ -112,7 +113,7 @@ def _margin_rows(name: str, input: Tensor, target: Tensor, target_ndim: int) -> 
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
-    p: int = 1,
+    p: float = 1,
     margin: float = 1.0,
     weight: Tensor | None = None,
     size_average: Any = None,
@@ -162,6 +163,8 @@ def multilabel_margin_loss(
         raise ShapeError(
             f"multilabel_margin_loss: inconsistent target size: {tuple(target.shape)} for input of size: {tuple(input.shape)}"
         )
+    if target.dtype is not dtypes.int64:
+        raise DTypeError(f"multilabel_margin_loss: expected target of scalar type Long but found {target.dtype}")
     rows, labels = _margin_rows("multilabel_margin_loss", input, target, 2)
     valid = (labels < 0).cumsum(1) == 0  # type: ignore[operator]
     safe = ops.where(valid, labels, 0)

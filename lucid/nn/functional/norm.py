@@ -246,6 +246,11 @@ def group_norm(
             f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and num_groups={num_groups}"
         )
     _check_channels("group_norm", shape[1], weight=weight, bias=bias)
+    for what, t in (("weight", weight), ("bias", bias)):
+        if t is not None and t.ndim != 1:
+            raise ShapeError(
+                f"group_norm: Expected {what} to be a vector of size equal to the number of channels in input, but got {what} of shape {list(t.shape)}"
+            )
     if math.prod(shape[2:]) * shape[0] * shape[1] // num_groups == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
     if weight is not None and bias is not None and math.prod(shape):

@@ -35,6 +35,12 @@ class _Pad(Module):
 class _CircularPadNd(_Pad):
     mode = "circular"
 
+    def forward(self, input: Tensor) -> Tensor:
+        ranks = self.dimensions + 1, self.dimensions + 2
+        if isinstance(input, Tensor) and input.ndim not in ranks:
+            raise ValueError(f"expected {ranks[0]}D or {ranks[1]}D input (got {input.ndim}D input)")
+        return F.pad(input, self.padding, self.mode)
+
 
 class _ReflectionPadNd(_Pad):
     mode = "reflect"
