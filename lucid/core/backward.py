@@ -275,14 +275,8 @@ def _accumulate(leaf: Any, g: Any, create_graph: bool, is_shared: bool) -> None:
         else:
             tensor._grad = held + wrap(g)
     if leaf.post_accumulate:
-        before = modes.current()
-        if not create_graph:  # PyTorch's hooks step leaves where they are, as in `p.add_(p.grad, alpha=-lr)`
-            modes.set_mode((before or modes.NORMAL).replace(record=False))
-        try:
-            for hook in list(leaf.post_accumulate.values()):
-                hook(tensor)
-        finally:
-            modes.set_mode(before)
+        for hook in list(leaf.post_accumulate.values()):
+            hook(tensor)
 
 
 # ---- where users come in -------------------------------------------------------------------------------------------------
