@@ -136,3 +136,68 @@ def test_a_context_that_is_kept_outlives_its_graph():
     assert kept[0].saved_tensors[0].tolist() == [1.0, 1.0]
     with pytest.raises(RuntimeError, match="a second time"):
         kept[1].saved_tensors  # noqa: B018
+
+
+def test_reverse_inside_forward_sees_tensors_of_the_level_below():
+    """The tangent of d(wx^2)/dw is 2x dx, whether x has a gradient of its own or not, inside jvp and a dual level."""
+    import lucid.autograd.forward_ad as fwAD
+
+    x, dx = (lucid.tensor([v], dtype=lucid.float64) for v in (2.0, 3.0))
+    w = lucid.tensor([5.0], dtype=lucid.float64, requires_grad=True)
+
+    def gradients(x, *more):
+        return lucid.autograd.grad(w * x**2, [w, *more], lucid.ones(1, dtype=lucid.float64))
+
+    (value,), (tangent,) = lucid.func.jvp(lambda x: gradients(x), (x,), (dx,))
+    assert (value.item(), tangent.item()) == (4.0, 12.0)
+    values, tangents = lucid.func.jvp(lambda x: gradients(x.requires_grad_(), x), (x,), (dx,))
+    assert [v.item() for v in values] == [4.0, 20.0]
+    assert [t.item() for t in tangents] == [12.0, 30.0]
+    with fwAD.dual_level():
+        (g,) = gradients(fwAD.make_dual(x, dx))
+        assert fwAD.unpack_dual(g).tangent.item() == 12.0
+    a, b = (lucid.randn(2, 2, dtype=lucid.complex128, requires_grad=True) for _ in range(2))
+    assert lucid.autograd.gradgradcheck(lucid.matmul, (a, b), check_fwd_over_rev=True, check_rev_over_rev=False)
+
+
+def test_hooks_run_outside_the_graph_unless_it_is_asked_for():
+    p, seen = lucid.ones(2, requires_grad=True), []
+    p.register_post_accumulate_grad_hook(lambda p: p.sub_(p.grad))
+    q = p * 1
+    q.register_hook(lambda g: seen.append(lucid.is_grad_enabled()))
+    q.sum().backward()
+    assert p.tolist() == [0.0, 0.0]
+    lucid.autograd.grad((p * 1).sum(), p, create_graph=True)
+    (p * q.detach()).sum().backward(create_graph=False)
+    r = p * 2
+    r.register_hook(lambda g: seen.append(lucid.is_grad_enabled()))
+    lucid.autograd.grad(r.sum(), p, create_graph=True)
+    assert seen == [False, True]
+    assert lucid.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda y, x: lucid.autograd.grad(y, x, lucid.ones(2)), r"grad_output\[0\] has a shape of .*\[2\].* and output\[0\] has"),
+        (lambda y, x: lucid.autograd.grad(y, x, lucid.ones(2, 2), is_grads_batched=True), "If `is_grads_batched=True`, we interpret"),
+        (lambda y, x: (y[0] * 1j).backward(), "grad can be implicitly created only for real scalar outputs but got"),
+        (
+            lambda y, x: lucid.autograd.grad(y.sum(), lucid.autograd.graph.get_gradient_edge(x), materialize_grads=True),
+            "materialize_grads cannot be used when the given input is a GradientEdge",
+        ),
+    ],
+)  # fmt: skip
+def test_what_grad_refuses(call, message):
+    x = lucid.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match=message):
+        call(x * 2, x)
+
+
+def test_materialized_zeros_and_edges_go_on():
+    x, a = lucid.tensor(0.5, requires_grad=True), lucid.tensor(1.0, requires_grad=True)
+    d1 = lucid.autograd.grad(x * a, x, create_graph=True)
+    d2 = lucid.autograd.grad(d1, x, create_graph=True, materialize_grads=True)
+    assert lucid.autograd.grad(d2, x, materialize_grads=True)[0].item() == 0.0
+    lucid.autograd.backward(x * a, inputs=(lucid.autograd.graph.get_gradient_edge(x), a))
+    assert (x.grad.item(), a.grad.item()) == (1.0, 0.5)

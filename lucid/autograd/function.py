@@ -301,7 +301,7 @@ def _record(cls: type[Function], ctx: FunctionCtx, args: tuple, outputs: tuple) 
             come_from(o, own)
             made.append(o)
         elif type(o) is View or _member(o, args):  # it shares memory with what this node knows nothing of
-            t = new_view(o.value, own, o, None, (), True)
+            t: Tensor = new_view(o.value, own, o, None, (), True)
             t.__dict__["_piece"] = (cls.__name__, k, MANY if len(places) > 1 else _FOREIGN)
             made.append(t)
         else:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..backends import backend_of
+from ..core import modes
 from ..core.backward import backward as start
 from ..core.backward import in_dtype_of, run_backward, start_gradients
 from ..core.graph import Node, RemovableHandle
 from ..core.tensor import Tensor, wrap
+from ..core.transform import level_of
 
 
 def backward(
@@ -81,22 +83,78 @@ def grad(
             raise RuntimeError("grad: One of the differentiated Tensors does not require grad")
     vectors = None if grad_outputs is None else _sequence(grad_outputs)
     roots = tuple(r.tensor_like() if isinstance(r, GradientEdge) else r for r in roots)
+    if materialize_grads and any(isinstance(t, GradientEdge) for t in wanted):
+        raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
     if is_grads_batched:
         from ..func.vmap import vmap
 
         if vectors is None:
             raise RuntimeError("grad: is_grads_batched=True needs grad_outputs")
+        for k, (o, v) in enumerate(zip(roots, vectors, strict=False)):
+            if v is not None and tuple(v.shape[1:]) != tuple(o.shape):
+                raise RuntimeError(
+                    "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The "
+                    "sizes of the remaining dimensions are expected to match the shape of corresponding output, but a mismatch was "
+                    f"detected: grad_output[{k}] has a shape of {v.shape} and output[{k}] has a shape of {o.shape}."
+                )
         present: list[bool] = []
 
         def one(*vs: Any) -> tuple:
-            found = _checked(_gradients(roots, wanted, vs, True, create_graph), wanted, allow_unused, materialize_grads)
+            found = _gradients(roots, wanted, vs, True, create_graph)
+            found = _checked(found, wanted, allow_unused, materialize_grads, create_graph)
             present[:] = [g is not None for g in found]
             return tuple(g for g in found if g is not None)
 
         results = iter(vmap(one, in_dims=tuple(None if v is None else 0 for v in vectors))(*vectors))
         return tuple(next(results) if there else None for there in present)
-    found = _gradients(roots, wanted, vectors, create_graph if retain_graph is None else retain_graph, create_graph)
-    return tuple(_checked(found, wanted, allow_unused, materialize_grads))
+    frame = getattr(max((r.value for r in roots), key=lambda v: getattr(v, "level", 0), default=None), "frame", None)
+    forward = frame is not None and type(frame).__name__ == "JvpFrame"
+    here = [k for k, r in enumerate(roots) if r.node is not None or not forward]
+    found: list = [None] * len(wanted)
+    if here:
+        found = _gradients(
+            [roots[k] for k in here],
+            wanted,
+            None if vectors is None else [vectors[k] for k in here],
+            create_graph if retain_graph is None else retain_graph,
+            create_graph,
+        )
+    if forward:
+        _fill_from_below(found, roots, wanted, vectors, frame)
+    return tuple(_checked(found, wanted, allow_unused, materialize_grads, create_graph))
+
+
+def _fill_from_below(found: list, roots: Sequence[Tensor], wanted: Sequence[Any], vectors: Any, frame: Any) -> None:
+    """Gradients with respect to tensors that the innermost jvp, where the roots are, takes as they are.
+
+    For L = Re<v, o>, primal and tangent of dL/dt are dL/dt of the primal and of the tangent of L, which the level below knows.
+    """
+    places = [
+        i
+        for i, (t, g) in enumerate(zip(wanted, found, strict=True))
+        if g is None and isinstance(t, Tensor) and level_of(t) < frame.level
+    ]
+    if not places:
+        return
+    from .. import ops
+    from ..func.dual import Dual, undual
+
+    xp: Any = ops
+    total: Any = 0.0
+    with modes.enable_grad():
+        for o, v in zip(roots, vectors or (None,) * len(roots), strict=True):
+            part: Any = o if v is None else o * xp.conj(v)
+            total = total + xp.sum(xp.real(part) if part.dtype.is_complex else part)
+    below = [wanted[i] for i in places]
+    primal, tangent = (
+        (None,) * len(below)
+        if part is None or part.node is None
+        else grad(part, below, None, True, True, allow_unused=True)
+        for part in undual(total, frame)
+    )
+    for i, p, t in zip(places, primal, tangent, strict=True):
+        if p is not None or t is not None:
+            found[i] = wrap(Dual(ops.zeros_like(wanted[i]) if p is None else p, t, frame))
 
 
 def _gradients(
@@ -128,11 +186,13 @@ def own_all(found: Sequence[Any], starts: Sequence[Any]) -> list[Any]:
     return result
 
 
-def _checked(found: Sequence[Any], wanted: Sequence[Any], allow_unused: bool | None, materialize: bool) -> list[Any]:
+def _checked(
+    found: Sequence[Any], wanted: Sequence[Any], allow_unused: bool | None, materialize: bool, create_graph: bool
+) -> list[Any]:
     result = []
     for i, (t, g) in enumerate(zip(wanted, found, strict=True)):
         if g is None and materialize and isinstance(t, Tensor):
-            g = wrap(backend_of(t.value).table.zeros_like(t.value))
+            g = wrap(backend_of(t.value).table.zeros_like(t.value)).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise RuntimeError(
                 f"grad: The differentiated Tensor at index {i} appears to not have been used in the graph. "
