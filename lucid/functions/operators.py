@@ -122,9 +122,7 @@ def _iter(self: Tensor) -> Any:
 
 def _contains(self: Tensor, element: Any) -> bool:
     if not isinstance(element, Tensor | int | float | complex) and not hasattr(element, "item"):
-        raise RuntimeError(
-            f"in: only a Tensor or a number can be looked for in a Tensor, not a {type(element).__name__}"
-        )
+        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
     return bool((self == element).any())  # type: ignore[attr-defined]
 
 

@@ -221,7 +221,7 @@ def number_first(name: str, keyword: str, value: Any) -> Any:
     if isinstance(value, Tensor) and value.ndim:
         raise TypeError(f"{name}(): one tensor too many; {keyword} is a number, got shape {tuple(value.shape)}")
     warnings.warn(
-        f"{name}(): {keyword} before the tensors is deprecated: write {name}(..., {keyword}=...)",
+        f"This overload of {name} is deprecated: {keyword} comes after the tensors, {name}(..., {keyword}=...)",
         UserWarning,
         stacklevel=4,
     )

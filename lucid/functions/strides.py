@@ -195,7 +195,7 @@ def set_(
         raise RuntimeError(f"Could not set tensor of type {found.dtype} to a tensor of type {self.dtype}")
     if size is not None:
         found = as_strided(found, size, row_strides(size) if stride is None else stride, storage_offset)
-    self.data = found
+    self.data = found  # type: ignore[attr-defined]
     return self
 
 
