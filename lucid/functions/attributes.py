@@ -64,8 +64,8 @@ def typed(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     def __new__(cls: Any, *data: Any, device: Any = None) -> Tensor:
         device = place if device is None and place != "cpu" else device
         if len(data) == 1 and isinstance(data[0], Size):
-            (data,) = data
-        elif len(data) == 1 and not isinstance(data[0], int):
+            return FUNCTIONS["empty"](tuple(data[0]), dtype=dtype, device=device)
+        if len(data) == 1 and not isinstance(data[0], int):
             return as_tensor(data[0], dtype=dtype, device=device, copy=True)
         return FUNCTIONS["empty"](data if data else (0,), dtype=dtype, device=device)
 
@@ -261,8 +261,8 @@ def _map(self: Tensor, tensor: Tensor, callable: Any) -> Tensor:
 def _new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
     """A new tensor of this dtype, of data or of sizes."""
     if len(data) == 1 and isinstance(data[0], Size):
-        (data,) = data
-    elif len(data) == 1 and not isinstance(data[0], int):
+        return FUNCTIONS["empty"](tuple(data[0]), dtype=self.dtype, device=device or self.device)
+    if len(data) == 1 and not isinstance(data[0], int):
         return as_tensor(data[0], dtype=self.dtype, device=device or self.device, copy=True)
     return FUNCTIONS["empty"](data if data else (0,), dtype=self.dtype, device=device or self.device)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -254,13 +255,19 @@ class StateDict:
 
 
 class _WithModule:
-    """A hook that also gets the module; pickles and copies with it."""
+    """A hook that also gets the module, which it does not keep alive; pickles and copies with it."""
 
     def __init__(self, hook: Callable, module: StateDict):
-        self.hook, self.module = hook, module
+        self.__setstate__((hook, module))
 
     def __call__(self, *args: Any) -> Any:
-        return self.hook(self.module, *args)
+        return self.hook(self.module(), *args)
+
+    def __getstate__(self) -> tuple:
+        return self.hook, self.module()
+
+    def __setstate__(self, state: tuple) -> None:
+        self.hook, self.module = state[0], weakref.ref(state[1])
 
 
 class _Fault(Exception):

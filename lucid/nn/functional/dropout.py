@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 from ...core import dtypes
 from ...core.tensor import Tensor, wrap
-from ...functions import empty_like  # type: ignore[attr-defined]  # made there by name
 from ...functions.random import draw
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
@@ -32,9 +32,13 @@ def _drop(x: Tensor, shape: tuple[int, ...], p: float, inplace: bool) -> Tensor:
         noise: Tensor | int = 0
     else:
         _floating(x)
-        noise = wrap(draw("kept", shape, x.dtype.to_real(), x.device, None, p))
-        if len(shape) > 2 and shape == x.shape and not x.is_contiguous():  # type: ignore[attr-defined]
-            noise = empty_like(x, dtype=noise.dtype).copy_(noise)  # the result lies in memory as the input does
+        order: Any = range(len(shape))
+        if shape == x.shape and not x.is_contiguous():  # type: ignore[attr-defined]
+            strides = x.stride()  # type: ignore[attr-defined]
+            order = sorted(order, key=lambda d: -strides[d])  # the result lies in memory as the input does
+        noise = wrap(draw("kept", tuple(shape[d] for d in order), x.dtype.to_real(), x.device, None, p))
+        if type(order) is list:
+            noise = noise.permute(*(order.index(d) for d in range(len(shape))))  # type: ignore[attr-defined]
     return x.mul_(noise) if inplace else x * noise  # type: ignore[attr-defined, operator]
 
 

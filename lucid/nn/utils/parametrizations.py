@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ... import ops
@@ -52,16 +53,16 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     lucid.Size([40, 1])
     """
     register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
-
-    def from_old(state_dict: dict, prefix: str, *args: Any) -> None:
-        """Read what the old ``weight_norm`` saved."""
-        keys = [f"{prefix}{name}_g", f"{prefix}{name}_v"]
-        if all(key in state_dict for key in keys):
-            for i, key in enumerate(keys):
-                state_dict[f"{prefix}parametrizations.{name}.original{i}"] = state_dict.pop(key)
-
-    module._register_load_state_dict_pre_hook(from_old)
+    module._register_load_state_dict_pre_hook(partial(_from_old, name))
     return module
+
+
+def _from_old(name: str, state_dict: dict, prefix: str, *args: Any) -> None:
+    """Read what the old ``weight_norm`` saved."""
+    keys = [f"{prefix}{name}_g", f"{prefix}{name}_v"]
+    if all(key in state_dict for key in keys):
+        for i, key in enumerate(keys):
+            state_dict[f"{prefix}parametrizations.{name}.original{i}"] = state_dict.pop(key)
 
 
 class _SpectralNorm(Module):
