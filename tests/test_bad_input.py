@@ -308,6 +308,95 @@ class Items:
         return i
 
 
+# One row for each class of mistake that the functions are checked for.
+MISTAKES = [
+    ("out= where there is none", lambda L: L.flip(L.ones(2), (0,), out=L.ones(2))),
+    ("out= of a predicate", lambda L: L.isnan(L.ones(2), out=L.ones(2, dtype=L.bool))),
+    ("out= without the dim it needs", lambda L: L.median(L.ones(2), out=L.ones(()))),
+    ("a dimension of 71 bits", lambda L: L.sum(L.ones(2), 2**70)),
+    ("a count of 71 bits", lambda L: L.topk(L.ones(2), 2**70)),
+    ("pieces of 71 bits", lambda L: L.split(L.ones(2), 2**70)),
+    ("a bound of 71 bits", lambda L: L.clamp(L.ones(2), 2**70)),
+    ("a value of 71 bits", lambda L: L.ones(2).masked_fill(L.tensor([True, False]), 2**70)),
+    ("an order of 71 bits", lambda L: L.linalg.vector_norm(L.ones(2), 2**70)),
+    ("an order that is text", lambda L: L.linalg.vector_norm(L.ones(2), "a")),
+    ("an order that is complex", lambda L: L.dist(L.ones(2), L.ones(2), 1j)),
+    ("a complex bound", lambda L: L.clamp(L.ones(2), 1j)),
+    ("a complex weight", lambda L: L.lerp(L.ones(2), L.ones(2), 1j)),
+    ("a complex factor", lambda L: L.addcmul(L.ones(2), L.ones(2), L.ones(2), value=1j)),
+    ("a number and a tensor as bounds", lambda L: L.clamp(L.ones(2), 0, L.ones(2))),
+    ("a factor 1.0 of integers", lambda L: L.add(L.arange(2), L.arange(2), alpha=1.0)),
+    ("one tensor too many", lambda L: L.add(L.ones(2), L.ones(2), 3)),
+    ("unbiased and correction", lambda L: L.std(L.ones(2), 0, True, correction=1)),
+    ("two dtypes", lambda L: L.linalg.cross(L.ones(3), L.ones(3, dtype=L.float64))),
+    ("two dtypes of a table", lambda L: L.heaviside(L.ones(3), L.ones(3, dtype=L.float64))),
+    ("rounding of booleans", lambda L: L.floor(L.tensor([True]))),
+    ("the median of booleans", lambda L: L.median(L.tensor([True]))),
+    ("the fraction of integers", lambda L: L.frac(L.arange(2))),
+    ("a dtype of integers for a norm", lambda L: L.linalg.vector_norm(L.ones(2), dtype=L.int64)),
+    ("an index that is negative", lambda L: L.index_select(L.ones(2), 0, L.tensor([-1]))),
+    ("a place that is negative", lambda L: L.ones(2).index_add_(0, L.tensor([-1]), L.ones(1))),
+    ("an index of 32 bits", lambda L: L.index_copy(L.ones(2), 0, L.tensor([0], dtype=L.int32), L.ones(1))),
+    ("an index of floats", lambda L: L.index_fill(L.ones(2), 0, L.ones(1), 2)),
+    ("a source smaller than the index", lambda L: L.ones(3).scatter_add(0, L.tensor([0, 1]), L.ones(1))),
+    ("a source that is a list", lambda L: L.ones(1).scatter(0, L.tensor([0]), [2.0])),
+    ("places for a 0-d tensor", lambda L: L.index_select(L.tensor(1.0), 0, L.tensor([0, 0]))),
+    ("a 0-d tensor in pieces", lambda L: L.chunk(L.tensor(1.0), 2)),
+    ("an int and a tuple", lambda L: L.movedim(L.ones(2, 2), (0,), 1)),
+    ("True for a size", lambda L: L.ones(1).reshape((True, 1))),
+    ("True for a count", lambda L: L.ones(2, 2).split(True)),
+    ("a dimension twice", lambda L: L.flip(L.ones(2, 2), (0, 0))),
+    ("a fraction of repeats", lambda L: L.repeat_interleave(L.ones(2), 1.5)),
+    ("text for two dimensions", lambda L: L.rot90(L.ones(2, 2), 1, "ab")),
+    ("a number for weights", lambda L: L.bincount(L.arange(2), 3)),
+    ("a number for points", lambda L: L.trapezoid(L.ones(2), 3)),
+    ("an equation that is None", lambda L: L.einsum(None, L.ones(2))),
+    ("an equation without operands", lambda L: L.einsum("i->i")),
+    ("a tolerance that is NaN", lambda L: L.isclose(L.ones(2), L.ones(2), rtol=float("nan"))),
+    ("renorm of a vector", lambda L: L.renorm(L.ones(2), 2, 0, 1.0)),
+]
+# Odd, and right all the same: what is strict above must not refuse these.
+RIGHT = [
+    ("truth into a leaf", lambda L: L.eq(L.ones(2), 1, out=L.zeros(2, requires_grad=True))),
+    ("not, in a leaf", lambda L: L.zeros(2, requires_grad=True).logical_not_()),
+    ("softmax into out=", lambda L: L.softmax(L.ones(2, requires_grad=True), 0, out=L.ones(2))),
+    ("no dimension at all", lambda L: L.any(L.tensor([0.0, 2.0]), ())),
+    ("no matrix at all", lambda L: L.linalg.matrix_norm(L.ones(0, 2), 2)),
+    ("half precision", lambda L: L.matrix_exp(L.zeros(2, 2, dtype=L.float16))),
+    ("two precisions", lambda L: L.linalg.solve_triangular(L.eye(2), L.ones(2, 2).double(), upper=True)),
+    ("complex sums", lambda L: L.logcumsumexp(L.tensor([1j, 2.0, -3 + 1j, 0.5]), 0)),
+    ("out= of integers", lambda L: L.full((2,), 2.0, out=L.zeros(2, dtype=L.int64))),
+    ("one count in a tensor", lambda L: L.arange(4).split(L.tensor([2]))[1]),
+    ("one count of NumPy", lambda L: L.split_copy(L.arange(4), np.int64(2))[1]),
+    ("a bound that is a tensor", lambda L: L.clamp(L.arange(3), 1, L.tensor(1.5, dtype=L.float64))),
+    ("alpha by position", lambda L: L.sub(L.ones(3), 0.5, 2)),
+    ("flat places of 32 bits", lambda L: L.take_along_dim(L.arange(4.0), L.tensor([2, 0], dtype=L.int32))),
+    ("dims in a tensor", lambda L: L.tensordot(L.ones(2, 2), L.ones(2, 2), L.tensor(1))),
+    ("a huge tolerance", lambda L: L.isclose(L.ones(2), L.zeros(2), atol=2**70)),
+    ("the shape of a 0-d tensor", lambda L: L.ones(1).reshape_as(L.tensor(1.0))),
+]
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("f", [f for _, f in MISTAKES], ids=[name for name, _ in MISTAKES])
+def test_mistakes(f):
+    with pytest.raises(Exception) as theirs:
+        f(torch)
+    with pytest.raises(theirs.type) as ours:
+        f(lucid)
+    assert str(ours.value)
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("f", [f for _, f in RIGHT], ids=[name for name, _ in RIGHT])
+def test_odd_and_right(f):
+    ours, theirs = f(lucid), f(torch)
+    assert str(ours.dtype).split(".")[1] == str(theirs.dtype).split(".")[1] and ours.shape == theirs.shape
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-5, equal_nan=True)
+
+
 REFUSED = [
     ("relu of complex", lambda L: L.relu(L.ones(2, dtype=L.complex64))),
     ("leaky_relu of complex", lambda L: L.nn.functional.leaky_relu(L.ones(2, dtype=L.complex64))),

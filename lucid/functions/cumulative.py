@@ -181,8 +181,8 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, 
 
 def _areas(y: Tensor, x: Any, dx: Any, dim: int, name: str) -> Tensor:
     y = tensor_arg(y, name, "y")
-    if y.dtype.category == BOOL or (x is not None and x.dtype.category == BOOL) or isinstance(dx, bool):
-        raise RuntimeError(f"{name}: received a bool input for `y`, `x` or `dx`, but bool is not supported")
+    if y.dtype.category == BOOL or (x is not None and x.dtype.category == BOOL):
+        raise RuntimeError(f"{name}: received a bool input for `y` or `x`, but bool is not supported")
     if dx is not None:
         if isinstance(dx, complex) and not y.dtype.is_complex:
             raise RuntimeError(f"{name}: expected a real dx for a real input, got {dx}")
@@ -209,7 +209,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Dims | None = None, edge_o
         raise RuntimeError(f"dim {dims} appears multiple times in the list of dims")
     if edge_order not in (1, 2):
         raise RuntimeError(f"torch.gradient only supports edge_order=1 and edge_order=2, got {edge_order}")
-    if x.dtype.category == BOOL or x.dtype.name == "uint8":
+    if x.ndim and (x.dtype.category == BOOL or x.dtype.name == "uint8"):
         raise RuntimeError(f"torch.gradient does not support {x.dtype} input")
     if isinstance(spacing, Tensor) and spacing.ndim:
         raise TypeError(f"gradient(): spacing must be a number or a list, not Tensor of shape {tuple(spacing.shape)}")

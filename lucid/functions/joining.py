@@ -12,6 +12,7 @@ from ..core.errors import DTypeError
 from ..core.graph import entitled
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import each_example, everything
+from ..ops import shape as shape_ops
 from .checking import Dims, fits
 from .creation import arange
 from .pieces import cat, piece, split, tensor_list
@@ -128,15 +129,12 @@ def tensor_split(
         raise TypeError("tensor_split() missing 1 required argument: indices or sections")
     if isinstance(indices_or_sections, Tensor):
         if indices_or_sections.dtype is not dtypes.int64 or indices_or_sections.ndim > 1:
-            raise RuntimeError(
-                "tensor_split expected tensor_indices_or_sections to have dtype of long and at most one dimension, but got "
-                f"{indices_or_sections.dtype}, {indices_or_sections.ndim} dimensions"
-            )
+            got = f"{indices_or_sections.dtype}, {indices_or_sections.ndim}-d"
+            raise RuntimeError(f"tensor_split expected long indices in at most one dimension, but got {got}")
         indices_or_sections = indices_or_sections.item() if sections is not None else indices_or_sections.tolist()
     if isinstance(indices_or_sections, bool | dict):
-        raise TypeError(
-            f"tensor_split(): argument 'indices_or_sections' must be int or tuple of ints, not {type(indices_or_sections).__name__}"
-        )
+        kind = type(indices_or_sections).__name__
+        raise TypeError(f"tensor_split(): argument 'indices_or_sections' must be int or tuple of ints, not {kind}")
     if hasattr(indices_or_sections, "tolist"):
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
@@ -162,7 +160,9 @@ def _fixed_split(name: str, dim: int, needed: int) -> None:
                 f"{name} requires a tensor with at least {needed} dimension, but got a tensor with {input.ndim} dimensions!"
             )
         d = 0 if name == "hsplit" and input.ndim == 1 else dim
-        if isinstance(indices_or_sections, bool | dict) or getattr(indices_or_sections, "ndim", False):
+        if isinstance(indices_or_sections, Tensor) and indices_or_sections.shape.numel() == 1:
+            indices_or_sections = indices_or_sections.item()
+        if isinstance(indices_or_sections, bool | dict | Tensor):
             raise TypeError(
                 f"{name}(): argument 'indices_or_sections' must be int or tuple of ints, not {type(indices_or_sections).__name__}"
             )
@@ -256,8 +256,6 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     >>> lucid.combinations(lucid.tensor([1, 2, 3])).tolist()
     [[1, 2], [1, 3], [2, 3]]
     """
-    import itertools
-
     x = tensor_arg(input, "combinations")
     if x.ndim != 1:
         raise RuntimeError(f"Expect a 1D vector, but got shape {list(x.shape)}")
@@ -327,8 +325,6 @@ def repeat_interleave(
     >>> lucid.repeat_interleave(lucid.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
-    from ..ops import shape as shape_ops
-
     x = tensor_arg(input, "repeat_interleave")
     if repeats is None:
         if dim is not None:
@@ -409,8 +405,6 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     >>> lucid.roll(lucid.arange(4), 1)
     tensor([3, 0, 1, 2])
     """
-    from ..ops import shape as shape_ops
-
     x = tensor_arg(input, "roll")
     for position, given in (("shifts", shifts), ("dims", dims)):
         if isinstance(given, Tensor) and given.shape.numel() != 1:

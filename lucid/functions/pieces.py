@@ -117,6 +117,8 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
                 f"{tuple(split_size_or_sections.shape)}"
             )
         split_size_or_sections = int(split_size_or_sections.item())
+    elif type(split_size_or_sections) is not int and hasattr(split_size_or_sections, "__index__"):
+        split_size_or_sections = split_size_or_sections.__index__()
     if isinstance(split_size_or_sections, int):
         size = split_size_or_sections
         if size > n:
@@ -206,7 +208,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     d = dim_arg(dim, input.ndim, "narrow")
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    if isinstance(start, Tensor) and (start.ndim or start.dtype.category != dtypes.INTEGER):
+    if isinstance(start, Tensor) and (start.shape.numel() != 1 or start.dtype.category != dtypes.INTEGER):
         raise RuntimeError(
             f"narrow: start must be an 0-dim integral Tensor, got {start.dtype}, {start.ndim} dimensions"
         )

@@ -286,9 +286,9 @@ def shape_arg(sizes: tuple, name: str) -> tuple[int, ...]:
     else:
         return sizes
     try:
-        if bool in map(type, sizes):
+        if type(sizes[0]) is bool:  # PyTorch looks at the first alone
             raise AttributeError
         return tuple(s if type(s) is int else s.__index__() for s in sizes)
     except AttributeError:
-        bad = next(s for s in sizes if type(s) is bool or not hasattr(s, "__index__"))
+        bad = next((s for s in sizes if not hasattr(s, "__index__")), sizes[0])
         raise TypeError(f"{name}(): sizes must be ints, got {type(bad).__name__} {bad!r}") from None

@@ -69,8 +69,6 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
             [3, 4, 5]])
     """
     x = tensor_arg(input, "reshape")
-    if not shape:
-        raise TypeError('reshape() missing 1 required positional argument: "shape"')
     sizes = resolve_shape(x, shape_arg(shape, "reshape"), "reshape")
     return shape_ops.reshape(in_order(x, sizes) if x.value.ndim > 2 else x, sizes)
 

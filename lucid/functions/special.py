@@ -275,7 +275,7 @@ def ldexp(input: Tensor, other: Value) -> Tensor:
     >>> lucid.ldexp(lucid.tensor([1.5]), lucid.tensor([3]))
     tensor([12.])
     """
-    if isinstance(other, Tensor) and other.dtype is dtypes.bool_:
+    if isinstance(other, Tensor) and other.dtype is dtypes.bool_ and input.dtype.is_floating_point:
         raise DTypeError("ldexp: not implemented for booleans as exponents")
     return elementwise.multiply(input, elementwise.pow(2.0, other) if isinstance(other, Tensor) else 2.0**other)
 
