@@ -37,7 +37,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise
     if (
         (x.dtype is not w.dtype and input.dtype is not weight.dtype)
-        or (b.dtype is not w.dtype and bias.dtype is not weight.dtype)  # type: ignore[union-attr]
+        or (bias is not None and b.dtype is not w.dtype and bias.dtype is not weight.dtype)
         or len(w.shape) != 2
         or not x.shape
         or x.shape[-1] != w.shape[1]
