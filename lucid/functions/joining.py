@@ -161,7 +161,7 @@ def _fixed_split(name: str, dim: int, needed: int) -> None:
             )
         d = 0 if name == "hsplit" and input.ndim == 1 else dim
         if isinstance(indices_or_sections, Tensor) and indices_or_sections.shape.numel() == 1:
-            indices_or_sections = indices_or_sections.item()
+            indices_or_sections = indices_or_sections.tolist()
         if isinstance(indices_or_sections, bool | dict | Tensor):
             raise TypeError(
                 f"{name}(): argument 'indices_or_sections' must be int or tuple of ints, not {type(indices_or_sections).__name__}"

@@ -15,6 +15,7 @@ from ..core.transform import everything
 from ..ops import order, reduce
 from . import reduction
 from .checking import Scalar, real_arg
+from .outputs import write_out
 from .registry import FUNCTIONS, dim_arg, dims_arg, public, return_type, tensor_arg
 
 Median, NanMedian, Mode, KthValue = (
@@ -303,7 +304,7 @@ def norm(
         )
         entitle(result.node, "LinalgVectorNormBackward0")
     if out is not None:
-        return FUNCTIONS["add"](result, 0, out=out)
+        return write_out(out, lambda: result, "norm")
     return result
 
 
