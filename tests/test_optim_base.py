@@ -445,7 +445,7 @@ def test_a_number_before_the_tensors():
         assert lucid.add(x, 2, t).tolist() == [3.0, 5.0]
     with pytest.raises(TypeError, match="one tensor too many"):
         x.addcmul_(t, t, t)
-    with pytest.raises(RuntimeError, match="looked for"):
+    with pytest.raises(RuntimeError, match="only supports Tensor or scalar"):
         "lr" in x  # noqa: B015
 
 
