@@ -149,7 +149,7 @@ class Backend:
 _by_type: dict[type, Backend] = {}
 _scalar_types: dict[type, Backend] = {}  # NumPy's scalars, which reductions to 0-d return; no array types
 _by_name: dict[str, Backend] = {}
-_MODULES = {"cpu": "numpy_", "cuda": "cupy_", "mlx": "mlx_"}
+_MODULES = {"cpu": ".numpy_", "cuda": ".cupy_", "mlx": ".mlx_", "meta": "..core.meta"}
 
 
 def register(backend: Backend) -> Backend:
@@ -176,7 +176,7 @@ def load(name: str) -> Backend:
                 raise DeviceMissing(f"device 'cuda' is not available: {fault}")
         if name not in _MODULES:
             raise RuntimeError(f"no backend for device {name!r}; known: {', '.join(_MODULES)}")
-        found = importlib.import_module(f".{_MODULES[name]}", __package__).backend()
+        found = importlib.import_module(_MODULES[name], __package__).backend()
         register(found)
     return found
 

@@ -146,18 +146,23 @@ def tensor_repr(t: Tensor) -> str:
     if hasattr(t.value, "level"):  # inside jvp or vmap there is no single array to show
         return f"{prefix}{t.value!r})"
     suffixes = []
-    if t.shape.numel() == 0:
+    without_memory = t.device.type == "meta"
+    if without_memory:
+        body = "..."
+        suffixes += ["device='meta'", f"size={tuple(t.shape)}"]
+    elif t.shape.numel() == 0:
         body = "[]"
         if len(t.shape) != 1:
             suffixes.append(f"size={tuple(t.shape)}")
     else:
         body = contents(t, len(prefix))
     default = (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
-    if (t.dtype not in default and t.dtype is not dtypes.get_default_dtype().to_complex()) or (
-        t.shape.numel() == 0 and t.dtype is not default[0]
-    ):
+    if (
+        t.dtype not in (default[:1] if without_memory else default)
+        and t.dtype is not dtypes.get_default_dtype().to_complex()
+    ) or (t.shape.numel() == 0 and not without_memory and t.dtype is not default[0]):
         suffixes.append(f"dtype={t.dtype}")
-    if t.device.type != "cpu":
+    if t.device.type not in ("cpu", "meta"):
         suffixes.append(f"device='{t.device}'")
     if t.grad_fn is not None:
         suffixes.append(f"grad_fn=<{t.grad_fn.name()}>")

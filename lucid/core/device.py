@@ -1,4 +1,4 @@
-"""Where a tensor lives: ``"cpu"`` (NumPy), ``"cuda"``, ``"cuda:1"`` (CuPy), ``"mlx"`` (MLX)."""
+"""Where a tensor lives: ``"cpu"`` (NumPy), ``"cuda"``, ``"cuda:1"`` (CuPy), ``"mlx"`` (MLX), or nowhere: ``"meta"``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backends.switches import CURRENT
 
-ALIASES = {"cpu": "cpu", "cuda": "cuda", "mlx": "mlx", "metal": "mlx", "gpu": "mlx", "mps": "mlx"}
+ALIASES = {"cpu": "cpu", "cuda": "cuda", "mlx": "mlx", "metal": "mlx", "gpu": "mlx", "mps": "mlx", "meta": "meta"}
 
 
 class device:

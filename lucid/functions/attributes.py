@@ -185,11 +185,12 @@ def _output_nr(self: Tensor) -> int:
 for _name, _value in {
     "is_cpu": lambda self: self.device.type == "cpu", "is_mps": lambda self: self.device.type == "mlx",
     "is_gpu": lambda self: self.device.type == "cuda", "is_metal": lambda self: self.device.type == "mlx",
+    "is_meta": lambda self: self.device.type == "meta",
     "layout": lambda self: strided, "name": lambda self: None, "output_nr": _output_nr, "grad_dtype": lambda self: self.dtype,
 }.items():  # fmt: skip
     setattr(Tensor, _name, property(_value))
 # Kinds of tensors and of hardware that lucid has not.
-for _name in "meta ipu maia mkldnn mtia nested quantized sparse sparse_csr vulkan xla xpu".split():
+for _name in "ipu maia mkldnn mtia nested quantized sparse sparse_csr vulkan xla xpu".split():
     setattr(Tensor, f"is_{_name}", property(lambda self: False))
 Tensor.is_pinned = lambda self, device=None: False  # type: ignore[attr-defined]
 Tensor.pin_memory = lambda self, device=None: self  # type: ignore[attr-defined]

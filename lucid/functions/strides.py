@@ -305,7 +305,9 @@ class TypedStorage:
 
 def _address_of(array: Any) -> int:
     interface = getattr(array, "__array_interface__", None) or getattr(array, "__cuda_array_interface__", None)
-    return interface["data"][0] if interface is not None else id(array)
+    if interface is not None:
+        return interface["data"][0]  # type: ignore[no-any-return]
+    return 0 if wrap(array).device.type == "meta" else id(array)
 
 
 Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]

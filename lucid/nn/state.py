@@ -304,6 +304,12 @@ def _planned(module: Any, name: str, key: str, param: Tensor, given: Any, assign
         if assign:
             setattr(module, name, _assigned(param, given))
         else:
+            if param.device.type == "meta" != given.device.type:
+                warnings.warn(
+                    f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, "
+                    "which is a no-op. (Did you mean to pass `assign=True`?)",
+                    stacklevel=2,
+                )
             with no_grad():
                 param.copy_(given)  # type: ignore[attr-defined]
 
