@@ -49,8 +49,8 @@ def check_targets(name: str, target: Tensor, classes: int, ignore_index: int) ->
         return False
     bounds = backend_of(target.value).known_bounds(target.value, 0, classes - 1)
     low, high = bounds or (0, classes - 1)
-    if low >= 0 and high < classes and not 0 <= ignore_index < classes:
-        return False
+    if low >= 0 and high < classes:
+        return 0 <= ignore_index < classes
     for t in (low, high):
         if not 0 <= t < classes and t != ignore_index:
             raise IndexError(f"{name}: Target {t} is out of bounds: there are {classes} classes, 0 to {classes - 1}")

@@ -98,7 +98,11 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
     elif not hasattr(input.value, "level"):
-        low, high = int(input.value.min()), int(input.value.max())
+        low, high = None, None
+        if num_classes > 0:
+            low, high = backend_of(input.value).known_bounds(input.value, 0, num_classes - 1) or (None, None)
+        if low is None or high is None:
+            low, high = int(input.min()), int(input.max())  # type: ignore[attr-defined]
         if low < 0:
             raise RuntimeError(f"Class values must be non-negative: got {low}.")
         if num_classes == -1:
