@@ -15,6 +15,7 @@ from .device import get_default_device
 from .dtypes import dtype as DType
 from .errors import DataError
 from .graph import SELECT, Extra, Leaf, Node, RemovableHandle, shown
+from .size import Size, new_size
 
 
 class Tensor:
@@ -111,7 +112,7 @@ class Tensor:
 
     @property
     def shape(self) -> Size:
-        return Size(self.value.shape)
+        return new_size(Size, self.value.shape)
 
     @property
     def dtype(self) -> DType:
@@ -324,36 +325,6 @@ def _rebuild(kind: type, host: Any, dtype: str, device: str, requires_grad: bool
     if requires_grad:
         result.node = Leaf(result)
     return result
-
-
-class Size(tuple):
-    """A shape: a tuple with ``numel()``, printed as PyTorch prints it."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        n = 1
-        for size in self:
-            n *= size
-        return n
-
-    def __repr__(self) -> str:
-        return f"lucid.Size([{', '.join(map(str, self))}])"
-
-    def __getitem__(self, key: Any, item: Any = tuple.__getitem__) -> Any:
-        part = item(self, key)
-        return Size(part) if type(part) is tuple else part
-
-    def __add__(self, other: Any) -> Size:
-        return Size(tuple.__add__(self, tuple(other)))
-
-    def __radd__(self, other: Any) -> Size:
-        return Size(tuple.__add__(tuple(other), self))
-
-    def __mul__(self, times: Any) -> Size:
-        return Size(tuple.__mul__(self, times))
-
-    __rmul__ = __mul__
 
 
 NO_GRAD_KEPT = (

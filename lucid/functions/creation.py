@@ -12,7 +12,7 @@ from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor, as_tensor, backend_for, created, wrap
 from ..core.transform import each_example, frames, made_inside
 from .outputs import write_out
-from .registry import FUNCTIONS, number_for, public, shape_arg, tensor_arg
+from .registry import FUNCTIONS, number_for, public, sizes_arg, tensor_arg
 
 
 def _finish(value: Any, requires_grad: bool) -> Tensor:
@@ -140,7 +140,7 @@ def _filled(name: str, doc: str) -> None:
         if isinstance(out, Tensor):
             dtype, device = out.dtype if dtype is None else dtype, out.device
         backend, index = backend_for(device)
-        value = getattr(backend.table, name)(_checked(shape_arg(size, name), name), _dtype(dtype), index)
+        value = getattr(backend.table, name)(sizes_arg(size, name), _dtype(dtype), index)
         if out is not None:
             return write_out(out, lambda: wrap(value), name)
         return _finish(value, requires_grad)
@@ -179,12 +179,6 @@ def _filled(name: str, doc: str) -> None:
     setattr(Tensor, f"new_{name}", new)
 
 
-def _checked(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-    if shape and min(shape) < 0:
-        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
-    return shape
-
-
 _filled("zeros", "A tensor of zeros.")
 _filled("ones", "A tensor of ones.")
 _filled("empty", "A tensor with arbitrary contents.")
@@ -213,9 +207,7 @@ def full(
     d = dtypes.as_dtype(dtype) if dtype is not None else dtypes.scalar_dtype(value)
     value = number_for(value, d, "full")
     return _finish(
-        backend.table.full(
-            _checked(shape_arg((size,) if isinstance(size, int) else tuple(size), "full"), "full"), value, d, index
-        ),
+        backend.table.full(sizes_arg((size,) if isinstance(size, int) else tuple(size), "full"), value, d, index),
         requires_grad,
     )
 
@@ -416,10 +408,10 @@ def empty_strided(size: Any, stride: Any, *, dtype: Any = None, device: Any = No
     >>> lucid.empty_strided((2, 3), (1, 2)).stride()
     (1, 2)
     """
-    sizes, steps = shape_arg((tuple(size),), "empty_strided"), tuple(stride)
+    sizes, steps = sizes_arg((tuple(size),), "empty_strided"), tuple(stride)
     if len(sizes) != len(steps):
         raise RuntimeError(f"empty_strided: mismatch in length of strides and shape: {sizes} and {steps}")
-    if any(n < 0 for n in (*sizes, *steps)):
+    if any(n < 0 for n in steps):
         raise RuntimeError(f"empty_strided: sizes and strides must not be negative: {sizes}, {steps}")
     memory = 1 + sum((n - 1) * s for n, s in zip(sizes, steps, strict=True)) if all(sizes) else 0
     t = empty(memory, dtype=dtype, device=device).as_strided(sizes, steps).detach()

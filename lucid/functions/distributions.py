@@ -14,9 +14,9 @@ from ..core.view import write
 from ..ops import order
 from . import sorting
 from .checking import number
-from .outputs import check_leaf
-from .random import draw, draw_dtype, sizes_arg
-from .registry import FUNCTIONS, public, tensor_arg
+from .outputs import check_leaf, write_out
+from .random import draw, draw_dtype
+from .registry import FUNCTIONS, public, sizes_arg, tensor_arg
 
 
 def _sample(kernel: str, like: Tensor, generator: Any, *args: Any) -> Tensor:
@@ -68,8 +68,8 @@ def normal(
 
 
 @public()
-def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
-    """1 with probability ``input`` (or ``p``), else 0; no gradient flows to the probability.
+def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
+    """1 with probability ``input`` (or ``p``), else 0; no gradient flows to the probability. ``out`` may have any dtype.
 
     Raises RuntimeError for a probability outside [0, 1].
 
@@ -87,7 +87,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
             raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
     elif not 0 <= chance <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={chance}")
-    return ops.less(_sample("uniform", x, generator), chance).to(x.dtype)
+    drawn = ops.less(_sample("uniform", x, generator), chance)
+    return constant_in(drawn.to(x.dtype), x) if out is None else write_out(out, lambda: drawn.to(out.dtype), "bernoulli")
 
 
 @public(out=False)

@@ -17,7 +17,7 @@ from ..core.tensor import Tensor, as_tensor, wrap
 from ..core.transform import lifted_to_indices
 from ..core.view import View, overwritten, write
 from ..ops import indexing as index_ops
-from .outputs import check_leaf, fitted, refuse_overlap
+from .outputs import check_leaf, fitted, refuse_expanded, refuse_overlap
 from .registry import number_for
 
 FULL = slice(None)
@@ -301,6 +301,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if arrays is None:
         write_into(part, value)
         return
+    refuse_overlap(part, (value,) if value.shape.numel() != 1 else (), "__setitem__")
     try:
         placed = index_arrays(arrays)
         result = index_ops.index_put(lifted_to_indices(part, placed), _fit_value(part, value, arrays), placed)
@@ -327,6 +328,7 @@ def _fit_value(part: Tensor, value: Tensor, arrays: tuple) -> Tensor:
 
 def write_into(part: Tensor, value: Tensor) -> None:
     """Overwrite a view with a value that broadcasts to it."""
+    refuse_expanded(part, "__setitem__") if part.ndim else None
     while value.ndim > part.ndim and value.shape[0] == 1:  # as in PyTorch, leading ones are dropped
         value = value.squeeze(0)
     if value.shape == part.shape and not value.requires_grad and not part.requires_grad:

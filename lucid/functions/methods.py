@@ -19,7 +19,7 @@ from ..core.transform import frames, made_inside
 from ..core.view import View, data_of, detached, layout, write
 from ..ops import shape
 from .indexing import overwrite_at_once
-from .outputs import check_leaf, fitted, refuse_overlap
+from .outputs import check_leaf, fitted, refuse_expanded, refuse_overlap
 from .registry import FUNCTIONS, number_for, public
 
 
@@ -230,7 +230,9 @@ def backward(
 
 @method
 def detach_(self: Tensor) -> Tensor:
-    """Take this tensor out of the graph; returns itself."""
+    """Take this tensor out of the graph; returns itself. RuntimeError for a view: what it is a part of stays in the graph."""
+    if type(self) is View and self.op is not None:
+        raise RuntimeError("Can't detach views in-place. Use detach() instead.")
     self.node = None
     return self
 
@@ -271,6 +273,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite with the values of another tensor, converted and broadcast; returns itself."""
     check_leaf(self, "copy_")
     other = as_tensor(src)
+    refuse_expanded(self, "copy_")
     if type(self.value) is HOST and type(other.value) is HOST and other.value.dtype is self.value.dtype:
         pass
     elif other.device != self.device:

@@ -97,6 +97,16 @@ def _meets(to: Any, of: Any) -> bool:
     start = backend.table.storage_of
     moved = to.strides != of.strides or to.size != of.size or start(to)[1] != start(of)[1]
     return moved and backend.overlap(to, of)
+def refuse_expanded(target: Any, name: str) -> None:
+    """RuntimeError for a tensor that shows one place of memory several times: ``fill_`` may write to it, ``copy_`` not."""
+    if type(target) is View and 0 in getattr(target.value, "strides", ()):
+        if any(step == 0 and n > 1 for step, n in zip(target.value.strides, target.value.shape, strict=True)):
+            raise RuntimeError(
+                f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
+                "location. Please clone() the tensor before performing the operation."
+            )
+
+
 
 
 def _is_dense(array: Any) -> bool:

@@ -16,7 +16,7 @@ from ..core.errors import DTypeError
 from ..core.tensor import Tensor, as_tensor, backend_for, created, wrap
 from ..core.transform import frames
 from .outputs import write_out
-from .registry import FUNCTIONS, public, shape_arg
+from .registry import FUNCTIONS, public, sizes_arg
 
 
 class Generator:
@@ -35,7 +35,9 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Restart the stream from ``seed``; returns itself."""
-        self._seed = int(seed) % 2**64
+        if not hasattr(seed, "__index__"):
+            raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
+        self._seed = _seed_arg(seed) % 2**64
         self.native = load(self.device.type).random.generator(self._seed, self.device.number)
         return self
 
@@ -69,6 +71,13 @@ class Generator:
 
         load(self.device.type).random.set_state(self.native, json.loads(bytes(state.tolist()).decode()))
         return self
+
+
+def _seed_arg(seed: Any) -> int:
+    seed = int(seed)
+    if not -(2**63) <= seed < 2**64:
+        raise ValueError(f"manual_seed: Overflow when unpacking long long, got {seed}")
+    return seed
 
 
 def _restored(device: str, seed: int, state: Any) -> Generator:
@@ -105,7 +114,7 @@ def manual_seed(seed: int) -> Generator:
     True
     """
     global _seeded
-    _seeded = int(seed)
+    _seeded = _seed_arg(seed)
     for g in _defaults.values():
         g.manual_seed(_seeded)
     return default_generator(Device("cpu"))
@@ -227,14 +236,6 @@ def _lowered(array: Any, mapped: list) -> Any:
         if frame in mapped and shared:
             t = ops.broadcast_to(t, (frame.size, *t.shape))
     return t.value
-
-
-def sizes_arg(size: tuple, name: str) -> tuple[int, ...]:
-    """Sizes as ``f(2, 3)`` or ``f((2, 3))``; RuntimeError for a negative one."""
-    shape = shape_arg(size, name)
-    if shape and min(shape) < 0:
-        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
-    return shape
 
 
 def _sampler(name: str, kernel: str, doc: str) -> None:

@@ -93,6 +93,8 @@ def public(
                         answer = foreign(call, f.__name__, args, kwargs)
                         if answer is not None:
                             return answer[0]
+                    if unbound(call, args):
+                        return call(*args[1:], **kwargs)
                     args = (*args[:i], right(args[i], kinds[named[i]], f.__name__, named[i]), *args[i + 1 :])
             if not kwargs:
                 try:
@@ -101,6 +103,8 @@ def public(
                     answer = foreign(call, f.__name__, args)
                     if answer is not None:
                         return answer[0]
+                    if unbound(call, args):
+                        return call(*args[1:])
                     if isinstance(problem, AttributeError):
                         refuse_foreign(args, f.__name__, first_name)
                     raise
@@ -115,13 +119,15 @@ def public(
                 try:
                     return f(*args, **kwargs)
                 except Exception:
+                    if unbound(call, args):
+                        return call(*args[1:], **kwargs)
                     explain(f.__name__, kwargs, kinds)
                     raise
             for name in spread:
                 if name in kwargs:
                     given = kwargs.pop(name)
                     leading = (kwargs.pop("input"),) if "input" in kwargs and not args else ()
-                    args = (*leading, *args, *(given if isinstance(given, tuple | list) else (given,)))
+                    args = (*leading, *args, *(given if given and isinstance(given, tuple | list) else (given,)))
             for name in list(kwargs):
                 if name not in accepted:
                     meant = [n for n in SYNONYMS.get(name, ()) if n in accepted and n not in kwargs]
@@ -145,7 +151,7 @@ def public(
                 return (
                     f(*args, **kwargs)
                     if target is None
-                    else write_out(target, lambda **own: f(*args, **(own | kwargs)), f.__name__, accepted)
+                    else write_out(target, lambda **own: f(*args, **(own | kwargs)), f.__name__, accepted, kwargs.get("dtype"))
                 )
             return f(*args, **kwargs)
 
@@ -160,6 +166,15 @@ def public(
         return call
 
     return decorate
+
+
+def unbound(call: Callable, args: tuple) -> bool:
+    """Whether the first argument is there because a class holds the function (``act = lucid.relu``): PyTorch's are no methods."""
+    return (
+        bool(args)
+        and not isinstance(args[0], Tensor)
+        and any(f is call or getattr(f, "__wrapped__", None) is call for c in type(args[0]).__mro__ for f in vars(c).values())
+    )
 
 
 def make_inplace(name: str, f: Callable, *, function: bool = False, op: Op | None = None) -> None:
@@ -292,3 +307,13 @@ def shape_arg(sizes: tuple, name: str) -> tuple[int, ...]:
     except AttributeError:
         bad = next((s for s in sizes if not hasattr(s, "__index__")), sizes[0])
         raise TypeError(f"{name}(): sizes must be ints, got {type(bad).__name__} {bad!r}") from None
+
+
+def sizes_arg(sizes: tuple, name: str) -> tuple[int, ...]:
+    """``shape_arg`` for a new tensor; RuntimeError for a negative size, or more elements than memory can be addressed."""
+    shape = shape_arg(sizes, name)
+    if shape and min(shape) < 0:
+        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    if math.prod(shape) >= 2**60:
+        raise RuntimeError(f"{name}: Storage size calculation overflowed with sizes={list(shape)}")
+    return shape

@@ -11,24 +11,29 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ...core.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, TORCH_NAMES, float32
+from ...core.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, TORCH_NAMES, float32, int64
 from ...core.errors import DTypeError
 from ...core.overrides import foreign
 from ...core.precision import current_policy
 from ...core.record import FLOATS
 from ...core.tensor import Tensor
 from ...functions.checking import KINDS, right
+from ...functions.outputs import write_out
+from ...functions.registry import unbound
 
 # Defined for floating dtypes alone: PyTorch has no kernel for others.
 FLOATING = frozenset(
-    """avg_pool1d avg_pool2d avg_pool3d local_response_norm binary_cross_entropy_with_logits adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
+    """binary_cross_entropy_with_logits adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
     batch_norm binary_cross_entropy celu celu_ cross_entropy ctc_loss elu elu_ gelu glu
     grid_sample group_norm hardshrink hardsigmoid hardswish huber_loss instance_norm kl_div layer_norm leaky_relu leaky_relu_
-    lp_pool1d lp_pool2d lp_pool3d logsigmoid max_unpool1d max_unpool2d max_unpool3d mish
+    logsigmoid max_unpool1d max_unpool2d max_unpool3d mish
     multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nll_loss pdist prelu rrelu rrelu_
     scaled_dot_product_attention selu selu_ softplus softshrink""".split()
 )
 FLOATING_OR_COMPLEX = frozenset("rms_norm silu soft_margin_loss".split())
+# In PyTorch these are functions of C++, which take `out`.
+TAKES_OUT = frozenset("avg_pool2d avg_pool3d gelu hardshrink logsigmoid softplus softshrink".split())
+FLOATING_OR_LONG = frozenset("avg_pool1d avg_pool2d avg_pool3d local_response_norm".split())
 NOT_WHOLE = frozenset(("unfold",))
 NOT_TRUTH = frozenset(("softsign",))
 REAL = frozenset("relu6 relu6_ hardtanh hardtanh_ threshold threshold_".split())  # and not bool
@@ -55,6 +60,8 @@ def _allowed(name: str) -> Callable[[Any], bool] | None:
         return lambda d: d.category == FLOAT
     if name in FLOATING_OR_COMPLEX:
         return lambda d: d.category >= FLOAT
+    if name in FLOATING_OR_LONG:
+        return lambda d: d.category == FLOAT or d is int64
     if name in NOT_WHOLE:
         return lambda d: d.category != INTEGER
     if name in NOT_TRUTH:
@@ -80,6 +87,8 @@ def checked(f: Callable) -> Callable:
     kinds = {n: k for n, k in kinds.items() if k.word != "str" or n == "approximate"}
     checks = tuple((i, kinds[n].exact) for i, n in enumerate(names[: code.co_argcount]) if n in kinds)
     by_name = {n: kind.exact for n, kind in kinds.items()}
+    if name in TAKES_OUT:
+        by_name["out"] = ()
     allowed = _allowed(name)
     equal = tuple((names.index(n), n) for n in EQUAL.get(name, ()) if n in names)
 
@@ -106,6 +115,11 @@ def checked(f: Callable) -> Callable:
 
     def mend(args: tuple, kwargs: dict) -> Any:
         """The call with each argument made right; TypeError for one that cannot be, unless its class knows what to do."""
+        if name in TAKES_OUT and "out" in kwargs:
+            target = kwargs.pop("out")
+            return call(*args, **kwargs) if target is None else write_out(target, lambda: call(*args, **kwargs), name)
+        if unbound(call, args):
+            return call(*args[1:], **kwargs)
         mended = list(args)
         for i, n in (*enumerate(names[: len(args)]), *((n, n) for n in kwargs)):
             place: Any = mended if type(i) is int else kwargs
