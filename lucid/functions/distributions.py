@@ -88,7 +88,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     elif not 0 <= chance <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={chance}")
     drawn = ops.less(_sample("uniform", x, generator), chance)
-    return constant_in(drawn.to(x.dtype), x) if out is None else write_out(out, lambda: drawn.to(out.dtype), "bernoulli")
+    return drawn.to(x.dtype) if out is None else write_out(out, lambda: drawn.to(out.dtype), "bernoulli")
 
 
 @public(out=False)
