@@ -162,7 +162,11 @@ def test_reverse_inside_forward_sees_tensors_of_the_level_below():
 
 def test_hooks_run_outside_the_graph_unless_it_is_asked_for():
     p, seen = lucid.ones(2, requires_grad=True), []
-    p.register_post_accumulate_grad_hook(lambda p: p.sub_(p.grad))
+
+    def descend(p):
+        p.sub_(p.grad)
+
+    p.register_post_accumulate_grad_hook(descend)
     q = p * 1
     q.register_hook(lambda g: seen.append(lucid.is_grad_enabled()))
     q.sum().backward()
@@ -183,7 +187,7 @@ def test_hooks_run_outside_the_graph_unless_it_is_asked_for():
         (lambda y, x: lucid.autograd.grad(y, x, lucid.ones(2, 2), is_grads_batched=True), "If `is_grads_batched=True`, we interpret"),
         (lambda y, x: (y[0] * 1j).backward(), "grad can be implicitly created only for real scalar outputs but got"),
         (
-            lambda y, x: lucid.autograd.grad(y.sum(), lucid.autograd.graph.get_gradient_edge(x), materialize_grads=True),
+            lambda y, x: lucid.autograd.grad(y.sum(), lucid.autograd.graph.get_gradient_edge(x * 1), materialize_grads=True),
             "materialize_grads cannot be used when the given input is a GradientEdge",
         ),
     ],

@@ -55,7 +55,7 @@ def grad(
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """The sum of gradients of ``outputs`` with respect to each of ``inputs``; no ``.grad`` changes.
+    """The sum of gradients of ``outputs`` with respect to each of ``inputs`` (by name, given a dict); no ``.grad`` changes.
 
     An input that no output depends on is an error unless ``allow_unused`` (None) or ``materialize_grads`` (zeros).
     With ``is_grads_batched`` the first dimension of each of ``grad_outputs`` is a batch of vectors.
@@ -67,6 +67,9 @@ def grad(
     >>> lucid.autograd.grad(dx, x)
     (tensor(18.),)
     """
+    if type(inputs) is dict:
+        by_name = grad(outputs, tuple(inputs.values()), grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads)  # fmt: skip
+        return dict(zip(inputs, by_name, strict=True))  # type: ignore[return-value]
     roots, wanted = _sequence(outputs), _sequence(inputs)
     if not only_inputs:
         raise ValueError("grad: only_inputs=False is not supported; use backward() to fill the .grad of all leaves")
@@ -83,8 +86,6 @@ def grad(
             raise RuntimeError("grad: One of the differentiated Tensors does not require grad")
     vectors = None if grad_outputs is None else _sequence(grad_outputs)
     roots = tuple(r.tensor_like() if isinstance(r, GradientEdge) else r for r in roots)
-    if materialize_grads and any(isinstance(t, GradientEdge) for t in wanted):
-        raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
     if is_grads_batched:
         from ..func.vmap import vmap
 
@@ -191,7 +192,9 @@ def _checked(
 ) -> list[Any]:
     result = []
     for i, (t, g) in enumerate(zip(wanted, found, strict=True)):
-        if g is None and materialize and isinstance(t, Tensor):
+        if g is None and materialize:
+            if not isinstance(t, Tensor):
+                raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
             g = wrap(backend_of(t.value).table.zeros_like(t.value)).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise RuntimeError(

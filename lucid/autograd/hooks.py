@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..core import modes
+from ..core.apply import scalars
 from ..core.graph import RemovableHandle
 from ..core.modes import Scope
 from ..core.tensor import Tensor, wrap
@@ -36,8 +38,20 @@ class saved_tensors_hooks(Scope):
 
 
 def _pack(saved: tuple, pack_hook: Callable, unpack_hook: Callable) -> Callable[[], tuple]:
+    def packed_one(v: Any) -> tuple:
+        if not is_array(v) or (v.shape == () and _is_number(v)):
+            return False, v
+        t = wrap(v)
+        held = pack_hook(t)
+        if t._version:
+            raise RuntimeError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
+                "modified by in-place operations as this can lead to unexpected side-effects."
+            )
+        return True, held
+
     with Scope(pack=None, record=False):
-        packed = tuple((True, pack_hook(wrap(v))) if is_array(v) else (False, v) for v in saved)
+        packed = tuple([packed_one(v) for v in saved])
 
     def restore() -> tuple:
         return tuple(_unpacked(unpack_hook(v)) if is_packed else v for is_packed, v in packed)
@@ -47,6 +61,11 @@ def _pack(saved: tuple, pack_hook: Callable, unpack_hook: Callable) -> Callable[
 
 def is_array(v: Any) -> bool:
     return hasattr(v, "shape") and hasattr(v, "dtype")
+
+
+def _is_number(v: Any) -> bool:
+    """Whether this is the array that stands for a Python number, which is no tensor of the user's."""
+    return any(known is v for numbers in scalars.values() for known in numbers.values())
 
 
 def _unpacked(t: Any) -> Any:
@@ -121,23 +140,19 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable, *, mode: s
                 "register_multi_grad_hook: cannot register a hook on a tensor that doesn't require gradient"
             )
     lock = threading.Lock()
-    state: dict[int, _Pass] = {}
+    state: WeakKeyDictionary[Any, _Pass] = WeakKeyDictionary()  # by backward: several may run, and not reach all
 
     def hook_of(i: int) -> Callable:
         def hook(g: Tensor) -> None:
             run = current_pass()
-            key = id(run)
             with lock:
-                found = state.get(key)
-                if found is None or found.run is not run:
-                    state.clear()  # an earlier backward did not reach all of them
-                    found = state[key] = _Pass(run, len(tensors), _reachable(run, tensors))
+                found = state.get(run)
+                if found is None:
+                    found = state[run] = _Pass(len(tensors), _reachable(run, tensors))
                 found.grads[i] = g
                 found.missing -= 1
                 first, last = found.count == 0, found.missing == 0
                 found.count += 1
-                if last:
-                    state.pop(key, None)
             if mode == "any" and first:
                 fn(g)
             elif mode == "all" and last:
@@ -151,8 +166,8 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable, *, mode: s
 class _Pass:
     """What one backward has brought so far."""
 
-    def __init__(self, run: Any, count: int, expected: int):
-        self.run, self.missing, self.count = run, expected, 0
+    def __init__(self, count: int, expected: int):
+        self.missing, self.count = expected, 0
         self.grads: list[Tensor | None] = [None] * count
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..backends import backend_of
 from . import modes, mutation
 from .errors import BackwardError
-from .graph import ACCUMULATE, FREED, SELECT, Extra, Leaf, Node, Packed, select
+from .graph import ACCUMULATE, FREED, HOOKED, SELECT, Extra, Leaf, Node, Packed, select
 from .node_hooks import anomaly, post_hooks, pre_hooks, tensor_hooks
 from .record import HOST
 from .step import unbroadcast, write_step
@@ -36,7 +36,19 @@ def gather(roots: Sequence[Node]) -> list[Node]:
                 seen.add(parent)
                 stack.append(parent)
     order.sort(key=by_seq, reverse=True)
-    return order
+    return _leaves_early(order) if HOOKED else order
+
+
+def _leaves_early(order: list[Node]) -> list[Node]:
+    """The same order with each leaf right after the last node that adds to its gradient, which is when its hooks run.
+
+    A hook may apply and drop the gradient; nobody else can tell, so a program without hooks is spared the work.
+    """
+    last = {p: node for node in order for p in node.parents if type(p) is Leaf}
+    after: dict[Node, list[Node]] = {}
+    for leaf, node in last.items():
+        after.setdefault(node, []).append(leaf)
+    return [n for node in order if node not in last for n in (node, *after.get(node, ()))]
 
 
 def _needed(order: list[Node], inputs: Sequence[Node]) -> set[Node]:
@@ -145,14 +157,15 @@ class Pass:
         if node in self.wanted:
             self.wanted[node] = g
             shared.add(id(g))
-            if needed is not None and op is not ACCUMULATE and needed.isdisjoint(node.parents):
+            if not self.accumulate and (op is ACCUMULATE or (needed is not None and needed.isdisjoint(node.parents))):
                 return  # nobody asks for more: the node is not used up either
         if node.extra is not None and node.extra.pre_hooks:
             g = pre_hooks(node, g, create_graph)
             shared.add(id(g))
         if op is ACCUMULATE:
-            if self.accumulate:
-                _accumulate(node, g, create_graph, id(g) in shared)
+            _accumulate(node, g, create_graph, id(g) in shared)
+            if node.extra is not None and node.extra.post_hooks:
+                post_hooks(node, (), g, (), create_graph)
         elif op is SELECT:
             self._collect(node, g)
         else:
@@ -276,7 +289,10 @@ def _accumulate(leaf: Any, g: Any, create_graph: bool, is_shared: bool) -> None:
             tensor._grad = held + wrap(g)
     if leaf.post_accumulate:
         for hook in list(leaf.post_accumulate.values()):
-            hook(tensor)
+            answer = hook(tensor)
+            if answer is not None:
+                kind = RuntimeError if isinstance(answer, Tensor) else TypeError
+                raise kind("Tensor post accumulate grad hooks should return None.")
 
 
 # ---- where users come in -------------------------------------------------------------------------------------------------

@@ -191,6 +191,9 @@ ACCUMULATE: Any = _Pseudo("accumulate", "AccumulateGrad")
 SELECT: Any = _Pseudo("select_output", "SelectBackward0")  # output k of an op with several outputs
 
 
+HOOKED: list[bool] = []  # not empty once there was any hook: only then does the order of leaves show
+
+
 class RemovableHandle:
     """What registering a hook returns; ``remove()`` takes the hook away (also usable with ``with``)."""
 
@@ -200,6 +203,8 @@ class RemovableHandle:
         self.id = next(self._ids)
         self._hooks = hooks
         hooks[self.id] = hook
+        if not HOOKED:
+            HOOKED.append(True)
         if prepend:
             for key in [k for k in hooks if k != self.id]:
                 hooks[key] = hooks.pop(key)
@@ -228,6 +233,14 @@ def make_node(op: Op, parents: Sequence[Node | None], saved: Any, params: tuple,
     node.seq = next_seq()
     node.extra = None
     return node
+
+
+def retain_from(old: Node | None, new: Node) -> Node:
+    """``new``, where a tensor comes from after a write to it, takes over from ``old`` that the tensor wants its gradient."""
+    if old is not None and old.extra is not None and old.extra.retain is not None:
+        new.extra = new.extra or Extra()
+        new.extra.retain, old.extra.retain = old.extra.retain, None
+    return new
 
 
 def select(node: Node, k: int, count: int, shape: tuple[int, ...]) -> Node:

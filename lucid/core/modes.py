@@ -90,18 +90,23 @@ class Scope:
 
             @functools.wraps(function)
             def generator(*args: Any, **kwargs: Any) -> Iterator:
-                with self.clone():
-                    steps = function(*args, **kwargs)
+                steps = function(*args, **kwargs)
+                step: Callable = steps.send
+                given: Any = None
                 try:
-                    sent: Any = None
                     while True:
                         with self.clone():  # the mode holds inside the generator only, not between its steps
-                            item = steps.send(sent)
-                        sent = yield item
+                            item = step(given)
+                        try:
+                            step, given = steps.send, (yield item)
+                        except GeneratorExit:
+                            with self.clone():
+                                steps.close()
+                            raise
+                        except BaseException as problem:
+                            step, given = steps.throw, problem
                 except StopIteration as stop:
                     return stop.value
-                finally:
-                    steps.close()
 
             return generator
 

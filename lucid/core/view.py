@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends import backend_of, load
 from . import mutation
-from .graph import SELECT, Leaf, Node, entitle, make_node, next_seq
+from .graph import SELECT, Leaf, Node, entitle, make_node, next_seq, retain_from
 from .modes import is_grad_enabled, set_grad_enabled
 from .record import HOST, OPS, find_kernel
 from .tensor import Tensor, new_tensor, wrap
@@ -82,11 +82,10 @@ class View(Tensor):
         )
         if self.tracks:
             parent = self.source.node
-            self._node = (
-                None
-                if parent is None
-                else make_node(self.op, (parent,), (None, None, (tuple(source.shape),)), self.params, self._value.shape)
-            )
+            before, self._node = self._node, None
+            if parent is not None:
+                saved = (None, None, (tuple(source.shape),))
+                self._node = retain_from(before, make_node(self.op, (parent,), saved, self.params, self._value.shape))
 
 
 View.__name__ = View.__qualname__ = "Tensor"  # users see a Tensor; the class is an inner matter
@@ -201,8 +200,10 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
         ):  # overwritten by constants, the old contents get zeros (as in PyTorch)
             stem.node = _scatter_node(stem, _chain(target, stem), new_node)
         else:
-            target.node = _repointed(new_node, source.value, written)
+            target.node = retain_from(old_node, _repointed(new_node, source.value, written))
     root._version += 1
+    if old_node is not None and old_node.extra is not None and type(target) is View:
+        target._refresh()  # now, for the old node stays in the graph
     if type(target) is View and not tracked:
         target._seen = root._version
         target._value = written
@@ -237,7 +238,7 @@ def come_from(target: Tensor, node: Node | None) -> None:
         target.stem.node = _scatter_node(target.stem, _chain(target, target.stem), node)
         target.root._version += 1
     else:
-        target.node = node
+        target.node = None if node is None else retain_from(target.node, node)
 
 
 def _in_inference() -> bool:
@@ -349,12 +350,12 @@ def _keep_old_contents(node: Node, memory: Any, since: int) -> None:
         stack.extend(p for p in node.parents if p is not None and p.seq > since)
 
 
-def _repointed(node: Node | None, result: Any, written: Any) -> Node | None:
+def _repointed(node: Node, result: Any, written: Any) -> Node:
     """If the op saved its output, let it keep the memory that now holds it: one array less, and overwriting it is seen.
 
     The node is dated after the write, unless it also saved the old contents: those are gone, and backward shall say so.
     """
-    if node is not None and type(node.saved) is tuple and node.saved:
+    if type(node.saved) is tuple and node.saved:
         memory = mutation.owner(written)
         if not any(mutation.owner(v) is memory for v in node.saved if hasattr(v, "shape")):
             node.saved = tuple(written if v is result else v for v in node.saved)
@@ -363,7 +364,8 @@ def _repointed(node: Node | None, result: Any, written: Any) -> Node | None:
 
 
 def _scatter_node(stem: Tensor, chain: tuple, new_node: Node | None) -> Node:
-    return make_node(OPS["view_scatter"], (stem.node, new_node), (None, None, None), (chain,), tuple(stem.value.shape))
+    saved, shape = (None, None, None), tuple(stem.value.shape)
+    return retain_from(stem.node, make_node(OPS["view_scatter"], (stem.node, new_node), saved, (chain,), shape))
 
 
 # ---- shape changes in place: the tensor becomes a view of what it was ------------------------------------------------------
