@@ -62,6 +62,7 @@ _LAZY = {
             "hub",
             "jit",
             "linalg",
+            "masked",
             "mps",
             "multiprocessing",
             "nn",

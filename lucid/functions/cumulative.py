@@ -19,7 +19,10 @@ CumMax, CumMin = (return_type(name, "values", "indices") for name in ("cummax", 
 def _input(input: Any, dtype: Any, name: str) -> Tensor:
     x = tensor_arg(input, name)
     if dtype is not None:
-        return x.to(as_dtype(dtype))
+        kind = as_dtype(dtype)
+        if kind.category == BOOL:
+            raise NotImplementedError(f"{name}: not implemented for {kind}")
+        return x.to(kind)
     return x.to(int64) if x.dtype.category == BOOL else x
 
 
