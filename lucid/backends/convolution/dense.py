@@ -84,6 +84,12 @@ def strip(channels: int, outs: int, kernel: tuple, stride: tuple, dilation: tupl
     return min((b for b in range(1, 13) if width % b == 0), key=cost)
 
 
+def finite(x: ndarray) -> bool:
+    """Whether zeros times these numbers are zeros (a sum of squares that overflows may say no)."""
+    x = x.ravel("K")
+    return bool(np.isfinite(np.dot(x, x)))
+
+
 def spread(wide: ndarray, b: int, kernel: tuple, step: int) -> tuple[ndarray, tuple]:
     """Weights (taps * C, O) and kernel for strips of ``b`` outputs: (longer taps * C, b * O)."""
     outs = wide.shape[-1]
@@ -164,7 +170,7 @@ def forward(
         if out.flags.c_contiguous
         else 1
     )
-    if b > 1:
+    if b > 1 and finite(x):
         narrow, kernel = spread(wide[0], b, kernel, stride[-1])
         wide, stride = narrow[None], (*stride[:-1], b * stride[-1])
         out = out.reshape(*out.shape[:-2], out.shape[-2] // b, b * out.shape[-1])

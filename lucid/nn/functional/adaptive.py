@@ -17,6 +17,7 @@ from ...core.transform import lifted_to_indices
 from ...functions.creation import arange, zeros
 from ...functions.random import rand
 from .conv import sizes_arg
+from .resize import weighing
 from .pooling import batched, gather, unbatched
 
 __all__ = [
@@ -57,9 +58,9 @@ def _regular(sizes: Sequence[int], places: Sequence[int]) -> tuple[int, ...] | N
 @lru_cache(maxsize=256)
 @inference_mode(False)  # it is kept
 def _shares(size: int, places: int, dtype: Any, device: Any) -> Tensor:
-    """(size, places): each column averages one window."""
-    edges = tuple(zip(*_edges(size, places), strict=True))
-    rows = [[1.0 / (b - a) if a <= i < b else 0.0 for a, b in edges] for i in range(size)]
+    """(places, size): each row averages one window."""
+    edges = zip(*_edges(size, places), strict=True)
+    rows = [[1.0 / (b - a) if a <= i < b else 0.0 for i in range(size)] for a, b in edges]
     return as_tensor(rows, dtype=dtype, device=device)
 
 
@@ -74,16 +75,11 @@ def _adaptive_avg(name: str, n: int, input: Any, output_size: Any) -> Tensor:
     elif even is not None:
         out = ops.avg_pool(x, even, even, (0,) * n, places, True, None)
     else:
-        out = x
+        out, way = x, weighing(x)
         for d, (size, m) in enumerate(zip(x.shape[2:], places, strict=True)):
-            if m == size:
-                continue
-            weights = _shares(size, m, x.dtype, x.device) if m else ops.zeros_of((size, 0), x)
-            order = (*(i for i in range(n + 2) if i != d + 2), d + 2)
-            back = tuple(sorted(range(n + 2), key=order.__getitem__))
-            moved = ops.permute_dims(out, order)
-            flat = ops.matmul(ops.reshape(moved, (math.prod(moved.shape[:-1]), size)), weights)
-            out = ops.permute_dims(ops.reshape(flat, (*moved.shape[:-1], m)), back)
+            if m != size:
+                weights = _shares(size, m, x.dtype, x.device) if m else ops.zeros_of((0, size), x)
+                out = way(out, d + 2, weights)
     if n > 1 and out is not x and places != (1,) * n:
         entitle(out.node, f"AdaptiveAvgPool{n}DBackward0")
     return unbatched(out, had_batch)

@@ -47,8 +47,8 @@ def margin_ranking_loss(
 
 
 def _positive(x: Tensor) -> Tensor:
-    """``clamp_min(0)``, whose derivative at 0 is 1, as in PyTorch's losses."""
-    return ops.where(x >= 0, x, 0.0)  # type: ignore[operator]
+    """``max(0, x)`` with derivative 1 at 0, as in PyTorch's losses."""
+    return ops.clip(x, 0.0, None)
 
 
 @in_single
@@ -148,7 +148,7 @@ def multi_margin_loss(
 
 
 def _positive_open(x: Tensor) -> Tensor:
-    """``max(0, x)`` with derivative 0 at 0."""
+    """``max(0, x)`` with derivative 0 at 0; NaN counts as 0, as in PyTorch's loops over classes."""
     return ops.where(x > 0, x, 0.0)  # type: ignore[operator]
 
 

@@ -291,5 +291,5 @@ def _shifted(x: Tensor, offset: int, low: int, high: int, channels: int) -> Tens
     missing = channels - (high - low)
     if not missing:
         return part
-    zeros = x.narrow(1, 0, missing).detach() * 0  # type: ignore[attr-defined]
+    zeros = ops.zeros_of((x.shape[0], missing, *x.shape[2:]), x)
     return ops.concat(*((part, zeros) if offset > 0 else (zeros, part)), 1)

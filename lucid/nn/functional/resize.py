@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from ... import ops
+from ...backends import backend_of
 from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.graph import entitled
@@ -77,10 +78,10 @@ def interpolate(
         raise ShapeError(
             f"interpolate: Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])} and output {sizes}"
         )
-    x = input
+    x, way = input, weighing(input)
     axes = list(enumerate(zip(sizes, scales, strict=True), 2))
     for axis, (n, scale) in axes[::-1] if bytes_fit else axes:  # bytes are rounded at each step: width first
-        x = _resized(x, axis, n, mode, bool(align_corners), scale, antialias)
+        x = _resized(x, axis, n, mode, bool(align_corners), scale, antialias, way)
     if mode == "area":
         return x
     return x if x is input else entitled(x, _title(mode, spatial, antialias))
@@ -117,7 +118,9 @@ def _sizes(input: Tensor, size: Any, scale_factor: Any, spatial: int) -> tuple[t
     )
 
 
-def _resized(x: Tensor, axis: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool) -> Tensor:
+def _resized(
+    x: Tensor, axis: int, n: int, mode: str, align: bool, scale: float | None, antialias: bool, way: Callable
+) -> Tensor:
     old = x.shape[axis]
     if mode.startswith("nearest"):
         return _nearest(x, axis, n, mode, scale)
@@ -127,14 +130,38 @@ def _resized(x: Tensor, axis: int, n: int, mode: str, align: bool, scale: float 
         old, n, mode, align, scale, antialias, x.dtype if x.dtype.itemsize != 2 else dtypes.float32, x.device
     )
     if matrix.dtype is not x.dtype:
-        wide = _resized(x.to(matrix.dtype), axis, n, mode, align, scale, antialias)  # type: ignore[attr-defined]
+        wide = _resized(x.to(matrix.dtype), axis, n, mode, align, scale, antialias, way)  # type: ignore[attr-defined]
         wide = ops.floor(wide + 0.5).clamp(0, 255) if x.dtype is dtypes.uint8 else wide  # type: ignore[attr-defined, operator]
         return wide.to(x.dtype)  # type: ignore[no-any-return, attr-defined]
+    return way(x, axis, matrix)
+
+
+def weighing(x: Tensor) -> Callable[[Tensor, int, Tensor], Tensor]:
+    """How to sum along an axis with weights (n, old), most of them 0, so that NaN and infinity reach only their own sums."""
+    if x.device.type != "cpu" or hasattr(x.value, "level"):  # looking would wait for the device, or is not possible
+        return _product
+    return _product if math.isfinite(backend_of(x.value).table.sum(x.value)) else _picked
+
+
+def _product(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
     lead, rest = tuple(x.shape[:axis]), tuple(x.shape[axis + 1 :])
     if not rest:
         return x @ matrix.mT  # type: ignore[operator, attr-defined]
-    flat = x.reshape(math.prod(lead), old, math.prod(rest))  # type: ignore[attr-defined]
-    return (matrix @ flat).reshape(*lead, n, *rest)
+    flat = x.reshape(math.prod(lead), matrix.shape[1], math.prod(rest))  # type: ignore[attr-defined]
+    return (matrix @ flat).reshape(*lead, matrix.shape[0], *rest)
+
+
+def _picked(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
+    """No products with zeros: the k-th number of each sum at once, a shorter sum sharing out its last."""
+    taps = [[(j, w) for j, w in enumerate(row) if w] for row in matrix.tolist()]  # type: ignore[attr-defined]
+    most = max(map(len, taps), default=0)
+    taps = [t[:-1] + [(t[-1][0], t[-1][1] / (most + 1 - len(t)))] * (most + 1 - len(t)) for t in taps]
+    total: Any = 0 if taps else _product(x, axis, matrix)
+    for chosen in zip(*taps, strict=True):
+        indices, weights = zip(*chosen, strict=True)
+        scale = tensor(weights, dtype=x.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1))  # type: ignore[attr-defined]
+        total = x.index_select(axis, tensor(indices)) * scale + total  # type: ignore[attr-defined]
+    return total  # type: ignore[no-any-return]
 
 
 def _nearest(x: Tensor, axis: int, n: int, mode: str, scale: float | None) -> Tensor:
