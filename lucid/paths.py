@@ -41,7 +41,7 @@ PATHS = {
     "lucid.storage": "lucid.functions.strides TypedStorage UntypedStorage",
     "lucid.utils.collect_env": "lucid.info get_env_info=report get_pretty_env_info=report",
     "lucid.utils.data._utils": "lucid.utils.data collate default_collate default_convert",
-    "lucid.utils.data._utils.collate": "lucid.utils.data default_collate default_convert",
+    "lucid.utils.data._utils.collate": "lucid.utils.data.collate collate default_collate default_convert default_collate_fn_map",
     "lucid.utils.deterministic": "lucid use_deterministic_algorithms",
     "lucid.utils.dlpack": "lucid from_dlpack to_dlpack",
     "lucid.utils.hooks": "lucid.autograd RemovableHandle",

@@ -6,6 +6,7 @@ import functools
 import itertools
 import math
 import time
+from contextvars import ContextVar
 from typing import Any
 
 from .. import ops
@@ -86,21 +87,32 @@ def _restored(device: str, seed: int, state: Any) -> Generator:
 
 
 _counter = itertools.count()
-_defaults: dict[Device, Generator] = {}
 _CPU = Device("cpu")
+
+
+class _Generators(dict[Device, Generator]):
+    """A generator for each device, made when first asked for."""
+
+    seeded: int | None = None
+
+    def __missing__(self, device: Device) -> Generator:
+        made = self[device] = Generator(device)
+        return made if self.seeded is None else made.manual_seed(self.seeded)
+
+
+_defaults = _Generators()
+_current: ContextVar[_Generators] = ContextVar("lucid_generators", default=_defaults)
+
+
+def own_generators(seed: int) -> None:
+    """From here on this thread draws from generators of its own."""
+    _current.set(_Generators())
+    manual_seed(seed)
 
 
 def default_generator(device: Any) -> Generator:
     """The generator of a device that is used where none is passed."""
-    found = _defaults.get(device)
-    if found is None:
-        found = _defaults[device] = Generator(device)
-        if _seeded is not None:
-            found.manual_seed(_seeded)
-    return found
-
-
-_seeded: int | None = None
+    return _current.get()[device]
 
 
 def manual_seed(seed: int) -> Generator:
@@ -113,10 +125,10 @@ def manual_seed(seed: int) -> Generator:
     >>> bool((lucid.rand(3) == a).all())
     True
     """
-    global _seeded
-    _seeded = _seed_arg(seed)
-    for g in _defaults.values():
-        g.manual_seed(_seeded)
+    generators = _current.get()
+    generators.seeded = _seed_arg(seed)
+    for g in generators.values():
+        g.manual_seed(generators.seeded)
     return default_generator(Device("cpu"))
 
 
@@ -159,7 +171,7 @@ class fork_rng:
 
     def __enter__(self) -> None:
         default_generator(Device("cpu"))
-        self._states.append([(g, g._seed, g.get_state()) for g in _defaults.values()] if self.enabled else [])
+        self._states.append([(g, g._seed, g.get_state()) for g in _current.get().values()] if self.enabled else [])
 
     def __exit__(self, *exc: object) -> None:
         for g, seed, state in self._states.pop():

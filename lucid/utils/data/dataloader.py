@@ -7,25 +7,29 @@ interactive programs keep working on every system. They hand over arrays; nothin
 from __future__ import annotations
 
 import copy
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from ...backends import loaded
+from ...functions.random import initial_seed, own_generators
 from .collate import default_collate, default_convert
-from .dataset import Dataset, IterableDataset, rows_together
+from .dataset import Dataset, IterableDataset, items, rows_together
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 START_METHODS = ("fork", "spawn", "forkserver")  # accepted and not needed: workers are threads
+T = TypeVar("T", covariant=True)
 FIXED = frozenset(("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"))
 
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """Which worker this is: its ``id``, their number, its ``seed`` and the dataset."""
+    """Which worker this is: its ``id``, their number, its ``seed`` and its (shallow) copy of the dataset."""
 
     id: int
     num_workers: int
@@ -41,7 +45,7 @@ def get_worker_info() -> WorkerInfo | None:
     return getattr(_worker, "info", None)
 
 
-class DataLoader:
+class DataLoader(Generic[T]):
     """Iterate over a dataset in batches.
 
     ``shuffle`` draws a new order each time; ``sampler`` or ``batch_sampler`` decide the order instead; ``collate_fn`` makes a
@@ -56,7 +60,7 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Dataset[T],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable | None = None,
@@ -119,6 +123,7 @@ class DataLoader:
             generator,
             persistent_workers,
         )
+        self._epochs = 0
         self.batch_size = None if batch_sampler is not None else batch_size
         if sampler is None and not self._streams:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
@@ -146,19 +151,21 @@ class DataLoader:
         return len(self.batch_sampler if self.batch_sampler is not None else self.sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator:
-        if self._streams:
-            return self._streamed() if self.num_workers else self._stream(self.dataset)
+        if self.num_workers:
+            return _Workers(self)
+        return self._stream(self.dataset) if self._streams else map(partial(self._fetch, self.dataset), self._keys())
+
+    def _keys(self) -> Iterable:
         keys = self.batch_sampler if self.batch_sampler is not None else self.sampler
         assert keys is not None
-        return self._threaded(keys) if self.num_workers else map(self._fetch, keys)
+        return keys
 
-    def _fetch(self, key: Any) -> Any:
+    def _fetch(self, dataset: Any, key: Any) -> Any:
         if self.batch_sampler is None:
-            return self.collate_fn(self.dataset[key])
-        if self.collate_fn is default_collate and (rows := rows_together(self.dataset, key)) is not None:
+            return self.collate_fn(dataset[key])
+        if self.collate_fn is default_collate and (rows := rows_together(dataset, key)) is not None:
             return rows
-        many = getattr(self.dataset, "__getitems__", None)
-        return self.collate_fn(many(key) if many is not None else [self.dataset[i] for i in key])
+        return self.collate_fn(items(dataset, key))
 
     def _stream(self, dataset: Any) -> Iterator:
         """Batches of an iterable dataset."""
@@ -174,73 +181,76 @@ class DataLoader:
         if batch and not self.drop_last:
             yield self.collate_fn(batch)
 
-    def _streamed(self) -> Iterator:
-        """Batches of an iterable dataset from workers in turn, each of which reads all of its own (shallow) copy of the dataset.
 
-        As in PyTorch, a dataset that does not ask ``get_worker_info`` for its share comes once from each worker.
-        """
-        self._hand_over()
-        done = object()
+class _Workers:
+    """Batches from threads in turn, in order, a few prepared ahead.
 
-        def begin(number: int) -> None:
-            info = WorkerInfo(number, self.num_workers, number, copy.copy(self.dataset))
-            _worker.info = info
-            if self.worker_init_fn is not None:
-                self.worker_init_fn(number)
-            _worker.batches = self._stream(info.dataset)
+    As PyTorch's processes do, each reads its own (shallow) copy of the dataset and draws from its own generators: the same
+    seed gives the same batches whichever thread is faster, and an iterable dataset that does not ask ``get_worker_info``
+    for its share comes once from each. An error is raised at its batch; the next one follows.
+    """
 
-        pools = [
-            ThreadPoolExecutor(1, f"lucid-data-{n}", initializer=begin, initargs=(n,)) for n in range(self.num_workers)
-        ]
-        try:
-            waiting = deque(
-                (p, deque(p.submit(lambda: next(_worker.batches, done)) for _ in range(self.prefetch_factor or 2)))
-                for p in pools
-            )
-            while waiting:
-                pool, ahead = waiting.popleft()
-                batch = self._result(ahead.popleft())
-                if batch is not done:
-                    ahead.append(pool.submit(lambda: next(_worker.batches, done)))
-                    waiting.append((pool, ahead))
-                    yield batch
-        finally:
-            for pool in pools:
-                pool.shutdown(cancel_futures=True)
-
-    def _hand_over(self) -> None:
+    def __init__(self, loader: DataLoader):
         for backend in loaded():
             backend.hand_over()
+        count = loader.num_workers
+        loader._epochs += 1
+        seed = (
+            initial_seed() if loader.generator is None else loader.generator.initial_seed()
+        ) + loader._epochs * count
+        self.loader = loader
+        self.waiting: deque[tuple[tuple, Future]] = deque()
+        self.pools = [ThreadPoolExecutor(1, f"lucid-data-{n}") for n in range(count)]
+        self.turn = deque((p, p.submit(self._begin, loader, n, (seed + n) % 2**63)) for n, p in enumerate(self.pools))
+        self.keys = iter(itertools.repeat(None) if loader._streams else loader._keys())
+        for _ in range(count * (loader.prefetch_factor or 2)):
+            self._send()
 
-    def _threaded(self, keys: Iterable) -> Iterator:
-        """Batches in order, a few prepared ahead; an error in a worker is raised here, at its batch."""
-        numbers = iter(range(self.num_workers))
-        lock = threading.Lock()
-        self._hand_over()
-
-        def begin() -> None:
-            with lock:
-                number = next(numbers)
-            _worker.info = WorkerInfo(number, self.num_workers, number, self.dataset)
-            if self.worker_init_fn is not None:
-                self.worker_init_fn(number)
-
-        with ThreadPoolExecutor(self.num_workers, "lucid-data", initializer=begin) as pool:
-            ahead: deque[Future] = deque()
-            remaining = iter(keys)
-            try:
-                for key in remaining:
-                    ahead.append(pool.submit(self._fetch, key))
-                    if len(ahead) >= self.num_workers * (self.prefetch_factor or 2):
-                        yield self._result(ahead.popleft())
-                while ahead:
-                    yield self._result(ahead.popleft())
-            finally:  # the loop was left early: do not prepare what nobody wants
-                for future in ahead:
-                    future.cancel()
-
-    def _result(self, future: Future) -> Any:
+    @staticmethod
+    def _begin(loader: DataLoader, number: int, seed: int) -> None:
+        own_generators(seed)
         try:
-            return future.result(self.timeout or None)
-        except TimeoutError:
-            raise RuntimeError(f"DataLoader timed out after {self.timeout} seconds") from None
+            dataset = copy.copy(loader.dataset)
+        except TypeError:  # it holds something that belongs to one process, and was not made to be copied
+            dataset = loader.dataset
+        _worker.info = WorkerInfo(number, loader.num_workers, seed, dataset)
+        if loader.worker_init_fn is not None:
+            loader.worker_init_fn(number)
+        _worker.batches = loader._stream(dataset) if loader._streams else None
+
+    @staticmethod
+    def _work(loader: DataLoader, begun: Future, key: Any) -> Any:
+        begun.result()  # raises what happened there
+        return next(_worker.batches, _Workers) if loader._streams else loader._fetch(_worker.info.dataset, key)
+
+    def _send(self) -> None:
+        for key in itertools.islice(self.keys, 1 if self.turn else 0):
+            worker = pool, begun = self.turn[0]
+            self.turn.rotate(-1)
+            self.waiting.append((worker, pool.submit(self._work, self.loader, begun, key)))
+
+    def __iter__(self) -> Iterator:
+        return self
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __next__(self) -> Any:
+        while self.waiting:
+            worker, future = self.waiting[0]
+            try:
+                ended = future.exception(self.loader.timeout or None) is None and future.result() is _Workers
+            except TimeoutError:
+                raise RuntimeError(f"DataLoader timed out after {self.loader.timeout} seconds") from None
+            self.waiting.popleft()
+            if ended and worker in self.turn:
+                self.turn.remove(worker)
+            self._send()
+            if not ended:
+                return future.result()
+        raise StopIteration
+
+    def __del__(self) -> None:
+        """Also where a loop was left early: what nobody wants is not prepared, and who may be late is not waited for."""
+        for pool in self.pools:
+            pool.shutdown(not self.loader.timeout, cancel_futures=True)

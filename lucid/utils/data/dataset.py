@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -88,17 +89,27 @@ class StackDataset(Dataset):
 
     def __init__(self, *args: Dataset, **kwargs: Dataset):
         if bool(args) == bool(kwargs):
-            raise ValueError("StackDataset: give datasets either by position or by name")
+            raise ValueError(
+                "StackDataset: Supported either ``tuple``- (via args) or ``dict``- (via kwargs) like input/output"
+                if args
+                else "StackDataset: At least one dataset should be passed"
+            )
         self.datasets: Any = args or kwargs
         lengths = {len(d) for d in (args or kwargs.values())}  # type: ignore[arg-type]
         if len(lengths) > 1:
-            raise ValueError(f"StackDataset: size mismatch between datasets: {sorted(lengths)}")
+            raise ValueError(f"StackDataset: Size mismatch between datasets: {sorted(lengths)}")
         self._length = lengths.pop()
 
     def __getitem__(self, index: int) -> Any:
         if isinstance(self.datasets, dict):
             return {k: d[index] for k, d in self.datasets.items()}
         return tuple(d[index] for d in self.datasets)
+
+    def __getitems__(self, indices: list[int]) -> list:
+        if isinstance(self.datasets, dict):
+            columns = [items(d, indices) for d in self.datasets.values()]
+            return [dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)]
+        return list(zip(*(items(d, indices) for d in self.datasets), strict=True))
 
     def __len__(self) -> int:
         return self._length
@@ -154,13 +165,23 @@ class Subset(Dataset[T]):
             return self.dataset[[self.indices[i] for i in index]]
         return self.dataset[self.indices[index]]
 
+    def __getitems__(self, indices: list[int]) -> list:
+        return items(self.dataset, [self.indices[i] for i in indices])
+
     def __len__(self) -> int:
         return len(self.indices)
+
+
+def items(dataset: Any, keys: Iterable) -> list:
+    """The items ``keys`` of a dataset, at once if it can."""
+    many = getattr(dataset, "__getitems__", None)
+    return many(keys) if callable(many) else [dataset[key] for key in keys]
 
 
 def rows_together(dataset: Any, keys: Any) -> list[Tensor] | None:
     """What collating the items ``keys`` of a ``TensorDataset`` (or of parts of one) gives, each tensor indexed once; None
     for other datasets and keys."""
+    keys = list(keys)
     while type(dataset) is Subset:
         dataset, keys = dataset.dataset, [dataset.indices[k] for k in keys]
     if type(dataset) is not TensorDataset or not keys or not all(type(k) is int for k in keys):
@@ -180,16 +201,19 @@ def random_split(dataset: Dataset[T], lengths: Sequence[float], generator: Gener
     """
     total = len(dataset)  # type: ignore[arg-type]
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
+        if not all(0 <= f <= 1 for f in lengths):
+            raise ValueError(f"random_split: a Fraction is not between 0 and 1: {list(lengths)}")
         sizes = [math.floor(total * f) for f in lengths]
         for i in range(total - sum(sizes)):  # the rest goes round, one each
             sizes[i % len(sizes)] += 1
     else:
-        sizes = [int(n) for n in lengths]
+        sizes = list(lengths)  # type: ignore[arg-type]
     if sum(sizes) != total:
         raise ValueError(
             f"random_split: Sum of input lengths does not equal the length of the input dataset! "
             f"({sum(sizes)}, not {total})"
         )
+    sizes = [operator.index(n) for n in sizes]
     order = _randperm(total, generator=generator).tolist()
     ends = list(itertools.accumulate(sizes))
     return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
