@@ -17,6 +17,7 @@ def numbers(*shape, dtype="float64", seed=0):
 
 BYTES, WORDS = numbers(2, 1, 2, dtype="uint8"), numbers(1, 1, 1, dtype="uint8")
 IMAGE = numbers(1, 1, 6, 6, seed=3, dtype="uint8") * 5
+WHOLE, SQUARE = np.arange(-13, 14).reshape(3, 3, 3), numbers(3, 3)
 SPECTRUM, ANGLES = numbers(10, 2, dtype="complex128"), 4 * numbers(3, 5, dtype="complex128")
 
 CALLS = {
@@ -41,6 +42,31 @@ CALLS = {
     "logspace, whole parts": lambda m, t: m.logspace(0.5, 2.5, 3, dtype=m.int64),
     "gradient is a tuple": lambda m, t: m.gradient(t(numbers(4, 4))),
     "bicubic bytes beyond 255": lambda m, t: m.nn.functional.interpolate(t(IMAGE), size=(4, 9), mode="bicubic"),
+    "int64 baddbmm cuts alpha": lambda m, t: m.baddbmm(t(WHOLE), t(WHOLE), t(WHOLE), beta=1.7, alpha=2.6),
+    "int64 addmv cuts beta": lambda m, t: m.addmv(t(WHOLE[0, 0]), t(WHOLE[0]), t(WHOLE[0, 1]), beta=0.7, alpha=1.6),
+    "int64 addbmm": lambda m, t: m.addbmm(t(WHOLE[0]), t(WHOLE), t(WHOLE), beta=2.5),
+    "int64 averages are cut": lambda m, t: m.nn.functional.avg_pool2d(t(WHOLE), 2, 1, 1),
+    "int64 averages, divided by 3": lambda m, t: m.nn.functional.avg_pool3d(t(WHOLE)[None], (1, 2, 2), 1, divisor_override=3),
+    "int64 response norm": lambda m, t: m.nn.functional.local_response_norm(t(WHOLE), 2),
+    "int64 lp_pool": lambda m, t: m.nn.functional.lp_pool1d(t(WHOLE), 2, 2),
+    "int64 to negative int64": lambda m, t: t(WHOLE) ** t(-np.abs(WHOLE)),
+    "int64 ranking loss": lambda m, t: m.nn.functional.margin_ranking_loss(t(WHOLE), t(WHOLE[:1]), t(WHOLE)),
+    "margin of one number": lambda m, t: m.nn.functional.multi_margin_loss(m.tensor(0.3), m.tensor([0]), reduction="none"),
+    "margin of one row": lambda m, t: m.nn.functional.multi_margin_loss(m.arange(3.0), m.tensor([1]), reduction="none"),
+    "label margin of one number": lambda m, t: m.nn.functional.multilabel_margin_loss(m.tensor(0.3), m.tensor([0])),
+    "batch_norm of nothing": lambda m, t: m.nn.functional.batch_norm(m.zeros(0), None, None, training=True),
+    "exponential window of one": lambda m, t: m.signal.windows.exponential(1, sym=False),
+    "flip of no dimension": lambda m, t: m.flip(t(WHOLE), dims=[]),
+    "all of no dimension": lambda m, t: m.all(t(BYTES), dim=[]),
+    "lu with infos": lambda m, t: tuple(getattr(m.lu(t(SQUARE), get_infos=True), k) for k in ("LU", "pivots", "info")),
+    "fractional samples of more rows": lambda m, t: m.nn.FractionalMaxPool2d(
+        2, output_size=2, _random_samples=t(np.linspace(0, 0.9, 12, dtype="float32").reshape(2, 3, 2))
+    )(m.arange(75.0).reshape(3, 5, 5)),
+    "out of max is named": lambda m, t: m.max(t(SQUARE), 0, out=(m.empty(3, dtype=m.float64), m.empty(3, dtype=m.int64))).values,
+    "out of lu is named": lambda m, t: m.linalg.lu(t(SQUARE), out=[m.empty(3, 3, dtype=m.float64) for _ in range(3)]).L,
+    "out of gelu": lambda m, t: m.nn.functional.gelu(t(SQUARE), out=m.empty(3, 3, dtype=m.float64)),
+    "out of linear": lambda m, t: m.nn.functional.linear(t(SQUARE), t(SQUARE), out=m.empty(0, dtype=m.float64)),
+    "out of avg_pool2d": lambda m, t: m.nn.functional.avg_pool2d(t(WHOLE), 2, out=m.empty(0, dtype=m.int64)),
     "bilinear bytes are rounded": lambda m, t: m.nn.functional.interpolate(t(IMAGE), size=(4, 9), mode="bilinear"),
 }  # fmt: skip
 
@@ -69,6 +95,13 @@ def test_calls(name):
 REFUSED = {
     "arange to infinity": (RuntimeError, lambda m: m.arange(0, float("inf"), 2)),
     "arange, int64 step of nothing": ((RuntimeError, ValueError), lambda m: m.arange(0.5, 3.7, 0.9, dtype=m.int64)),
+    "avg_pool of int32": (NotImplementedError, lambda m: m.nn.functional.avg_pool1d(m.ones(1, 4, dtype=m.int32), 2)),
+    "addr of float alpha": (RuntimeError, lambda m: m.addr(m.ones(2, 2).long(), m.arange(2), m.arange(2), alpha=1.5)),
+    "int64 to a negative number": (RuntimeError, lambda m: m.arange(3) ** -1),
+    "out of max in another dtype": (RuntimeError, lambda m: m.max(m.eye(2), 0, out=(m.empty(2).double(), m.empty(2).long()))),
+    "out of round in another dtype": (RuntimeError, lambda m: m.round(m.eye(2), out=m.empty(2, 2).double())),
+    "out and another dtype": (RuntimeError, lambda m: m.sum(m.eye(2), 0, dtype=m.float64, out=m.empty(2))),
+    "out of ones and another dtype": (RuntimeError, lambda m: m.ones(2, dtype=m.int64, out=m.empty(2))),
     "interpolate int64": (NotImplementedError, lambda m: m.nn.functional.interpolate(m.ones(1, 1, 2, 2, dtype=m.int64), size=3)),
     "einsum of two dtypes after a sum": (
         RuntimeError, lambda m: m.einsum("ij,jk->k", m.ones(2, 3, dtype=m.uint8), m.ones(3, 4, dtype=m.uint8))),
@@ -102,3 +135,25 @@ def test_linear_pushes_tangents_forward(bias):
     out, tangent = lucid.func.jvp(lucid.nn.functional.linear, primals, tangents)
     np.testing.assert_allclose(out.numpy(), (x @ w.T + (b if bias else 0)).numpy())
     np.testing.assert_allclose(tangent.numpy(), (dx @ w.T + x @ dw.T + (db if bias else 0)).numpy())
+
+
+CONSTANTS = {
+    "bernoulli": lambda m, x: m.bernoulli(x),
+    "normal": lambda m, x: m.normal(x, x),
+    "poisson": lambda m, x: m.poisson(x),
+    "fill": lambda m, x: m.fill(x, 2),
+    "norm": lambda m, x: m.norm(x, p=0),
+    "matrix_power": lambda m, x: m.linalg.matrix_power(x, 0),
+    "householder_product": lambda m, x: m.linalg.householder_product(x, x[0, :0]),
+}
+
+
+@needs_torch
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_what_does_not_depend_on_its_input_has_a_gradient_of_zeros(name):
+    for m in (torch, lucid):
+        x = m.full((3, 3), 0.5, requires_grad=True)
+        out = CONSTANTS[name](m, x)
+        assert out.requires_grad
+        out.sum().backward()
+        assert x.grad is None or not x.grad.any()  # PyTorch may leave zeros out

@@ -182,7 +182,7 @@ def divide(x: Any, y: Any) -> Any:
 
 def pow(x: Any, y: Any) -> Any:
     if x.dtype.kind in "iu" and y.dtype.kind == "i" and np.any(y < 0):
-        raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
+        return np.where(y < 0, np.where(np.abs(x) == 1, np.power(x, y & 1), 0), np.power(x, np.maximum(y, 0)))
     if x.dtype.kind == "b":
         return np.power(x.view(np.uint8), y.view(np.uint8)).view(bool)
     if y.ndim == 0 and x.dtype.kind == "f" and x.ndim:

@@ -318,7 +318,12 @@ def fill(input: Tensor, value: Any) -> Tensor:
     """
     x = tensor_arg(input, "fill")
     v = value if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
-    return ops.copy(ops.broadcast_to(v.to(x.dtype), tuple(x.shape)))  # type: ignore[attr-defined]
+    return constant_in(ops.copy(ops.broadcast_to(v.to(x.dtype), tuple(x.shape))), x)  # type: ignore[attr-defined]
+
+
+def constant_in(out: Tensor, x: Any) -> Tensor:
+    """``out`` with a derivative of 0 for ``x``: PyTorch's result requires grad though it does not depend on its input."""
+    return ops.where(True, out, x) if isinstance(x, Tensor) and x.requires_grad else out
 
 
 def scalar_tensor(

@@ -13,6 +13,7 @@ from ..core.transform import everything
 from ..core.view import write
 from ..ops import order
 from . import sorting
+from .attributes import constant_in
 from .checking import number
 from .outputs import check_leaf, write_out
 from .random import draw, draw_dtype
@@ -62,9 +63,10 @@ def normal(
     parts = [p.detach() for p in (mean, std) if isinstance(p, Tensor)]
     shape = FUNCTIONS["broadcast_tensors"](*parts)[0]
     z = _sample("normal", shape, generator).to(parts[0].dtype)
-    return z * (std.detach() if isinstance(std, Tensor) else std) + (
+    drawn = z * (std.detach() if isinstance(std, Tensor) else std) + (
         mean.detach() if isinstance(mean, Tensor) else mean
     )
+    return constant_in(constant_in(drawn, mean), std)
 
 
 @public()
@@ -88,7 +90,9 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     elif not 0 <= chance <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={chance}")
     drawn = ops.less(_sample("uniform", x, generator), chance)
-    return drawn.to(x.dtype) if out is None else write_out(out, lambda: drawn.to(out.dtype), "bernoulli")
+    return (
+        constant_in(drawn.to(x.dtype), x) if out is None else write_out(out, lambda: drawn.to(out.dtype), "bernoulli")
+    )
 
 
 @public(out=False)
@@ -101,10 +105,11 @@ def poisson(input: Tensor, generator: Any = None) -> Tensor:
     >>> lucid.poisson(lucid.zeros(2))
     tensor([0., 0.])
     """
-    x = tensor_arg(input, "poisson").detach()
+    source = tensor_arg(input, "poisson")
+    x = source.detach()
     if x.shape.numel() and bool((everything(x) < 0).any()):
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return wrap(draw("poisson", tuple(x.shape), x.dtype, x.device, generator, x.value))
+    return constant_in(wrap(draw("poisson", tuple(x.shape), x.dtype, x.device, generator, x.value)), source)
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:

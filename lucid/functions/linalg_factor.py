@@ -9,6 +9,7 @@ from ..core import dtypes, modes
 from ..core.errors import LinAlgError, ShapeError
 from ..core.tensor import Tensor, as_tensor
 from ..ops import matrices as linalg_ops
+from .attributes import constant_in
 from .linalg_solve import eye_for, matrices, solve_triangular, zeros_info
 from .registry import public, return_type, tensor_arg
 
@@ -114,7 +115,7 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
         raise ShapeError("linalg.householder_product: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     lower = ops.tril(A, -1)
     eye = eye_for(A, m)
-    q = ops.broadcast_to(eye[:, :n], (*A.shape[:-2], m, n))
+    q = constant_in(ops.broadcast_to(eye[:, :n], (*A.shape[:-2], m, n)), A)
     for i in range(k - 1, -1, -1):
         v = (lower[..., i] + eye[i]).unsqueeze(-1)
         q = q - tau[..., i, None, None] * (v @ (v.mH @ q))
@@ -403,8 +404,8 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
 
 def _old_lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
     """``linalg.lu_factor`` (the older form)."""
-    packed, pivots, info = lu_factor_ex(A, pivot=pivot)
-    return (packed, pivots, info) if get_infos else (packed, pivots)
+    found = lu_factor_ex(A, pivot=pivot)
+    return found if get_infos else tuple(found[:2])
 
 
 _old_lu.__name__ = "lu"

@@ -13,6 +13,7 @@ from ..core.errors import LinAlgError, ShapeError
 from ..core.tensor import Tensor
 from ..ops import matrices as linalg_ops
 from ..ops import norms as norm_ops
+from .attributes import constant_in
 from .checking import Scalar, fits, real_arg
 from .linalg_factor import eigvalsh, svdvals
 from .linalg_solve import eye_for, inv, matrices
@@ -221,7 +222,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
         )
     n = n.__index__()
     if n == 0:
-        return ops.broadcast_to(eye_for(x, x.shape[-1]), tuple(x.shape)).clone()
+        return constant_in(ops.broadcast_to(eye_for(x, x.shape[-1]), tuple(x.shape)).clone(), x)
     if n < 0:
         x, n = inv(x), -n
     out = None

@@ -32,7 +32,9 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
     if x.dtype is not product.dtype:
         raise RuntimeError(f"{name}: self and mat2 must have the same dtype, but got {x.dtype} and {product.dtype}")
     if product.dtype.category <= dtypes.INTEGER and (isinstance(alpha, float) or isinstance(beta, float)):
-        raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
+        if name == "addr":
+            raise RuntimeError("addr: For integral input tensors, argument beta must not be a floating point number.")
+        beta, alpha = int(beta), int(alpha)
     if not product.dtype.is_complex and (isinstance(alpha, complex) or isinstance(beta, complex)):
         raise RuntimeError(
             f"{name}: alpha {alpha} or beta {beta} cannot be converted to {product.dtype} without overflow"

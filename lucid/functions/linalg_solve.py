@@ -237,7 +237,7 @@ FUNCTIONS.pop("_pinverse")
 del Tensor._pinverse  # type: ignore[attr-defined]
 
 
-@public(method=False, function=False, out=False)
+@public(method=False, function=False)
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """X of smallest norm that minimises ``||A X - B||``: a named tuple ``(solution, residuals, rank, singular_values)``.
 

@@ -22,7 +22,10 @@ EXACT = frozenset(
     neg round sgn sign take trunc addmm addmv baddbmm bmm mm mv matmul dot vdot inner cross diag float_power gather heaviside
     index_add index_copy inverse inv cholesky det eigvalsh matrix_norm multi_dot solve solve_triangular svdvals vecdot
     vector_norm masked_select norm quantile nanquantile renorm scatter scatter_add
-    scatter_reduce take_along_dim tensordot where ifft ihfft sort topk kthvalue mode cummax cummin""".split()
+    scatter_reduce take_along_dim tensordot where ifft ihfft sort topk kthvalue mode cummax cummin addbmm aminmax conj_physical
+    index_reduce multinomial round_ alias_copy as_strided_copy diagonal_copy expand_copy narrow_copy permute_copy squeeze_copy
+    t_copy transpose_copy unfold_copy unsqueeze_copy view_copy slice_scatter empty ones zeros rand randn avg_pool2d avg_pool3d
+    gelu hardshrink linear logsigmoid softplus softshrink""".split()
 )
 IN_ITS_DTYPE = frozenset(
     "sum nansum prod cumsum cumprod full linspace logspace".split()
@@ -31,7 +34,11 @@ IN_ITS_DTYPE = frozenset(
 CONSTANT = frozenset(
     """eq ne lt le gt ge equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
     bessel_j0 bessel_j1 bessel_y0 bessel_y1 modified_bessel_k0 modified_bessel_k1 scaled_modified_bessel_k0
-    scaled_modified_bessel_k1""".split()
+    scaled_modified_bessel_k1 spherical_bessel_j0 airy_ai histc""".split()
+)
+# PyTorch says nothing when these resize `out`.
+QUIET = frozenset(
+    "addbmm bernoulli empty full linspace logspace multinomial narrow_copy normal ones rand randn zeros".split()
 )
 # Made of other functions in PyTorch, where `out` then goes on in the graph.
 RECORDED = frozenset(
@@ -115,16 +122,18 @@ def _is_dense(array: Any) -> bool:
     return array.flags.c_contiguous or extent == array.nbytes
 
 
-def write_out(target: Any, compute: Callable, name: str, accepted: Any = ()) -> Any:
+def write_out(target: Any, compute: Callable, name: str, accepted: Any = (), dtype: Any = None) -> Any:
     """``out=``: write the result into the tensors given, whose shape follows the result; all is checked before anything is written.
 
     ``accepted`` holds the names of the arguments that ``compute`` takes: with ``dtype`` among them a sum is computed in the
-    dtype of ``out``.
+    dtype of ``out``. ``dtype`` is the one asked for by name, which must be that of ``out``.
     """
     targets = target if isinstance(target, tuple | list) else (target,)
     for t in targets:
         if not isinstance(t, Tensor):
             raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(t).__name__}")
+    if dtype is not None and target is targets[0] and dtypes.as_dtype(dtype) is not target.dtype:
+        raise DTypeError(f"{name}(): dtype {dtype} does not match dtype of out parameter ({target.dtype})")
     own = {"dtype": target.dtype} if name in IN_ITS_DTYPE and "dtype" in accepted and target is targets[0] else {}
     results = compute(**own)
     several = isinstance(results, tuple | list)
@@ -135,13 +144,16 @@ def write_out(target: Any, compute: Callable, name: str, accepted: Any = ()) -> 
     if not several and name in ("median", "nanmedian"):
         raise TypeError(f'{name}() missing 1 required positional argument beside out=: "dim"')
     results = results if several else (results,)
+    exact = name in EXACT or (several and name in ("max", "min"))
     checked = targets if name in RECORDED else () if name in CONSTANT else (*results, *targets)
     if modes.is_grad_enabled() and any(r.requires_grad for r in checked):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
-    fitting = [_for_out(t, r if name in RECORDED else r.detach(), name) for t, r in zip(targets, results, strict=True)]
+    fitting = [
+        _for_out(t, r if name in RECORDED else r.detach(), name, exact) for t, r in zip(targets, results, strict=True)
+    ]
     for t, r in zip(targets, fitting, strict=True):
         if t.shape != r.shape and type(t) is View:
             with modes.no_grad():
@@ -154,18 +166,18 @@ def write_out(target: Any, compute: Callable, name: str, accepted: Any = ()) -> 
                 write(t, r, name)
         else:
             write(t, r, name)
-    return target
+    return type(results)._make(targets) if several and hasattr(results, "_make") else target
 
 
-def _for_out(target: Tensor, result: Tensor, name: str) -> Tensor:
+def _for_out(target: Tensor, result: Tensor, name: str, exact: bool) -> Tensor:
     """The result in the dtype of ``out``, which may have another shape only if it is a tensor of its own."""
     if target.device != result.device:
         raise RuntimeError(f"{name}(): expected out tensor to be on device {result.device}, but got {target.device}")
     truth = name in ("all", "any") and target.dtype is uint8
-    if name in EXACT and result.dtype is not target.dtype and not truth:
+    if exact and result.dtype is not target.dtype and not truth:
         raise DTypeError(f"{name}(): Expected out tensor to have dtype {result.dtype}, but got {target.dtype} instead")
     if target.shape != result.shape:
-        if target.shape.numel():
+        if target.shape.numel() and name not in QUIET:
             warnings.warn(
                 f"{name}(): An output with one or more elements was resized since it had shape {list(target.shape)}, which does "
                 f"not match the required output shape {list(result.shape)}. This behavior is deprecated: resize_(0) it first.",

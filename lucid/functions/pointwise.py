@@ -300,7 +300,7 @@ Tensor.where = _where_method  # type: ignore[attr-defined]
 def pow(input: Any, exponent: Any) -> Tensor:
     """``input ** exponent``. Small constant powers use products.
 
-    Raises RuntimeError for an integer to a negative integer power.
+    Raises RuntimeError for integers to a negative integer; to a tensor of such they are 0, but for 1 and -1.
 
     >>> import lucid
     >>> lucid.pow(lucid.tensor([2.0, 3.0]), 2)

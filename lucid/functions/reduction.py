@@ -302,7 +302,7 @@ def argmin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 def _truth(input: Tensor, dim: Any, keepdim: bool, name: str, op: Any) -> Tensor:
     x = tensor_arg(input, name)
     if type(dim) in (tuple, list) and not dim:  # no dimension, and not all of them: other than sums
-        return x if x.dtype is dtypes.uint8 else x.to(dtypes.bool_)  # type: ignore[attr-defined]
+        return x.to(dtypes.bool_).to(dtypes.uint8 if x.dtype is dtypes.uint8 else dtypes.bool_)  # type: ignore[attr-defined]
     result = op(x, dims_arg(dim, x.ndim, name), keepdim)
     return result.to(dtypes.uint8) if x.dtype is dtypes.uint8 else result  # as PyTorch
 

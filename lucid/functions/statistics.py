@@ -14,6 +14,7 @@ from ..core.tensor import Tensor, as_tensor
 from ..core.transform import everything
 from ..ops import order, reduce
 from . import reduction
+from .attributes import constant_in
 from .checking import Scalar, real_arg
 from .outputs import write_out
 from .registry import FUNCTIONS, dim_arg, dims_arg, public, return_type, tensor_arg
@@ -315,7 +316,7 @@ def p_norm(x: Tensor, p: float, dims: Any, keepdim: bool) -> Tensor:
     if p == math.inf or p == -math.inf:
         return (reduce.amax if p > 0 else reduce.amin)(size, dims, keepdim)
     if p == 0:
-        return reduce.sum(ops.not_equal(size, 0).to(size.dtype), dims, keepdim)
+        return reduce.sum(constant_in(ops.not_equal(size, 0).to(size.dtype), size), dims, keepdim)
     if p == 1:
         return reduce.sum(size, dims, keepdim)
     if p == 2:

@@ -26,7 +26,7 @@ def _made(name: str, M: int, sym: bool, shape: Callable, dtype: Any, device: Any
     if M <= 1 and name != "exponential":
         t = FUNCTIONS["ones"](M, dtype=d, device=device)
     else:
-        t = shape(FUNCTIONS["arange"](M, dtype=dtypes.float64, device=device), M - 1 if sym else M).to(d)
+        t = shape(FUNCTIONS["arange"](M, dtype=dtypes.float64, device=device), M - 1 if sym or M == 1 else M).to(d)
     return t.requires_grad_() if requires_grad else t
 
 

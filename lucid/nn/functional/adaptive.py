@@ -194,11 +194,11 @@ def _fractional(
             )
     if samples is None:
         samples = rand((*x.shape[:2], n), dtype=x.dtype, device=x.device)
-    elif tuple(samples.shape) != (*x.shape[:2], n):
+    elif tuple(samples.shape[1:]) != (x.shape[1], n) or samples.shape[0] < x.shape[0]:
         raise ShapeError(
             f"{name}: Expect _random_samples to have shape {(*x.shape[:2], n)}, but got {tuple(samples.shape)}"
         )
-    starts, stops = [], []
+    samples, starts, stops = samples[: x.shape[0]], [], []
     order = range(n) if n == 3 else range(n - 1, -1, -1)  # PyTorch's samples: width, height; but time, height, width
     for d, size, k, m in zip(order, x.shape[2:], kernel, places, strict=True):
         start = _sequence(ops.take_slice(samples, 2, d, d + 1), size, k, m).value

@@ -8,6 +8,7 @@ from ...core.errors import DTypeError, ShapeError
 from ...core.op import OPS
 from ...core.precision import lowered
 from ...core.tensor import Tensor
+from ...functions.outputs import write_out
 from ...functions.products import row_count
 
 __all__ = ["bilinear", "linear"]
@@ -15,7 +16,7 @@ _linear = OPS["linear"].call
 _reshape = OPS["reshape"].call
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """``input @ weight.T + bias``: (*, in) with weight (out, in) and bias (out,) gives (*, out).
 
     Raises RuntimeError where the sizes or dtypes do not fit.
@@ -25,6 +26,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> F.linear(lucid.ones(1, 2), lucid.ones(3, 2), lucid.ones(3))
     tensor([[3., 3., 3.]])
     """
+    if out is not None:
+        return write_out(out, lambda: linear(input, weight, bias), "linear")
     try:
         x, w = input.value, weight.value
         b = w if bias is None else bias.value

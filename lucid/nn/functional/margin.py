@@ -43,7 +43,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {tuple(input1.shape)}, input2: {tuple(input2.shape)}, target: {tuple(target.shape)} "
         )
-    return reduced(_positive(-target * (input1 - input2) + margin), reduction)  # type: ignore[operator]
+    return reduced(_positive(-target * (input1 - input2) + float(margin)), reduction)  # type: ignore[operator]
 
 
 def _positive(x: Tensor) -> Tensor:
@@ -96,17 +96,16 @@ def cosine_embedding_loss(
     return reduced(loss, reduction)
 
 
-def _margin_rows(name: str, input: Tensor, target: Tensor, target_ndim: int) -> tuple[Tensor, Tensor]:
-    """Input as (N, C); ShapeError where the target does not fit."""
-    if (
-        input.ndim not in (1, 2)
-        or target.ndim != input.ndim - 2 + target_ndim
-        or (input.ndim == 2 and input.shape[0] != target.shape[0])
-    ):
+def _margin_rows(name: str, input: Tensor, target: Tensor, flat: bool) -> Tensor:
+    """Input as (N, C); ShapeError where the target, which may be ``flat`` with one number for each of ``n``, does not fit."""
+    rows = input if input.ndim == 2 else input.reshape(1, -1)  # type: ignore[attr-defined]
+    n = rows.shape[0] if flat else rows.shape[1]
+    fits = target.ndim < 2 and target.shape.numel() == n if flat or input.ndim < 2 else target.shape == input.shape
+    if input.ndim > 2 or not fits:
         raise ShapeError(
             f"{name}: inconsistent target size: {tuple(target.shape)} for input of size: {tuple(input.shape)}"
         )
-    return (input, target) if input.ndim == 2 else (input.unsqueeze(0), target.unsqueeze(0))  # type: ignore[attr-defined]
+    return rows
 
 
 @in_single
@@ -126,10 +125,7 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    single = input.ndim == 1
-    if single and target.ndim == 1 and target.shape[0] == 1:
-        target = target.reshape(())  # type: ignore[attr-defined]
-    rows, classes = _margin_rows("multi_margin_loss", input, target, 1)
+    rows, classes = _margin_rows("multi_margin_loss", input, target, True), target.reshape(-1)  # type: ignore[attr-defined]
     try:
         check_targets("multi_margin_loss", classes, rows.shape[1], -1 - rows.shape[1])
     except IndexError as error:  # PyTorch's type here
@@ -144,7 +140,7 @@ def multi_margin_loss(
     if weight is not None:
         loss = loss * weight[classes].unsqueeze(1)  # type: ignore[index]
     loss = ops.where(one_hot(classes, rows.shape[1]) == 1, 0.0, loss).sum(1) / rows.shape[1]
-    return reduced(loss[0] if single else loss, reduction)
+    return reduced(loss.reshape(tuple(target.shape)), reduction)
 
 
 def _positive_open(x: Tensor) -> Tensor:
@@ -158,14 +154,10 @@ def multilabel_margin_loss(
 ) -> Tensor:
     """``sum over i not in target, j in target of max(0, 1 - (x_j - x_i)) / C``; a target row ends at its first -1."""
     reduction = reduction_arg(reduction, size_average, reduce)
-    single = input.ndim == 1
-    if input.shape != target.shape:
-        raise ShapeError(
-            f"multilabel_margin_loss: inconsistent target size: {tuple(target.shape)} for input of size: {tuple(input.shape)}"
-        )
     if target.dtype is not dtypes.int64:
         raise DTypeError(f"multilabel_margin_loss: expected target of scalar type Long but found {target.dtype}")
-    rows, labels = _margin_rows("multilabel_margin_loss", input, target, 2)
+    rows = _margin_rows("multilabel_margin_loss", input, target, False)
+    labels = target.reshape(tuple(rows.shape))  # type: ignore[attr-defined]
     valid = (labels < 0).cumsum(1) == 0  # type: ignore[operator]
     safe = ops.where(valid, labels, 0)
     is_target = (valid.to(rows.dtype) * 0).scatter_add(1, safe, valid.to(rows.dtype)) > 0
@@ -173,7 +165,7 @@ def multilabel_margin_loss(
     terms = _positive_open(1 - (chosen.unsqueeze(2) - rows.unsqueeze(1)))  # type: ignore[attr-defined]
     counts = valid.unsqueeze(2) & ~is_target.unsqueeze(1)
     loss = ops.where(counts, terms, 0.0).sum((1, 2)) / rows.shape[1]
-    return reduced(loss[0] if single else loss, reduction)
+    return reduced(loss if input.ndim == 2 else loss[0], reduction)
 
 
 @in_single

@@ -83,6 +83,8 @@ def batch_norm(
             [ 1.0000]])
     """
     shape = tuple(input.value.shape)
+    if shape == (0,):
+        return input.clone()  # type: ignore[attr-defined]
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: expected at least a 2-D input (N, C, ...), got shape {shape}")
     channels = shape[1]
@@ -282,7 +284,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
             continue
         part = _shifted(square, offset, low, high, channels)
         total = part if total is None else total + part
-    return input / (k + total * (alpha / size)) ** beta  # type: ignore[operator]
+    mean = total // size * alpha if total.dtype is dtypes.int64 else total * (alpha / size)  # type: ignore[union-attr, operator]
+    return input / (k + mean) ** beta  # type: ignore[operator]
 
 
 def _shifted(x: Tensor, offset: int, low: int, high: int, channels: int) -> Tensor:

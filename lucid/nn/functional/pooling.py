@@ -229,8 +229,11 @@ def _avg_pool(
     divisor: Any = None,
 ) -> Tensor:
     x, had_batch = batched(input, n, name)
+    if x.dtype is dtypes.int64:  # averages cut towards zero; a whole one may have been rounded down
+        rest = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor)
+        return ops.trunc(_avg_pool(name, n, input.double(), *rest) * (1 + 1e-12)).long()
     if x.dtype.category < dtypes.FLOAT:
-        raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}; convert it to a floating-point dtype')
+        raise NotImplementedError(f'{name}: "{name}" not implemented for {x.dtype}; convert it to a floating dtype')
     kernel, steps, pad, _, places = window(name, x, n, kernel_size, stride, padding, 1, ceil_mode)
     if divisor is not None and divisor == 0:
         raise RuntimeError(f"{name}: divisor must be not zero")
