@@ -193,7 +193,19 @@ def test_perturbations_of_nested_levels_are_not_confused():
 ERRORS = {
     "grad of a vector": (RuntimeError, lambda: lucid.func.grad(lambda x: x)(lucid.ones(2))),
     "grad of integers": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum())(lucid.ones(2, dtype=lucid.int64))),
-    "grad of a number": (RuntimeError, lambda: lucid.func.grad(lambda x: x)(2.0)),
+    "grad of a number": (ValueError, lambda: lucid.func.grad(lambda x: x)(2.0)),
+    "grad of a complex output": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum())(lucid.ones(2) + 1j)),
+    "argnums that are no ints": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum(), [0])(lucid.ones(2))),
+    "vjp of an integer output": (RuntimeError, lambda: lucid.func.vjp(lambda x: x.long(), lucid.ones(2))),
+    "cotangents in another container": (
+        RuntimeError,
+        lambda: lucid.func.vjp(lambda x: (x, x), lucid.ones(2))[1]([lucid.ones(2)] * 2),
+    ),
+    "jvp of integers": (ValueError, lambda: lucid.func.jvp(lucid.sin, (lucid.tensor(1),), (lucid.tensor(1),))),
+    "linearize with another dtype": (
+        RuntimeError,
+        lambda: lucid.func.linearize(lucid.sin, lucid.ones(2))[1](lucid.ones(2).double()),
+    ),
     "argnum out of range": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum(), 3)(lucid.ones(2))),
     "jvp with lists": (RuntimeError, lambda: lucid.func.jvp(lucid.sin, [lucid.ones(2)], [lucid.ones(2)])),
     "jvp with a tangent of another shape": (
@@ -213,6 +225,64 @@ def test_bad_input(case):
     kind, call = ERRORS[case]
     with pytest.raises(kind):
         call()
+
+
+def test_gradients_have_the_dtypes_of_the_inputs():
+    x = lucid.ones(2)
+    assert lucid.func.vjp(lambda t: t * 2, x)[1](x.double())[0].dtype is lucid.float32
+    assert lucid.func.grad(lambda t: t.sum().long())(x).tolist() == [0.0, 0.0]
+
+
+def _through_detach(x):
+    y = x * 2
+    y.detach()[0] = 5
+    return y * y
+
+
+@pytest.mark.parametrize("way", ["jvp", "grad of vmap", "vmap of grad", "vmap of jvp", "jvp of vmap"])
+def test_writing_through_detach_changes_values_and_keeps_derivatives(way):
+    x, f = lucid.tensor([[1.0, 2.0], [3.0, 4.0]]), _through_detach
+    vmap, grad, jvp = lucid.vmap, lucid.func.grad, lucid.func.jvp
+    found = {
+        "jvp": lambda: jvp(vmap(f), (x,), (lucid.ones(2, 2),))[1],
+        "grad of vmap": lambda: grad(lambda t: vmap(f)(t).sum())(x),
+        "vmap of grad": lambda: vmap(grad(lambda t: f(t).sum()))(x),
+        "vmap of jvp": lambda: vmap(lambda t: jvp(f, (t,), (lucid.ones(2),))[1])(x),
+        "jvp of vmap": lambda: jvp(lambda t: vmap(f)(t), (x,), (lucid.ones(2, 2),))[1],
+    }[way]()
+    assert found.tolist() == [[20.0, 16.0], [20.0, 32.0]]  # as PyTorch's: 2 * 2y, where y is 5 in the first column
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_custom_function_that_writes_to_its_input(batched):
+    class Triple(lucid.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return x.mul_(3)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.mark_dirty(inputs[0])
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 3
+
+        @staticmethod
+        def jvp(ctx, t):
+            return t.mul_(3)
+
+    def f(x):
+        y = x.clone()
+        return Triple.apply(y) * y
+
+    x = lucid.tensor([1.0, 2.0])
+    g = lucid.vmap(f) if batched else f
+    out, tangent = lucid.func.jvp(g, (x,), (lucid.ones(2),))
+    assert out.tolist() == [9.0, 36.0]
+    assert tangent.tolist() == lucid.func.grad(lambda t: g(t).sum())(x).tolist() == [18.0, 36.0]
 
 
 def test_a_tensor_that_escapes_its_transform_is_an_error():

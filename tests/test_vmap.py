@@ -233,6 +233,8 @@ def test_randomness():
     assert not lucid.equal(different[0], different[3])
     order = lucid.vmap(lambda v: lucid.randperm(6), randomness="different")(x)
     assert order.sort(1).values.tolist() == [list(range(6))] * 4
+    chunked = lucid.vmap(lambda v: v + lucid.rand(3), randomness="same", chunk_size=1)(x)
+    assert lucid.equal(chunked[0], chunked[3])
     dropped = lucid.vmap(lambda v: F.dropout(v + 1, 0.5), randomness="different")(lucid.zeros(3, 50))
     assert not lucid.equal(dropped[0], dropped[1])
 
@@ -274,6 +276,13 @@ ERRORS = {
         RuntimeError,
         lambda: lucid.vmap(lucid.poisson, randomness="same")(lucid.ones(2, 3)),
     ),
+    "in_dims in a list": (ValueError, lambda: lucid.vmap(lambda a: a, [0])(lucid.ones(2))),
+    "in_dims of another structure": (ValueError, lambda: lucid.vmap(lambda a: a[0], ((0,),))([lucid.ones(2)])),
+    "in_dims no int": (ValueError, lambda: lucid.vmap(lambda a: a, (0.5,))(lucid.ones(2))),
+    "out_dims of another structure": (ValueError, lambda: lucid.vmap(lambda a: a, out_dims=(0, 0))(lucid.ones(2))),
+    "out_dims a word": (ValueError, lambda: lucid.vmap(lambda a: a, out_dims="x")(lucid.ones(2))),
+    "out_dims out of range": (IndexError, lambda: lucid.vmap(lambda a: a, out_dims=1)(lucid.ones(2))),
+    "numpy": (RuntimeError, lambda: lucid.vmap(lambda a: a.numpy())(lucid.ones(2))),
     "out_dims None": (ValueError, lambda: lucid.vmap(lambda a: a, out_dims=None)(lucid.ones(2))),
     "chunk": (ValueError, lambda: lucid.vmap(lambda a: a, chunk_size=0)),
 }
@@ -284,6 +293,35 @@ def test_bad_input(case):
     kind, call = ERRORS[case]
     with pytest.raises(kind):
         call()
+
+
+def test_what_is_no_tensor_may_leave_where_out_dims_is_none():
+    out = lucid.vmap(lambda a: (a, "same", {"n": a.ndim}), out_dims=(0, None, None))(lucid.ones(2, 3))
+    assert out[1:] == ("same", {"n": 1})
+
+
+def test_embeddings_whose_rows_or_bags_differ():
+    w = lucid.arange(8.0).reshape(2, 4, 1)
+    i = lucid.tensor([[0, 1, 1], [2, 3, 3]])
+    assert lucid.vmap(lambda w, i: F.embedding(i, w, max_norm=1.0))(w, i).round().flatten().tolist() == [
+        0,
+        1,
+        1,
+        1,
+        1,
+        1,
+    ]
+    assert w.round().flatten().tolist() == [0, 1, 2, 3, 4, 5, 1, 1]  # in place, and only what was looked up
+    w = lucid.arange(8.0).reshape(2, 4, 1)
+    for mode, expected in {"sum": [0, 20], "mean": [0, 20 / 3], "max": [0, 7]}.items():
+        out = lucid.vmap(lambda w, i, m=mode: F.embedding_bag(i[None], w, mode=m, padding_idx=1))(w, i)
+        assert out.flatten().tolist() == pytest.approx(expected)
+
+
+def test_tolerances_that_differ():
+    a, r = rand(4, 4), lucid.tensor([0.01, 0.5], dtype=D)
+    out = lucid.vmap(lambda r: lucid.linalg.pinv(a, rtol=r))(r)
+    assert all(lucid.allclose(o, lucid.linalg.pinv(a, rtol=t)) for o, t in zip(out, r, strict=True))
 
 
 def test_indices_of_an_outer_batch():

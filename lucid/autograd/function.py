@@ -221,8 +221,8 @@ def apply_function(cls: type[Function], args: tuple) -> tuple[Any, FunctionCtx]:
             own = as_tuple(cls.forward(ctx, *plain))
             swap = {id(o): r for o, r in zip(own, as_tuple(result), strict=True)}
             swap |= {id(p): a for p, a in zip(plain, args, strict=True)}
-            ctx._to_save = tuple(swap.get(id(t), t) for t in ctx._to_save)
-            ctx._non_differentiable = tuple(swap.get(id(t), t) for t in ctx._non_differentiable)
+            for kept in ("_to_save", "_non_differentiable", "_dirty"):
+                setattr(ctx, kept, tuple(swap.get(id(t), t) for t in getattr(ctx, kept)))
     else:
         with modes.no_grad():
             if separate(cls):

@@ -46,8 +46,22 @@ def _forward_mode(cls: type[Function], args: tuple) -> Any:
             raise RuntimeError(
                 f"{cls.__name__}: jvp returned a tangent of shape {tuple(t.shape)} for an output of shape {tuple(o.shape)}"
             )
-        made.append(wrap(Dual(o, t, frame)) if isinstance(o, Tensor) else o)
+        made.append(_result(Dual(o, t, frame), args, _place(o, inner, ctx._dirty)) if isinstance(o, Tensor) else o)
     return tuple(made) if isinstance(result, tuple | list) else made[0]
+
+
+def _place(o: Tensor, inner: Sequence[Any], dirty: Sequence[Any]) -> int | None:
+    """Which input an output is that ``forward`` wrote to, if any."""
+    return next((i for i, a in enumerate(inner) if a is o), None) if any(d is o for d in dirty) else None
+
+
+def _result(value: Lifted, args: tuple, place: int | None) -> Tensor:
+    """An output, or the input itself that was written to."""
+    if place is None:
+        return wrap(value)
+    args[place].value = value
+    args[place]._version += 1
+    return args[place]
 
 
 def _batch(cls: type[Function], frame: Any, args: tuple) -> Any:
@@ -60,26 +74,36 @@ def _batch(cls: type[Function], frame: Any, args: tuple) -> Any:
         )
     if own_rule:
         info = SimpleNamespace(batch_size=frame.size, randomness=frame.randomness)
-        result, dims = cls.vmap(info, tuple(0 if f else None for f in flags), *inner)
+        pair = cls.vmap(info, tuple(0 if f else None for f in flags), *inner)
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise RuntimeError(
+                f"Expected the vmap staticmethod of {cls.__name__} to have two returns, an output and out_dims with the same structure"
+            )
+        result, dims = pair
         outs = as_tuple(result)
-        dims = (
-            as_tuple(dims)
-            if isinstance(result, tuple | list) and isinstance(dims, tuple | list)
-            else (dims,) * len(outs)
-        )
+        if not isinstance(dims, tuple | list):
+            dims = (dims,) * len(outs)
+        elif type(dims) is not type(result) or len(dims) != len(outs):
+            raise RuntimeError(
+                f"The vmap staticmethod of {cls.__name__} returned an incompatible (output, out_dims) tuple: {dims}"
+            )
         made = [_placed(o, d, frame) if isinstance(o, Tensor) else o for o, d in zip(outs, dims, strict=True)]
         return tuple(made) if isinstance(result, tuple | list) else made[0]
     if not cls.generate_vmap_rule:
         raise RuntimeError(
             f"You tried to vmap over {cls.__name__}, but it does not have vmap support. Please override and implement the vmap "
-            "static method or set generate_vmap_rule=True."
+            "static method or set generate_vmap_rule=True; with the latter it must override the setup_context staticmethod."
         )
     if not any(flags):
         result = cls.apply(*inner)
         made = [wrap(Batched(o, False, frame)) if isinstance(o, Tensor) else o for o in as_tuple(result)]
     else:
-        result = _generated(cls, frame.size, frame.randomness, flags).apply(*inner)
-        made = [batched(o, frame) if isinstance(o, Tensor) else o for o in as_tuple(result)]
+        written: list[int | None] = []
+        result = _generated(cls, frame.size, frame.randomness, flags, written).apply(*inner)
+        made = [
+            _result(Batched(o, True, frame), args, i) if isinstance(o, Tensor) else o
+            for o, i in zip(as_tuple(result), written, strict=True)
+        ]
     return tuple(made) if isinstance(result, tuple | list) else made[0]
 
 
@@ -90,8 +114,13 @@ def _placed(o: Tensor, dim: int | None, frame: Any) -> Tensor:
     return batched(ops.permute_dims(o, (dim, *(i for i in range(o.ndim) if i != dim))) if dim else o, frame)
 
 
-def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[bool, ...]) -> type[Function]:
-    """The Function one level down whose forward, backward and jvp are those of ``cls`` on a batch."""
+def _generated(
+    cls: type[Function], size: int, randomness: str, flags: tuple[bool, ...], written: list[int | None]
+) -> type[Function]:
+    """The Function one level down whose forward, backward and jvp are those of ``cls`` on a batch.
+
+    ``written`` takes, for each output, which input it is, if ``forward`` wrote to it.
+    """
 
     def raised(values: Sequence[Any], which: Sequence[bool], frame: VmapFrame) -> list:
         return [wrap(Batched(v, f, frame)) if isinstance(v, Tensor) else v for v, f in zip(values, which, strict=True)]
@@ -107,6 +136,7 @@ def _generated(cls: type[Function], size: int, randomness: str, flags: tuple[boo
             else:
                 result = cls.forward(own, *args)
             made = {}
+            written[:] = [_place(o, args, own._dirty) for o in as_tuple(result)]
             for o in as_tuple(result):
                 if isinstance(o, Tensor):
                     t, flag = unbatched(o, frame)

@@ -87,6 +87,13 @@ def lifted_to(t: Tensor, frame: Frame) -> Tensor:
     return t if level_of(t) >= frame.level else wrap(frame.constant(t))
 
 
+def with_values(t: Tensor, new: Tensor) -> Tensor:
+    """The values of ``new`` where ``t`` is in the graph, and with its tangents."""
+    if level_of(t):
+        return wrap(t.value.overwritten(lifted_to(new, t.value.frame).value), t.node)
+    return wrap(new.value, t.node)
+
+
 def lifted_to_current(t: Tensor) -> Tensor:
     """``t`` at the level of the innermost transform, so that what is recorded from here belongs to that level."""
     running = frames()
@@ -123,6 +130,10 @@ class Lifted:
         return [t if level_of(t) == level else wrap(frame.constant(t)) for t in tensors]
 
     def detached(self) -> Lifted:
+        raise NotImplementedError
+
+    def overwritten(self, new: Any) -> Lifted:
+        """The values of ``new`` with the derivatives of this array: what was written through ``x.detach()``."""
         raise NotImplementedError
 
     def lower(self) -> Any:

@@ -75,7 +75,7 @@ class View(Tensor):
         self._seen = self.root._version
         source = self.source.value
         if self.op is None:
-            self._value = source
+            self._value = source.detached() if hasattr(source, "level") else source
             return
         self._value = backend_of(source).array(
             (self.op.kernels.get(type(source)) or find_kernel(self.op, type(source)))(source, *self.params)
@@ -109,7 +109,7 @@ def new_view(value: Any, node: Node | None, source: Tensor, op: Op | None, param
 def detached(x: Tensor) -> View:
     """A tensor outside the graph that shares the memory of ``x``."""
     if hasattr(x.value, "level"):  # inside jvp or vmap: outside every derivative, those of lower levels too
-        return wrap(x.value.detached())  # type: ignore[return-value]
+        return new_view(x.value.detached(), None, x, None, (), False)
     return new_view(x.value, None, x, None, (), False)
 
 
@@ -193,7 +193,7 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
     if since is not None and new_node is not None:
         _keep_old_contents(new_node, mutation.owner(target.value), since)
     chain = _chain(target)
-    written = _store(root, chain, target.value, source.value, _watched(target))
+    written = _store(root, chain, target.value, source.value, _watched(target), stem is root)
     if recording and (old_node is not None or new_node is not None):
         if (
             stem is not target or new_node is None
@@ -257,7 +257,7 @@ def _chain(target: Tensor, start: Tensor | None = None) -> tuple:
     return tuple(reversed(steps))
 
 
-def _store(root: Tensor, chain: tuple, old: Any, new: Any, watched: bool) -> Any:
+def _store(root: Tensor, chain: tuple, old: Any, new: Any, watched: bool, known: bool) -> Any:
     """Write ``new`` over ``old``, a view of the root's array; returns the written array."""
     backend = backend_of(old)
     if backend.writes_in_place:
@@ -267,7 +267,8 @@ def _store(root: Tensor, chain: tuple, old: Any, new: Any, watched: bool) -> Any
         return old
     if watched:
         mutation.note(root.value)  # the old array lives on in the graph, but PyTorch would call it overwritten
-    root.value = backend.array(put_through(backend.table, root.value, new, chain))
+    whole = backend.array(put_through(backend.table, root.value, new, chain))
+    root.value = root.value.overwritten(whole) if hasattr(whole, "level") and not known else whole
     return new
 
 

@@ -22,6 +22,7 @@ from ..core.transform import (
     lifted_to_indices,
     lower_params,
     on_raw,
+    with_values,
 )
 from ..core.view import put_through
 from .pytree import flatten
@@ -82,6 +83,11 @@ class Batched(Lifted):
 
     def detached(self) -> Batched:
         return Batched(self.inner.detach(), self.batched, self.frame)  # type: ignore[attr-defined]
+
+    def overwritten(self, new: Batched) -> Batched:
+        frame, flag = self.frame, self.batched or new.batched
+        old, values = ((full(a.inner, a.batched, frame.size) if flag else a.inner) for a in (self, new))
+        return Batched(with_values(old, values), flag, frame)
 
     def lower(self) -> Any:
         if self.batched:
@@ -155,8 +161,8 @@ class BatchedBackend(LiftedBackend):
         if not array.batched:
             return backend_of(array.inner.value).to_host(array.inner.value)
         raise RuntimeError(
-            "vmap: It looks like you're calling .item() (or tolist, numpy, bool, or control flow on values) on a Tensor "
-            "inside vmap; there is a whole batch of values. Use where() to choose by value."
+            "vmap: It looks like you're either calling .item() on a Tensor (or tolist, numpy) or attempting to use a Tensor in some "
+            "data-dependent control flow; inside vmap it is a whole batch of values. Use where() to choose by value."
         )
 
 
@@ -236,7 +242,7 @@ def _params_at(params: Any, b: int, level: int) -> Any:
 def _nonzero(x: Batched) -> Any:
     if x.batched:
         raise RuntimeError(
-            "vmap: nonzero (and indexing with a boolean mask) has a shape that depends on values; use where() instead"
+            "vmap: nonzero, where(condition) and indexing with a boolean mask have shapes that depend on values. Attempted to vmap over aten::nonzero; use where(condition, x, y) instead"
         )
     return backend_of(x.inner.value).table.nonzero(x.inner.value)
 

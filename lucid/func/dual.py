@@ -23,6 +23,7 @@ from ..core.transform import (
     lifted_to_indices,
     lower_params,
     on_raw,
+    with_values,
 )
 from .pytree import flatten
 
@@ -68,6 +69,9 @@ class Dual(Lifted):
 
     def detached(self) -> Dual:
         return Dual(self.primal.detach(), None, self.frame)  # type: ignore[attr-defined]
+
+    def overwritten(self, new: Dual) -> Dual:
+        return Dual(with_values(self.primal, new.primal), self.tangent, self.frame)
 
     def lower(self) -> Any:
         return self.primal.value

@@ -41,7 +41,7 @@ def _differentiable(name: str, tree: Any) -> tuple[list[Tensor], Structure, list
     own: list[Node] = []
     for v in leaves:
         if not isinstance(v, Tensor):
-            raise RuntimeError(f"{name}: expected tensors as differentiated arguments, got {type(v).__name__}")
+            raise ValueError(f"{name}: Thing passed to transform API must be Tensor, got {type(v)}")
         if v.dtype.category < dtypes.FLOAT:
             raise RuntimeError(
                 f"{name}: only tensors of floating point and complex dtype can require gradients; got {v.dtype}"
@@ -86,17 +86,19 @@ def _detached(tree: Any, own: set[Node], keep: bool) -> Any:
 
 
 def argnums_arg(name: str, argnums: int | tuple[int, ...], count: int) -> tuple[int, ...]:
-    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    wanted = argnums if isinstance(argnums, tuple) else (argnums,)
     if not wanted:
-        raise RuntimeError(f"{name}: argnums must not be empty")
+        raise RuntimeError(f"{name}: argnums must be non-empty")
     for n in wanted:
         if not isinstance(n, int):
-            raise RuntimeError(f"{name}: argnums must be int or a tuple of ints, got {argnums!r}")
+            raise RuntimeError(
+                f"{name}: argnums must be int or Tuple[int, ...], got: {type(argnums)}; argnum must be int, got: {type(n)}"
+            )
         if not -count <= n < count:
-            raise RuntimeError(f"{name}: got argnum={n}, but only {count} positional inputs")
+            raise RuntimeError(f"{name}: Got argnum={n}, but only {count} positional inputs")
     fixed = tuple(n % count for n in wanted)
     if len(set(fixed)) != len(fixed):
-        raise RuntimeError(f"{name}: argnums must be unique, got {argnums!r}")
+        raise RuntimeError(f"{name}: argnums elements must be unique, got {argnums!r}")
     return fixed
 
 
@@ -125,13 +127,19 @@ def grad_and_value(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: 
             result = func(*replaced, **kwargs)
             output, aux = split_aux("grad", result) if has_aux else (result, None)
             if not isinstance(output, Tensor):
-                raise RuntimeError(f"grad: expected the function to return a tensor, got {type(output).__name__}")
-            if output.shape.numel() != 1 or output.ndim:
                 raise RuntimeError(
-                    f"grad: expected the function to return a scalar tensor, got shape {tuple(output.shape)}; sum() or mean() it"
+                    "Expected f(*args) to return a Tensor, got "
+                    f"{type(output)}; with has_aux, the first of a tuple of two is the Tensor that is differentiated"
                 )
-            if output.dtype.category < dtypes.FLOAT:
-                raise RuntimeError(f"grad: expected a floating output, got {output.dtype}")
+            if output.ndim:
+                raise RuntimeError(
+                    f"Expected f(*args) to return a scalar tensor, got tensor with {output.ndim} dims, of shape {tuple(output.shape)}. Maybe "
+                    "you'd like to sum() or mean() it, or to use the vjp or jacrev APIs instead?"
+                )
+            if output.dtype.is_complex:
+                raise RuntimeError(
+                    f"grad can be implicitly created only for real scalar outputs but got {output.dtype}"
+                )
             found = pull_back([output], [None], entry, inputs, own)  # type: ignore[arg-type]
         results = [detach_own(g, own, recorded) for g in found]
         tree = structure.build(results)
@@ -207,6 +215,10 @@ def vjp_parts(name: str, func: Callable, primals: tuple, has_aux: bool = False) 
         if has_aux:
             result, aux = split_aux(name, result)
         outs, out_structure = _tensors(name, result)
+    if any(o.dtype.category < dtypes.FLOAT for o in outs):
+        raise RuntimeError(
+            f"{name}: All outputs of f must be floating-point or complex Tensors, got {[o.dtype for o in outs]}"
+        )
     return (outs, out_structure, entry, leaves, aux) if has_aux else (outs, out_structure, entry, leaves)
 
 
@@ -226,21 +238,20 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     _, in_structure = flatten(primals)
 
     def vjp_fn(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> tuple:
-        tree = cotangents[0] if len(cotangents) == 1 else cotangents
-        vectors, found = flatten(tree)
+        vectors, found = flatten(cotangents[0] if len(cotangents) == 1 else cotangents)
         if found != structure:
-            vectors, found = flatten(cotangents)
-        if found != structure and len(vectors) != len(outs):
             raise RuntimeError(
-                f"vjp_fn: expected cotangents with the structure of the output ({len(outs)} tensors), got {len(vectors)}"
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function; got "
+                f"{len(vectors)} cotangents for {len(outs)} outputs, or other containers. vjp_fn takes one argument"
             )
-        for o, v in zip(outs, vectors, strict=True):
+        for i, (o, v) in enumerate(zip(outs, vectors, strict=True)):
             if not isinstance(v, Tensor):
-                raise RuntimeError(f"vjp_fn: expected tensors as cotangents, got {type(v).__name__}")
+                raise TypeError(f"vjp_fn: cotangents are Tensors, got {type(v).__name__}")
             if v.shape != o.shape:
                 raise RuntimeError(
                     f"vjp_fn: a cotangent of shape {tuple(v.shape)} does not fit its output of shape {tuple(o.shape)}"
                 )
+            vectors[i] = ops.cast(v, o.dtype)
         recording = modes.is_grad_enabled()
         with modes.enable_grad():
             gradients = pull_back(outs, vectors, [x.node for x in inputs], inputs, own)

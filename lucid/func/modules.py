@@ -126,7 +126,7 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[s
     for name, first in models[0].named_parameters():
         group = [dict(m.named_parameters())[name] for m in models]
         if any(p.requires_grad is not first.requires_grad for p in group):
-            raise RuntimeError(f"Expected {name} to have the same requires_grad in all models")
+            raise RuntimeError(f"Expected {name} to have the same .requires_grad in all models")
         stacked = stack([p.detach() for p in group])
         params[name] = stacked.requires_grad_() if first.requires_grad else stacked
     buffers = {

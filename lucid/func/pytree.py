@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 # Classes of users that are containers: class -> (value to (children, context), (children, context) to value).
@@ -104,26 +104,15 @@ def _flatten(tree: Any, leaves: list, is_leaf: Callable[[Any], bool] | None) -> 
     return Structure(type(tree), context, tuple(_flatten(v, leaves, is_leaf) for v in parts))
 
 
-def broadcast_prefix(
-    prefix: Any, structure: Structure, name: str, accepts: tuple[type, ...] = (int, type(None))
-) -> list:
+def broadcast_prefix(prefix: Any, structure: Structure, problem: str) -> list:
     """One value per leaf from a tree whose leaves may stand for whole subtrees (as ``in_dims`` do)."""
-    if structure.kind is None or isinstance(prefix, accepts):
-        if not isinstance(prefix, accepts):
-            raise ValueError(
-                f"{name}: got {prefix!r} where an int or None was expected; its structure must fit the arguments'"
-            )
+    own = _children(prefix)
+    if own is None:
         return [prefix] * structure.count
-    parts: Sequence[Any]
-    if isinstance(prefix, dict) and issubclass(structure.kind, dict):
-        keys = structure.keys[1] if structure.kind is defaultdict else structure.keys
-        if list(prefix) != list(keys) and set(prefix) != set(keys):
-            raise ValueError(f"{name}: keys {list(prefix)} do not fit {list(keys)}")
-        parts = [prefix[k] for k in keys]
-    elif isinstance(prefix, list | tuple) and not issubclass(structure.kind, dict):
-        parts = prefix
-    else:
-        raise ValueError(f"{name}: the structure {prefix!r} does not fit the arguments'")
-    if len(parts) != len(structure.children):
-        raise ValueError(f"{name}: {prefix!r} has {len(parts)} entries for {len(structure.children)} values")
-    return [d for p, c in zip(parts, structure.children, strict=True) for d in broadcast_prefix(p, c, name, accepts)]
+    try:
+        parts = Structure(structure.kind, structure.keys, tuple(LEAF for _ in structure.children)).flatten_up_to(prefix)
+        if structure.kind is None:
+            raise ValueError(f"got {prefix!r} for one value")
+    except ValueError as e:
+        raise ValueError(f"{problem}: {e}") from None
+    return [d for p, c in zip(parts, structure.children, strict=True) for d in broadcast_prefix(p, c, problem)]

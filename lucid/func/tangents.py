@@ -67,15 +67,15 @@ def plain(tree: Any, frame: Any) -> Any:
 def check_tangent(name: str, p: Any, t: Any) -> Tensor:
     """The tangent in the dtype of its primal."""
     if not isinstance(p, Tensor) or not isinstance(t, Tensor):
-        raise TypeError(
-            f"{name}: expected tensors as primals and tangents, got {type(p).__name__} and {type(t).__name__}"
+        raise RuntimeError(
+            f"{name}: Expected primals and tangents to only contain Tensors, got {type(p)} and {type(t)}"
         )
     if p.shape != t.shape:
         raise RuntimeError(
             f"{name}: a tangent of shape {tuple(t.shape)} does not fit its primal of shape {tuple(p.shape)}"
         )
     if p.dtype.category < dtypes.FLOAT:
-        raise RuntimeError(f"{name}: only floating and complex tensors have tangents, got {p.dtype}")
+        raise ValueError(f"{name}: Expected primal to be floating point or complex, but got: {p.dtype}")
     if p.dtype is t.dtype:
         return t
     if t.dtype.category < dtypes.FLOAT:
@@ -125,7 +125,11 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
         given, found = flatten(tangents)
         if found != in_structure:
             raise RuntimeError("linearize: expected the tangents to have the structure of the primals")
-        given = [check_tangent("linearize", p, t) for p, t in zip(shapes, given, strict=True)]
+        for p, t in zip(shapes, given, strict=True):
+            if check_tangent("linearize", p, t) is not t:
+                raise RuntimeError(
+                    f"linearize: a tangent of dtype {t.dtype} doesn't match the dtype {p.dtype} of its primal"
+                )
         used = [(r, t) for r, t in zip(rows, given, strict=True) if r is not None and r.node is not None]
         found_t = (
             run_backward(

@@ -9,8 +9,9 @@ from typing import Any
 from .. import ops
 from ..core.graph import next_seq
 from ..core.tensor import Tensor
+from ..functions.random import get_rng_state, set_rng_state
 from . import batching, batching_index  # noqa: F401  (their rules register themselves)
-from .batched import VmapFrame, batched, unbatched
+from .batched import VmapFrame, batched, full, unbatched
 from .pytree import Structure, broadcast_prefix, flatten
 
 
@@ -44,51 +45,63 @@ def vmap(
 
     @functools.wraps(func)
     def call(*args: Any, **kwargs: Any) -> Any:
-        leaves, dims, structure, size = _inputs(args, in_dims, func)
+        name = getattr(func, "__name__", "function")
+        if not all(isinstance(d, int | None) for d in flatten(out_dims)[0]):
+            raise ValueError(
+                f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
+                "representing where in the outputs the vmapped dimension should appear."
+            )
+        leaves, dims, structure, size = _inputs(args, in_dims, name)
         if chunk_size is None or chunk_size >= size:
-            return _run(func, leaves, dims, structure, size, out_dims, randomness, kwargs)
+            return _run(func, name, leaves, dims, structure, size, out_dims, randomness, kwargs)
         parts = []
+        state = get_rng_state()
         for start in range(0, size, chunk_size):
+            if randomness == "same":
+                set_rng_state(state)
             stop = min(start + chunk_size, size)
             own = [v if d is None else ops.take_slice(v, d, start, stop) for v, d in zip(leaves, dims, strict=True)]
-            parts.append(_run(func, own, dims, structure, stop - start, out_dims, randomness, kwargs))
-        return _joined(parts, out_dims)
+            parts.append(_run(func, name, own, dims, structure, stop - start, out_dims, randomness, kwargs))
+        return _joined(parts, out_dims, name)
 
     return call
 
 
-def _inputs(args: tuple, in_dims: Any, func: Callable) -> tuple[list, list, Structure, int]:
-    name = getattr(func, "__name__", "function")
+def _inputs(args: tuple, in_dims: Any, name: str) -> tuple[list, list, Structure, int]:
     if not args:
         raise ValueError(
             f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or keyword arguments were meant as positional?"
         )
-    if not isinstance(in_dims, int | tuple | list):
+    called = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
+    if not isinstance(in_dims, int | tuple):
         raise ValueError(
-            f"vmap({name}, in_dims={in_dims!r}): expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs"
+            f"{called}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got: {type(in_dims)}"
         )
     leaves, structure = flatten(args)
-    prefix = in_dims if isinstance(in_dims, int) else tuple(in_dims)
-    dims = broadcast_prefix(prefix, structure, f"vmap({name}, in_dims={in_dims!r})")
+    dims = broadcast_prefix(in_dims, structure, f"{called}: in_dims is not compatible with the structure of `inputs`")
     fixed: list[int | None] = []
     sizes = {}
     for v, d in zip(leaves, dims, strict=True):
         if d is None:
             fixed.append(None)
             continue
+        if not isinstance(d, int):
+            raise ValueError(
+                f"{called}: Got in_dim={d} for an input but in_dim must be either an integer dimension or None."
+            )
         if not isinstance(v, Tensor):
             raise ValueError(
-                f"vmap({name}, in_dims={in_dims!r}): got in_dim={d} for an input but the input is of type {type(v).__name__}. We cannot vmap over "
-                "non-Tensor arguments, please use None as the respective in_dim"
+                f"{called}: Got in_dim={d} for an input but the input is of type {type(v)}. We cannot vmap over non-Tensor arguments, "
+                "please use None as the respective in_dim"
             )
         if not -v.ndim <= d < v.ndim:
             raise ValueError(
-                f"vmap({name}, in_dims={in_dims!r}): got in_dim={d} for some input, but that input is a Tensor of dimensionality {v.ndim}"
+                f"{called}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {v.ndim}"
             )
         fixed.append(d % v.ndim)
         sizes[v.shape[d]] = v
     if not sizes:
-        raise ValueError(f"vmap({name}, in_dims={in_dims!r}): at least one input must have an in_dim that is not None")
+        raise ValueError(f"{called}: Expected at least one Tensor to vmap over; every in_dim is None")
     if len(sizes) > 1:
         raise ValueError(
             f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {list(sizes)} for the mapped dimension"
@@ -98,6 +111,7 @@ def _inputs(args: tuple, in_dims: Any, func: Callable) -> tuple[list, list, Stru
 
 def _run(
     func: Callable,
+    name: str,
     leaves: list,
     dims: list,
     structure: Structure,
@@ -110,51 +124,54 @@ def _run(
     fronts = [v if d is None else to_front(v, d) for v, d in zip(leaves, dims, strict=True)]
     with VmapFrame(size, randomness) as frame:
         inputs = [v if d is None else batched(v, frame) for v, d in zip(fronts, dims, strict=True)]
-        result = func(*structure.build(inputs), **kwargs)
-        outs, out_structure = flatten(result)
-        for o in outs:
-            if not isinstance(o, Tensor):
+        outs, out_structure = flatten(func(*structure.build(inputs), **kwargs))
+        targets = _out_dims(out_dims, out_structure, name)
+        for o, d in zip(outs, targets, strict=True):
+            if not isinstance(o, Tensor) and d is not None:
                 raise ValueError(
-                    f"vmap({getattr(func, '__name__', 'function')}, ...): must only return Tensors, got type {type(o).__name__}"
+                    f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(o)}. Did you mean to set out_dims= to None for output?"
                 )
-        found = [unbatched(o, frame) for o in outs]
+        found = [unbatched(o, frame) if isinstance(o, Tensor) else (o, False) for o in outs]
     for v, d, seen in zip(fronts, dims, inputs, strict=True):
         if d is not None:
             frame.write_back(v, seen, since)
-    targets = broadcast_prefix(_prefix(out_dims, out_structure), out_structure, "vmap: out_dims")
-    return out_structure.build(_placed(t, flag, d, size) for (t, flag), d in zip(found, targets, strict=True))
+    return out_structure.build(_placed(t, flag, d, size, name) for (t, flag), d in zip(found, targets, strict=True))
 
 
-def _prefix(out_dims: Any, structure: Structure) -> Any:
-    """A tuple of one entry may stand for the one output that is no tuple."""
-    if structure.kind is None and isinstance(out_dims, tuple | list) and len(out_dims) == 1:
-        return out_dims[0]
-    return out_dims
+def _out_dims(out_dims: Any, structure: Structure, name: str) -> list:
+    """A dimension for each output; a tuple of one entry may stand for the one output that is no tuple."""
+    if structure.kind is None and isinstance(out_dims, tuple) and len(out_dims) == 1:
+        out_dims = out_dims[0]
+    called = f"vmap({name}, ..., out_dims={out_dims})(<inputs>)"
+    return broadcast_prefix(
+        out_dims, structure, f"{called}: out_dims is not compatible with the structure of `outputs`"
+    )
 
 
 def to_front(x: Tensor, dim: int) -> Tensor:
     return ops.permute_dims(x, (dim, *(i for i in range(x.ndim) if i != dim))) if dim else x
 
 
-def _placed(t: Tensor, flag: bool, dim: int | None, size: int) -> Tensor:
+def _placed(t: Any, flag: bool, dim: int | None, size: int, name: str) -> Any:
     if dim is None:
         if flag:
-            raise ValueError("vmap: out_dims is None for an output that differs along the batch; give it a dimension")
+            raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
         return t
     n = t.ndim - flag + 1
     if not -n <= dim < n:
-        raise IndexError(f"vmap: out_dim {dim} is out of range for an output of {n} dimensions (with the batch)")
-    if not flag:
-        t = ops.broadcast_to(t, (size, *t.shape))
+        raise IndexError(
+            f"vmap({name}, ...): Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+        )
+    t = full(t, flag, size)
     dim %= n
     return ops.permute_dims(t, (*range(1, dim + 1), 0, *range(dim + 1, n))) if dim else t
 
 
-def _joined(parts: list, out_dims: Any) -> Any:
+def _joined(parts: list, out_dims: Any, name: str) -> Any:
     flat = [flatten(p) for p in parts]
     structure = flat[0][1]
-    dims = broadcast_prefix(_prefix(out_dims, structure), structure, "vmap: out_dims")
     groups = zip(*(leaves for leaves, _ in flat), strict=True)
     return structure.build(
-        g[0] if d is None else ops.concat(*g, d % g[0].ndim) for g, d in zip(groups, dims, strict=True)
+        g[0] if d is None else ops.concat(*g, d % g[0].ndim)
+        for g, d in zip(groups, _out_dims(out_dims, structure, name), strict=True)
     )

@@ -9,7 +9,7 @@ from ..core import dtypes
 from ..core.errors import DTypeError, LinAlgError, ShapeError
 from ..core.precision import current_policy
 from ..core.tensor import Tensor, as_tensor, wrap
-from ..core.transform import everything
+from ..core.transform import everything, lifted_to_indices
 from ..ops import matrices as linalg_ops
 from .registry import FUNCTIONS, public, return_type, tensor_arg
 
@@ -224,7 +224,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     """
     x = matrices(A, "pinv", square=hermitian)
     atol, rtol = _tolerances(x, atol, rcond if rtol is None else rtol)
-    return linalg_ops.pinv(x, atol, rtol, hermitian)
+    return linalg_ops.pinv(lifted_to_indices(x, (atol, rtol)), atol, rtol, hermitian)
 
 
 @public("pinverse", out=False)

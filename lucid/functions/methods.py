@@ -13,6 +13,7 @@ from ..core.backward import backward as start_backward
 from ..core.device import ALIASES as DEVICES
 from ..core.device import device as Device
 from ..core.errors import ShapeError
+from ..core.modes import is_grad_enabled
 from ..core.record import FLOATS, HOST, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import frames, made_inside
@@ -180,9 +181,9 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
 
     Raises RuntimeError for a tensor that requires grad, and TypeError off the CPU, unless ``force``.
     """
-    if force:
+    if force or hasattr(self.value, "level"):
         return backend_of(self.value).to_host(self.value)
-    if self.requires_grad:
+    if self.requires_grad and is_grad_enabled():
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self.device.type != "cpu":
         raise TypeError(

@@ -74,7 +74,7 @@ def _scaled_gradient(x: Tensor, factor: Tensor) -> Tensor:
 def renorm_rows_(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
     """Rescale, in place, the rows that are looked up and whose norm exceeds ``max_norm``."""
     with no_grad():
-        rows = input.reshape(-1).unique()  # type: ignore[attr-defined]
+        rows = input.reshape(-1)  # type: ignore[attr-defined]
         chosen = weight.detach()[rows]  # type: ignore[attr-defined, index]
         norm = ops.vector_norm(chosen, norm_type, (1,), True)
         scaled = ops.where(norm > max_norm, chosen * (max_norm / (norm + 1e-7)), chosen)

@@ -89,22 +89,20 @@ def embedding_bag(
         dtype=dtypes.int64,
         device=input.device,
     )
-    rows = rows[: which.shape[0]]  # type: ignore[index]
-    if padding_idx is not None:
-        kept = ops.not_equal(flat[: which.shape[0]], padding_idx % weight.shape[0])
-        rows, which = rows[kept], which[kept]  # type: ignore[index]
-        per_sample_weights = None if per_sample_weights is None else per_sample_weights[kept]  # type: ignore[index]
+    rows, bags = rows[: which.shape[0]], len(starts)  # type: ignore[index]
+    if padding_idx is not None:  # goes into a bag of its own, which is dropped
+        which = ops.where(ops.equal(flat[: which.shape[0]], padding_idx % weight.shape[0]), bags, which)
     if per_sample_weights is not None:
-        rows = rows * per_sample_weights.unsqueeze(1)  # type: ignore[attr-defined, operator]
-    empty = zeros(len(starts), weight.shape[1], dtype=weight.dtype, device=weight.device)
-    where = which.unsqueeze(1).expand(-1, weight.shape[1])  # type: ignore[attr-defined]
+        rows = rows * per_sample_weights[: which.shape[0]].unsqueeze(1)  # type: ignore[attr-defined, operator, index]
+    empty = zeros(bags + 1, weight.shape[1], dtype=weight.dtype, device=weight.device)
     if mode == "max":
-        return empty.scatter_reduce(0, where, rows, "amax", include_self=False)  # type: ignore[attr-defined]
-    total = empty.index_add(0, which, rows)  # type: ignore[attr-defined]
+        where = which.unsqueeze(1).expand(-1, weight.shape[1])  # type: ignore[attr-defined]
+        return empty.scatter_reduce(0, where, rows, "amax", include_self=False)[:bags]  # type: ignore[attr-defined]
+    total = empty.index_add(0, which, rows)[:bags]  # type: ignore[attr-defined]
     if mode == "sum":
         return total
-    sizes = which.bincount(minlength=len(starts)).clamp(min=1).to(weight.dtype)  # type: ignore[attr-defined]
-    return total / sizes.unsqueeze(1)
+    sizes = ops.zeros_like(empty[:, 0]).index_add(0, which, ops.ones_like(rows[:, 0]))  # type: ignore[index]
+    return total / sizes[:bags].clamp(min=1).unsqueeze(1)
 
 
 def _rows(input: Tensor, weight: Tensor, max_norm: float | None, norm_type: float, by_frequency: bool) -> Tensor:
