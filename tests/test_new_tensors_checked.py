@@ -104,3 +104,103 @@ def test_a_function_that_a_class_holds_is_no_method():
             return self.act(x)
 
     assert Layer()(x).equal(lucid.tanh(x))
+
+
+@pytest.mark.parametrize(
+    "make, row",
+    [
+        (lambda out: lucid.arange(4, out=out), [0, 1, 2, 3]),
+        (lambda out: lucid.linspace(0, 3, 4, out=out), [0, 1, 2, 3]),
+        (lambda out: lucid.logspace(0, 3, 4, 2, out=out), [1, 2, 4, 8]),
+        (lambda out: lucid.range(0, 3, out=out), [0, 1, 2, 3]),
+    ],
+    ids=["arange", "linspace", "logspace", "range"],
+)
+def test_ranges_fill_an_out_of_any_shape(make, row):
+    x = lucid.zeros(2, 3)
+    make(x.narrow(1, 1, 2))
+    assert x.tolist() == [[0, *row[:2]], [0, *row[2:]]]
+    assert make(lucid.empty(2, 2)).shape == (2, 2)
+    assert make(lucid.empty(0)).shape == (4,)
+
+
+def test_out_gives_eye_and_arange_their_dtype():
+    assert lucid.eye(2, out=lucid.empty(0, dtype=lucid.uint8)).tolist() == [[1, 0], [0, 1]]
+    assert lucid.arange(0, 2.5, 1, out=lucid.empty(0, dtype=lucid.int64)).tolist() == [0, 1]
+    assert lucid.zeros(2, out=lucid.empty(2), requires_grad=True).requires_grad
+
+
+def test_complex_ranges():
+    for ends in ((1j, 2), (lucid.tensor(1j), 2)):
+        found = lucid.linspace(*ends, 3)
+        assert found.dtype is lucid.complex64 and found.tolist() == [1j, 1 + 0.5j, 2]
+    assert lucid.linspace(0, 2j, 2, dtype=lucid.complex128).dtype is lucid.complex128
+    powers = lucid.logspace(0, 1j, 2, dtype=lucid.complex128)
+    assert powers[0] == 1 and abs(powers[1].item() - 10**1j) < 1e-12
+    for make in (lucid.linspace, lucid.logspace):
+        with pytest.raises(RuntimeError, match="can't be safely cast"):
+            make(0, 1j, 3, dtype=lucid.float32)
+
+
+def test_complex_numbers_without_imaginary_part_are_real():
+    assert float(lucid.tensor(1.5 + 0j)) == 1.5 and int(lucid.tensor(2 + 0j)) == 2
+    for kind in (float, int):
+        with pytest.raises(RuntimeError, match="without overflow"):
+            kind(lucid.tensor(1.5j))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: lucid.randint(0, 300, (2,), dtype=lucid.uint8),
+        lambda: lucid.randint(-1, 3, (2,), dtype=lucid.uint8),
+        lambda: lucid.randint(0, 70000, (2,), dtype=lucid.float16),
+        lambda: lucid.zeros(2, dtype=lucid.int8).random_(200),
+        lambda: lucid.zeros(2, dtype=lucid.int8).random_(-200, 10),
+        lambda: lucid.randperm(300, dtype=lucid.uint8),
+        lambda: lucid.randperm(3000, dtype=lucid.float16),
+        lambda: lucid.zeros(2, dtype=lucid.float16).uniform_(0, 1e6),
+        lambda: lucid.zeros(2).uniform_(-3e38, 3e38),
+    ],
+)
+def test_random_numbers_that_the_dtype_does_not_hold(draw):
+    with pytest.raises(RuntimeError, match=r"out of bounds|cannot be greater|expects to - from"):
+        draw()
+
+
+def test_bounds_of_random_():
+    low = lucid.zeros(200, dtype=lucid.int8).random_(120, None)
+    assert low.min() >= 120 and lucid.zeros(200).random_(3).max() < 3 and lucid.zeros(200).random_(2, to=4).min() >= 2
+    truth = lucid.zeros(200, dtype=lucid.bool).random_()
+    assert truth.any() and not truth.all()
+
+
+@pytest.mark.parametrize("huge", [2**63, [1, 2**63], 2**64, [2**70]], ids=str)
+def test_ints_of_more_than_63_bits(huge):
+    with pytest.raises(ValueError, match="Overflow"):
+        lucid.tensor(huge)
+
+
+def test_largest_uint64_and_large_floats():
+    assert lucid.tensor([2**64 - 1], dtype=lucid.uint64).tolist() == [2**64 - 1]
+    assert lucid.tensor(2**63, dtype=lucid.float32).item() == 2.0**63
+
+
+def test_asarray():
+    import numpy as np
+
+    host = np.zeros(2)
+    lucid.asarray(host, copy=False)[0] = 7
+    assert host[0] == 7
+    for data, how in (([1], {}), (host, {"dtype": lucid.float32}), (lucid.ones(2), {"dtype": lucid.float64})):
+        with pytest.raises(ValueError, match="can't alias"):
+            lucid.asarray(data, copy=False, **how)
+    leaf = lucid.ones(2, requires_grad=True)
+    assert not lucid.asarray(leaf).requires_grad and leaf.requires_grad and lucid.as_tensor(leaf) is leaf
+    assert lucid.asarray(leaf, requires_grad=True) is leaf and lucid.asarray(leaf * 2).requires_grad
+    copied = lucid.asarray(leaf, copy=True)
+    assert copied.requires_grad and copied.data_ptr() != leaf.data_ptr()
+
+
+def test_strides_of_empty_tensors_are_those_of_rows():
+    assert lucid.empty(3, 0).stride() == (1, 1) and lucid.empty(2, 0, 3).stride() == (3, 3, 1)

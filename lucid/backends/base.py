@@ -248,6 +248,8 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
         return array.astype(default_float)
     if wanted == "uint64" and array.dtype.kind == "f" and not holds_arrays:  # ints on both sides of 2**63
         return np.array(plain, wanted)
+    if array.dtype.kind == "f" and wanted is None and kinds <= {int, bool}:  # ints that int64 does not hold
+        raise ValueError("tensor: Overflow when unpacking long long: ints of 2**63 and more need dtype=uint64")
     if array.dtype == object:
         from ..core.errors import DataError
 
@@ -259,6 +261,8 @@ def host_array(data: Any, default_float: str, wanted: str | None = None) -> np.n
             )
             or "huge int"
         )
+        if strange == "huge int":
+            raise ValueError("tensor: Overflow when unpacking long long: an int of more than 64 bits")
         raise DataError(f"tensor: can't make a tensor from {strange} objects; expected numbers")
     real = _real(default_float, wanted)
     if holds_arrays:

@@ -345,31 +345,7 @@ def scalar_tensor(
     return t.requires_grad_() if requires_grad else t
 
 
-def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
-    """A 1-D CPU tensor on the memory of a buffer (bytes, bytearray, array).
-
-    >>> import lucid
-    >>> lucid.frombuffer(bytearray([1, 2, 3]), dtype=lucid.uint8)
-    tensor([1, 2, 3], dtype=lucid.uint8)
-    """
-    d = dtypes.as_dtype(dtype)
-    view = memoryview(buffer).cast("B")[offset:]
-    if count >= 0:
-        if count * d.itemsize > len(view):
-            raise ValueError(
-                f"requested buffer length ({count * d.itemsize} bytes) after offset ({offset}) is greater than the buffer"
-            )
-        view = view[: count * d.itemsize]
-    if not len(view) or len(view) % d.itemsize:
-        raise ValueError(
-            f"buffer length ({len(view)} bytes) after offset ({offset}) must be a positive multiple of element size ({d.itemsize})"
-        )
-    raw = as_tensor(view, device="cpu")
-    t = wrap(backend_of(raw.value).table.reinterpret(raw.value, d)) if d is not dtypes.uint8 else raw
-    return t.requires_grad_() if requires_grad else t
-
-
-FUNCTIONS["scalar_tensor"], FUNCTIONS["frombuffer"] = scalar_tensor, frombuffer
+FUNCTIONS["scalar_tensor"] = scalar_tensor
 
 
 def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None) -> Any:

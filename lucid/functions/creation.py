@@ -68,61 +68,9 @@ def tensor(
         device=device,
         copy=isinstance(data, Tensor) or isinstance(data, known_array_types()) or hasattr(data, "__array__"),
     )
+    if dtype is None and t.dtype is dtypes.uint64 and not hasattr(data, "__array__"):
+        raise ValueError("tensor: Overflow when unpacking long long: ints of 2**63 and more need dtype=uint64")
     return t.requires_grad_() if requires_grad else t
-
-
-@public("asarray", method=False, out=False)
-def as_tensor_(
-    data: Any, dtype: Any = None, device: Any = None, *, copy: bool | None = None, requires_grad: bool = False
-) -> Tensor:
-    """``data`` as a tensor, sharing memory where it can."""
-    if isinstance(data, Tensor) and not copy:
-        t = data.to(device) if device is not None else data
-        t = t if dtype is None else t.to(dtypes.as_dtype(dtype))
-    else:
-        t = as_tensor(data, dtype=dtype, device=device, copy=bool(copy))
-    return t.requires_grad_() if requires_grad else t
-
-
-FUNCTIONS["as_tensor"] = FUNCTIONS.pop("as_tensor_")
-
-
-@public(method=False, out=False)
-def from_numpy(ndarray: Any) -> Tensor:
-    """A CPU tensor that shares memory with a NumPy array.
-
-    >>> import lucid, numpy as np
-    >>> a = np.zeros(2)
-    >>> lucid.from_numpy(a).add_(1)
-    tensor([1., 1.], dtype=lucid.float64)
-    >>> a
-    array([1., 1.])
-    """
-    if type(ndarray).__module__.partition(".")[0] != "numpy" or not hasattr(ndarray, "shape"):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    return as_tensor(ndarray, device="cpu")
-
-
-@public(method=False, out=False)
-def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor from any object that speaks DLPack, or from a capsule of the CPU's memory (``to_dlpack``)."""
-    if type(ext_tensor).__name__ == "PyCapsule":
-        ext_tensor = _Capsule(ext_tensor)
-    t = ext_tensor if isinstance(ext_tensor, Tensor) else as_tensor(ext_tensor, device=device, copy=bool(copy))
-    return t.to(device) if device is not None else t
-
-
-class _Capsule:
-    """A bare DLPack capsule as an object that hands it out, once."""
-
-    def __init__(self, capsule: Any):
-        self._capsule = capsule
-
-    def __dlpack__(self, **asked: Any) -> Any:
-        return self._capsule
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return 1, 0
 
 
 def _filled(name: str, doc: str) -> None:
@@ -142,7 +90,7 @@ def _filled(name: str, doc: str) -> None:
         backend, index = backend_for(device)
         value = getattr(backend.table, name)(sizes_arg(size, name), _dtype(dtype), index)
         if out is not None:
-            return write_out(out, lambda: wrap(value), name)
+            return write_out(out, lambda: wrap(value), name).requires_grad_(requires_grad)  # type: ignore[no-any-return]
         return _finish(value, requires_grad)
 
     def like(
@@ -337,6 +285,13 @@ def linspace(
     tensor([0.0000, 0.5000, 1.0000])
     """
     steps = steps_arg(steps, "linspace")
+    if isinstance(start, complex) or isinstance(end, complex):
+        d = dtypes.get_default_dtype().to_complex() if dtype is None else dtypes.as_dtype(dtype)
+        if not d.is_complex:
+            raise RuntimeError(f"linspace(): inferred dtype complex can't be safely cast to passed dtype {d}")
+        ends = [(p.real, p.imag) for p in (complex(start), complex(end))]
+        parts = [linspace(a, b, steps, dtype=d.to_real(), device=device) for a, b in zip(*ends, strict=True)]
+        return FUNCTIONS["complex"](*parts).requires_grad_(requires_grad)  # type: ignore[no-any-return]
     if isinstance(start, Tensor) or isinstance(end, Tensor):
         return _between(start, end, steps, dtype, device, requires_grad)
     backend, index = backend_for(device)
@@ -373,7 +328,7 @@ def eye(
             [0., 1.]])
     """
     if n < 0 or (m is not None and m < 0):
-        raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
+        raise RuntimeError(f"{'n' if n < 0 else 'm'} must be greater or equal to 0, got {n if n < 0 else m}")
     backend, index = backend_for(device)
     return _finish(backend.table.eye(n, n if m is None else m, _dtype(dtype), index), requires_grad)
 

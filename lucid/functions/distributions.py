@@ -16,7 +16,7 @@ from . import sorting
 from .attributes import constant_in
 from .checking import number
 from .outputs import check_leaf, write_out
-from .random import draw, draw_dtype
+from .random import EXACT, check_bounds, draw, draw_dtype
 from .registry import FUNCTIONS, public, sizes_arg, tensor_arg
 
 
@@ -203,6 +203,9 @@ def _uniform(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: An
     _floating(self, "uniform_")
     if from_ > to:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={from_} > to={to}")
+    check_bounds(from_, to, self.dtype, ("from", "to"))
+    if to - from_ > dtypes.finfo(self.dtype).max:
+        raise RuntimeError(f"uniform_ expects to - from <= {dtypes.finfo(self.dtype).max}, but found {from_} and {to}")
     if self.dtype in (dtypes.float16, dtypes.bfloat16):
         u = wrap(draw("uniform", tuple(self.shape), self.dtype, self.device, generator))
     else:
@@ -225,15 +228,18 @@ def _bernoulli(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     return bernoulli(self.detach(), p, generator=generator)
 
 
-def _random(self: Tensor, from_: Any = None, to: Any = None, *, generator: Any = None) -> Tensor:
+def _random(self: Tensor, *bounds: Any, from_: Any = None, to: Any = None, generator: Any = None) -> Tensor:
     """integers in [from, to), or below ``to``, or all that the dtype holds exactly"""
+    if len(bounds) == 1 and to is None:
+        bounds = (0, *bounds)
+    from_, to = (*bounds, *(from_, to)[len(bounds) :])
+    from_, d = from_ or 0, self.dtype
     if to is None:
-        exact = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53, "bool": 1}
-        most = exact.get(self.dtype.name) or dtypes.iinfo(self.dtype).max
-        from_, to = (0, min(most + 1, 2**63 - 1)) if from_ is None else (0, from_)
-    from_ = 0 if from_ is None else from_
+        most = 1 if d is dtypes.bool_ else EXACT.get(d.name) or dtypes.iinfo(d).max
+        to = min(most + 1, 2**63 - 1)
     if from_ >= to:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={from_} >= to={to}")
+    check_bounds(from_, to - 1, d)
     return wrap(draw("integers", tuple(self.shape), dtypes.int64, self.device, generator, int(from_), int(to)))
 
 

@@ -134,9 +134,17 @@ def _format(self: Tensor, spec: str) -> str:
     return repr(self)
 
 
+def _real(value: Any) -> Any:
+    if type(value) is complex:
+        if value.imag:
+            raise RuntimeError(f"value {value} cannot be converted to a real number without overflow")
+        return value.real
+    return value
+
+
 Tensor.__bool__ = _bool  # type: ignore[attr-defined]
-Tensor.__int__ = lambda self: int(item(self))  # type: ignore[attr-defined]
-Tensor.__float__ = lambda self: float(item(self))  # type: ignore[attr-defined]
+Tensor.__int__ = lambda self: int(_real(item(self)))  # type: ignore[attr-defined]
+Tensor.__float__ = lambda self: float(_real(item(self)))  # type: ignore[attr-defined]
 Tensor.__complex__ = lambda self: complex(item(self))  # type: ignore[attr-defined]
 Tensor.__index__ = _index  # type: ignore[attr-defined]
 Tensor.__iter__ = _iter  # type: ignore[attr-defined]

@@ -28,8 +28,11 @@ EXACT = frozenset(
     gelu hardshrink linear logsigmoid softplus softshrink""".split()
 )
 IN_ITS_DTYPE = frozenset(
-    "sum nansum prod cumsum cumprod full linspace logspace".split()
+    "sum nansum prod cumsum cumprod full linspace logspace eye arange".split()
 )  # these compute in the dtype of `out`
+IN_A_ROW = frozenset(
+    "arange linspace logspace _range".split()
+)  # these fill an `out` of any shape that has room for them all
 # Without a derivative in PyTorch: `out` may require grad, and stays the leaf that it is.
 CONSTANT = frozenset(
     """eq ne lt le gt ge equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
@@ -171,6 +174,8 @@ def write_out(target: Any, compute: Callable, name: str, accepted: Any = (), dty
 
 def _for_out(target: Tensor, result: Tensor, name: str, exact: bool) -> Tensor:
     """The result in the dtype of ``out``, which may have another shape only if it is a tensor of its own."""
+    if name in IN_A_ROW and target.shape.numel() == result.shape.numel():
+        result = OPS["reshape"].call(result, tuple(target.shape))
     if target.device != result.device:
         raise RuntimeError(f"{name}(): expected out tensor to be on device {result.device}, but got {target.device}")
     truth = name in ("all", "any") and target.dtype is uint8

@@ -306,6 +306,21 @@ _sampler("randn", "normal", "Normal numbers of mean 0 and variance 1.")
 rand, randn = FUNCTIONS["rand"], FUNCTIONS["randn"]
 
 
+EXACT = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53}  # all ints up to here are numbers
+
+
+def check_bounds(low: float, high: float, dtype: dtypes.dtype, words: tuple[str, str] = ("from", "to - 1")) -> None:
+    """RuntimeError for a range of random numbers that a dtype does not hold."""
+    if dtype.category == dtypes.BOOL:
+        least, most = 0, 1
+    else:
+        limits: Any = dtypes.finfo(dtype) if dtype.is_floating_point else dtypes.iinfo(dtype)
+        least, most = limits.min, limits.max
+    for value, word in zip((low, high), words, strict=True):
+        if not least <= value <= most:
+            raise RuntimeError(f"{word} is out of bounds for {dtype}, got {value}")
+
+
 @public(method=False)
 def randint(
     low: int | None = None,
@@ -339,6 +354,7 @@ def randint(
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    check_bounds(low, high - 1, d)
     t = created(draw("integers", sizes_arg((size,), "randint"), d, device, generator, low, high))
     return t.requires_grad_() if requires_grad else t
 
@@ -398,5 +414,10 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, got {n}")
     d = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    if d is dtypes.bool_ or d.is_complex:
+        raise NotImplementedError(f"randperm: not implemented for {d}")
+    if n - 1 > EXACT.get(d.name, n) and d is not dtypes.bfloat16:
+        raise RuntimeError(f"randperm: n cannot be greater than {EXACT[d.name] + 1} for {d}")
+    check_bounds(0, n - 1, d)
     t = created(draw("permutation", n, d, device, generator))
     return t.requires_grad_() if requires_grad else t

@@ -33,6 +33,8 @@ def geometry(x: Tensor) -> tuple[int, tuple[int, ...], int]:
     if strides is None or not hasattr(table, "storage_of"):
         return x.shape.numel(), row_strides(x.shape), 0
     total, start = table.storage_of(value)
+    if 0 in value.shape:
+        return total, row_strides(value.shape), start
     return total, tuple(s // value.itemsize for s in strides), start
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor
+from .checking import number
 from .creation import arange, linspace
 from .registry import FUNCTIONS, public
 
@@ -31,10 +32,17 @@ def logspace(
     >>> lucid.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    start, end = number(start), number(end)
+    default = dtypes.get_default_dtype()
+    inner = dtypes.float64
+    if isinstance(start, complex) or isinstance(end, complex):
+        default, inner = default.to_complex(), dtypes.complex128
+    d = default if dtype is None else dtypes.as_dtype(dtype)
+    if inner.is_complex and not d.is_complex:
+        raise RuntimeError(f"logspace(): inferred dtype complex can't be safely cast to passed dtype {d}")
     if d.category == dtypes.INTEGER:
         start, end = int(start), int(end)
-    t = ops.pow(float(base), linspace(start, end, steps, dtype=dtypes.float64, device=device)).to(d)
+    t = ops.pow(float(base), linspace(start, end, steps, dtype=inner, device=device)).to(d)
     return t.requires_grad_() if requires_grad else t
 
 
