@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 from .. import ops
-from ..backends import backend_of
 from ..core import dtypes
 from ..core.graph import SELECT
-from ..core.tensor import Size, Tensor, as_tensor, new_tensor, wrap
+from ..core.tensor import Size, Tensor, as_tensor, new_tensor
 from ..core.view import View
 from ..ops import elementwise
 from .registry import CONSTANTS, FUNCTIONS, public, tensor_arg
