@@ -331,6 +331,16 @@ def test_flags_that_exclude_each_other():
         SGD([leaf()], fused=True, foreach=True)
     (p,) = with_gradients(leaf())
     Adam([p], foreach=True, capturable=True).step()
+    half = lucid.tensor(0.5)
+    with pytest.raises(ValueError, match="both floats or both Tensors"):
+        Adam([leaf()], betas=(0.9, half))
+    for tensors in ({"lr": half}, {"betas": (half, half)}):
+        with pytest.raises(ValueError, match="capturable=False and foreach=True"):
+            Adam([leaf()], foreach=True, **tensors)
+        Adam([leaf()], **tensors).step()
+    for name, error in (("Muon", RuntimeError), ("Adafactor", RuntimeError), ("SparseAdam", ValueError)):
+        with pytest.raises(error, match="complex"):
+            getattr(lucid.optim, name)([lucid.ones(2, 2, dtype=lucid.complex64, requires_grad=True)])
     with pytest.raises(RuntimeError, match="leaf"):
         Adam([p], differentiable=True).step()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.tensor import Tensor
 from . import rules
 from .checks import (
     checked,
@@ -48,7 +49,10 @@ class Adam(RuleOptimizer):
         differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False,
     ):  # fmt: skip
         defaults = checked(locals())
-        flags(fused, foreach, differentiable)
+        if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+            raise ValueError("betas must be either both floats or both Tensors")
+        tensors = {} if capturable else {"lr": lr, "betas[0]": betas[0], "betas[1]": betas[1]}
+        flags(fused, foreach, differentiable, **tensors)
         super().__init__(params, defaults)
 
     def slots(self, group: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +217,7 @@ class SparseAdam(RuleOptimizer):
         if not eps > 0:
             raise ValueError(f"Invalid epsilon value: {eps}")
         super().__init__(params, defaults)
-        real_only(self)
+        real_only(self, ValueError)
 
     def numbers_for(self, p: Any, group: dict[str, Any], s: Numbers) -> Numbers:
         lr, t, betas = number(group["lr"]), s["step"], moments(group["betas"])

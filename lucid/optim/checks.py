@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..core import dtypes
+from ..core.errors import DTypeError
 from ..core.tensor import Tensor
 
 
@@ -65,14 +66,17 @@ def coefficients(betas: Any, count: int = 2, name: str = "beta") -> None:
             raise ValueError(f"Invalid {name} parameter at index {i}: {beta}")
 
 
-def real_only(opt: Any) -> None:
-    """Raise ValueError for complex parameters."""
+def real_only(opt: Any, error: type[Exception] = DTypeError) -> None:
+    """Raise DTypeError for complex parameters."""
     if any(p.dtype.category == dtypes.COMPLEX for group in opt.param_groups for p in group["params"]):
-        raise ValueError(f"{type(opt).__name__} does not support complex parameters")
+        raise error(f"{type(opt).__name__} does not support complex parameters")
 
 
-def flags(fused: Any, foreach: Any, differentiable: Any) -> None:
-    """Raise RuntimeError for flags that exclude each other, as PyTorch does."""
+def flags(fused: Any, foreach: Any, differentiable: Any, **tensors: Any) -> None:
+    """Raise RuntimeError for flags that exclude each other, ValueError for ``tensors`` that go not together with one, as PyTorch does."""
+    for name, value in tensors.items():
+        if foreach and isinstance(value, Tensor):
+            raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
     if fused and differentiable:
         raise RuntimeError("`fused` does not support `differentiable`")
     if fused and foreach:
