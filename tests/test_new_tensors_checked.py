@@ -204,3 +204,46 @@ def test_asarray():
 
 def test_strides_of_empty_tensors_are_those_of_rows():
     assert lucid.empty(3, 0).stride() == (1, 1) and lucid.empty(2, 0, 3).stride() == (3, 3, 1)
+
+
+def test_python_types_are_the_dtypes_that_they_are_in_python():
+    assert lucid.tensor(1, dtype=float).dtype is lucid.ones(2).to(float).dtype is lucid.float64
+    assert lucid.zeros(1, dtype=complex).dtype is lucid.complex128
+    assert lucid.tensor(1.0, dtype=int).dtype is lucid.int64 and lucid.tensor(1.0, dtype=bool).dtype is lucid.bool
+
+
+def test_ravel_shares_the_memory_of_rows_alone():
+    x = lucid.arange(6.0)
+    x[::2].ravel().zero_()
+    assert x.tolist() == [0, 1, 2, 3, 4, 5]
+    x.ravel().zero_()
+    assert not x.any() and lucid.tensor(3).ravel().shape == (1,) and lucid.ones(0, 3).ravel().shape == (0,)
+
+
+def test_view_as_complex_is_a_view_or_refused():
+    x = lucid.zeros(3, 4, 2)
+    lucid.view_as_complex(x[:, ::2]).add_(1j)
+    assert x[:, ::2, 1].eq(1).all() and x[:, 1::2].eq(0).all()
+    for odd in (lucid.ones(2, 3).t(), lucid.ones(3, 3)[:, :2], lucid.ones(5)[1:].reshape(2, 2)):
+        with pytest.raises(RuntimeError, match="stride"):
+            lucid.view_as_complex(odd)
+
+
+def test_shapes_have_no_negative_sizes():
+    with pytest.raises(RuntimeError, match="negative"):
+        lucid.broadcast_shapes((-1, 2))
+
+
+def test_dim_order_tells_of_other_orders():
+    assert lucid.ones(2, 3).t().dim_order(ambiguity_check=True) == (1, 0)
+    for unclear in (lucid.ones(2, 1, 5), lucid.ones(1, 3).expand(4, 3)[:, :1]):
+        with pytest.raises(RuntimeError, match="unique dim order"):
+            unclear.dim_order(ambiguity_check=True)
+    for strange in ("x", ["x"]):
+        with pytest.raises(TypeError):
+            lucid.ones(2).dim_order(ambiguity_check=strange)
+
+
+def test_a_timer_takes_indented_code():
+    timer = lucid.utils.benchmark.Timer("\n        y = x + 1\n", setup="\n        x = 1\n    ")
+    assert timer.timeit(2).number_per_run == 2 and timer.setup == "x = 1"

@@ -64,7 +64,7 @@ TORCH_NAMES = {  # how PyTorch's messages and `Tensor.type()` spell them
     "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool", "complex64": "ComplexFloat",
     "complex128": "ComplexDouble", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
 }  # fmt: skip
-PYTHON_TYPES = {bool: bool_, int: int64, float: float32, complex: complex64}
+PYTHON_TYPES = {bool: bool_, int: int64, float: float64, complex: complex128}  # what they are in Python, as in PyTorch
 
 
 class _Default:
@@ -122,7 +122,7 @@ def as_dtype(d: Any) -> dtype:
         word = d.removeprefix("lucid.").removeprefix("torch.")
         found = NAMES.get(ALIASES.get(word, word))
     elif isinstance(d, type) and d in PYTHON_TYPES:
-        found = _Default.float if d is float else PYTHON_TYPES[d]
+        found = PYTHON_TYPES[d]
     else:
         name = getattr(d, "name", None) or getattr(d, "__name__", None)  # np.dtype('f4'), np.float32
         found = NAMES.get(name) if isinstance(name, str) else None

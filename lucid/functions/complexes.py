@@ -15,6 +15,7 @@ from .registry import FUNCTIONS, public, tensor_arg
 
 
 @public(method=False)
+from .strides import geometry
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """``real + imag * 1j``.
 
@@ -127,6 +128,11 @@ def conj(input: Tensor) -> Tensor:
     """The complex conjugate; a real tensor itself.
 
     >>> import lucid
+    _, (*steps, last), start = geometry(x)
+    if last != 1:
+        raise RuntimeError("Tensor must have a last dimension with stride 1")
+    if start % 2 or any(step % 2 and n > 1 for n, step in zip(x.shape, steps, strict=False)):
+        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension, and a storage_offset, too")
     >>> lucid.conj(lucid.tensor([1 + 2j]))
     tensor([1.-2.j])
     """

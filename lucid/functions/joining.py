@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any
 
 from .. import ops
@@ -447,4 +446,4 @@ def flipud(input: Tensor) -> Tensor:
 @public(out=False)
 def ravel(input: Tensor) -> Tensor:
     """All elements as a vector; a view where memory allows."""
-    return ops.reshape(input, (math.prod(input.shape),)) if input.ndim != 1 else input
+    return input.contiguous().reshape(-1)  # type: ignore[attr-defined, no-any-return]

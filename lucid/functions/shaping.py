@@ -330,6 +330,8 @@ def broadcast_shapes(*shapes: Any) -> Any:
     from ..core.tensor import Size
 
     sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    if any(n < 0 for s in sizes for n in s):
+        raise ShapeError("broadcast_shapes: attempting to broadcast a dimension with negative length")
     result: list[int] = []
     for back in range(1, max((len(s) for s in sizes), default=0) + 1):
         found = {s[-back] for s in sizes if len(s) >= back} - {1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import eq
 from typing import Any
 
 from .. import ops
@@ -139,7 +140,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
         raise RuntimeError("cannot resize variables that require grad")
     shape = shape_arg(sizes, "resize_")
     have, want = self.shape.numel(), math.prod(shape)
-    if want >= 2**63:
+    if want >= 2**60:
         raise RuntimeError(f"resize_: Storage size calculation overflowed with sizes={list(shape)}")
     if isinstance(self, View):
         if tuple(self.shape) == shape:
@@ -315,7 +316,7 @@ def _address_of(array: Any) -> int:
 Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]
 Tensor.data_ptr = _address  # type: ignore[attr-defined]
 Tensor.untyped_storage = lambda self: UntypedStorage(self)  # type: ignore[attr-defined]
-Tensor._is_view = lambda self: isinstance(self, View) and self.tracks  # type: ignore[attr-defined]
+Tensor._is_view = is_view  # type: ignore[attr-defined]
 Tensor.storage = lambda self: TypedStorage(self)  # type: ignore[attr-defined]
 Tensor.storage_offset = lambda self: geometry(self)[2]  # type: ignore[attr-defined]
 
@@ -327,8 +328,16 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 
 
 def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
-    """The dimensions from the one whose neighbours lie farthest apart in memory to the one whose lie closest."""
+    """The dimensions from the one whose neighbours lie farthest apart in memory to the one whose lie closest.
+
+    With ``ambiguity_check=True`` RuntimeError if another order would do as well.
+    """
     strides = geometry(self)[1]
+    formats = ambiguity_check if isinstance(ambiguity_check, list) else []
+    if not isinstance(ambiguity_check, bool | list) or not all(type(f).__name__ == "memory_format" for f in formats):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
+    if ambiguity_check is True and (1 in self.shape or any(map(eq, strides, strides[1:]))):
+        raise RuntimeError("The tensor does not have unique dim order.")
     return tuple(sorted(range(self.ndim), key=lambda d: -strides[d]))
 
 

@@ -122,6 +122,7 @@ class Timer:
             raise ValueError(f"Timer: lucid times Python, not {language!r}")
         if not isinstance(stmt, str):
             raise ValueError("Currently only a `str` stmt is supported.")
+        stmt, setup = (textwrap.dedent(code).strip() for code in (stmt, setup))
         self.stmt, self.setup, self.label, self.sub_label, self.description = stmt, setup, label, sub_label, description
         self.env, self.num_threads = env, num_threads
         space = dict(globals or {})
@@ -129,7 +130,7 @@ class Timer:
         space.setdefault(
             "torch", space["lucid"]
         )  # in a program whose import lines were changed, statements may say torch
-        exec(global_setup, space)
+        exec(textwrap.dedent(global_setup), space)
         self._timer = timeit.Timer(stmt, setup, _after_devices(timer), space)
 
     @property
