@@ -12,10 +12,10 @@ from ..core.graph import entitled
 from ..core.tensor import Tensor
 from ..ops import elementwise
 from .registry import FUNCTIONS, public, tensor_arg
+from .strides import geometry
 
 
 @public(method=False)
-from .strides import geometry
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """``real + imag * 1j``.
 
@@ -120,6 +120,13 @@ def view_as_complex(input: Tensor) -> Tensor:
         )
     if not x.ndim or x.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
+    _, (*steps, last), start = geometry(x)
+    if last != 1:
+        raise RuntimeError("Tensor must have a last dimension with stride 1")
+    if start % 2 or any(step % 2 and n > 1 for n, step in zip(x.shape, steps, strict=False)):
+        raise RuntimeError(
+            "Tensor must have a stride divisible by 2 for all but last dimension, and a storage_offset, too"
+        )
     return ops.view_as_complex(x)
 
 
@@ -128,11 +135,6 @@ def conj(input: Tensor) -> Tensor:
     """The complex conjugate; a real tensor itself.
 
     >>> import lucid
-    _, (*steps, last), start = geometry(x)
-    if last != 1:
-        raise RuntimeError("Tensor must have a last dimension with stride 1")
-    if start % 2 or any(step % 2 and n > 1 for n, step in zip(x.shape, steps, strict=False)):
-        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension, and a storage_offset, too")
     >>> lucid.conj(lucid.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
