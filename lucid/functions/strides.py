@@ -316,7 +316,7 @@ def _address_of(array: Any) -> int:
 Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]
 Tensor.data_ptr = _address  # type: ignore[attr-defined]
 Tensor.untyped_storage = lambda self: UntypedStorage(self)  # type: ignore[attr-defined]
-Tensor._is_view = is_view  # type: ignore[attr-defined]
+Tensor._is_view = lambda self: isinstance(self, View) and self.tracks  # type: ignore[attr-defined]
 Tensor.storage = lambda self: TypedStorage(self)  # type: ignore[attr-defined]
 Tensor.storage_offset = lambda self: geometry(self)[2]  # type: ignore[attr-defined]
 
