@@ -43,7 +43,7 @@ def copy(x: Any) -> Any:
 def cast(x: Any, dtype: Any, source: Any = None) -> Any:
     wanted = NATIVE[dtype.name]
     if x.dtype.kind == "c" and wanted.kind != "c":
-        x = x.real
+        x = x != 0 if wanted.kind == "b" else x.real
     return x.astype(wanted)
 
 

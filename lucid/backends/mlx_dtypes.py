@@ -97,7 +97,9 @@ def from_host(host: np.ndarray) -> Any:
 
 def cast(x: Any, dtype: Any, source: Any = None) -> Any:
     wanted = native(dtype)
-    out = (mx.real(x) if x.dtype == mx.complex64 and wanted != mx.complex64 else x).astype(wanted)
+    if x.dtype == mx.complex64 and wanted != mx.complex64:
+        x = x != 0 if wanted == mx.bool_ else mx.real(x)
+    out = x.astype(wanted)
     known = BOUNDS.get(id(x))
     if known is not None and (
         wanted == mx.int64 or (wanted == mx.int32 and -(1 << 31) <= known[0] <= known[1] < 1 << 31)

@@ -11,7 +11,7 @@ from ..core.graph import SELECT
 from ..core.tensor import Size, Tensor, as_tensor, new_tensor
 from ..core.view import View
 from ..ops import elementwise
-from .registry import CONSTANTS, FUNCTIONS, public, tensor_arg
+from .registry import CONSTANTS, FUNCTIONS, beside, public, tensor_arg
 
 # ---- constants; layouts and memory formats are accepted everywhere and change nothing: elements lie in row order ----
 
@@ -300,7 +300,7 @@ Tensor.__divmod__ = _divmod  # type: ignore[attr-defined, operator]
 
 
 def _rdivmod(self: Tensor, other: Any) -> Any:
-    return _divmod(as_tensor(other, like=self), self)
+    return _divmod(beside(other, self), self)
 
 
 Tensor.__rdivmod__ = _rdivmod  # type: ignore[attr-defined]

@@ -118,7 +118,7 @@ def _histogram(x: Tensor, bins: Any, range: Any, weight: Any, density: bool) -> 
 def _edges(x: Tensor, bins: Any, span: Any) -> Tensor:
     if isinstance(bins, Tensor) and bins.ndim:
         return bins
-    first, last = span or (0.0, 0.0)
+    first, last = span or (0.0, 0.0 if x.shape.numel() else 1.0)
     low, high = _limits(x, first, last, "histogram")
     return FUNCTIONS["linspace"](low, high, int(bins) + 1, dtype=x.dtype, device=x.device)
 

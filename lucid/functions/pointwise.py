@@ -118,9 +118,7 @@ def rsub(input: Any, other: Value, alpha: Scalar = 1) -> Tensor:
     >>> lucid.rsub(lucid.tensor([1.0, 2.0]), 1)
     tensor([ 0., -1.])
     """
-    return entitled(
-        sub(other if isinstance(other, Tensor) else as_tensor(other, like=input), input, alpha=alpha), "RsubBackward1"
-    )
+    return entitled(subtract(other, _scaled(input, alpha, other)), "RsubBackward1")
 
 
 @public("multiply", inplace=elementwise.multiply)

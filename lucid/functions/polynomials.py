@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import everything
+from .registry import beside, tensor_arg
 from .special import floating, special
 
 
@@ -17,28 +19,21 @@ def _polynomial(
 ) -> None:
     """A family of orthogonal polynomials by its recurrence: ``p0 = 1, p1 = start(x), p(k+1) = step(x, k, pk, p(k-1))``."""
 
-    def value(x: Tensor, n: int) -> Tensor:
-        one = x * 0.0 + 1.0
-        if n < 0:
-            return x * 0.0
-        if n == 0:
-            return one
-        before, last = one, start(x)
-        for k in range(1, n):
+    def terms(x: Tensor) -> Iterator[Tensor]:
+        before, last = x * 0.0 + 1.0, start(x)
+        yield before
+        for k in itertools.count(1):
+            yield last
             before, last = last, step(x, k, last, before)
-        return last
 
     def f(input: Any, n: Any) -> Tensor:
-        x = floating(
-            input if isinstance(input, Tensor) else as_tensor(input, like=n if isinstance(n, Tensor) else None), name
-        )
-        u = inside(x)
-        if not isinstance(n, Tensor):
-            return value(u, int(n))
-        degrees = n.to(dtypes.int64)
+        x = floating(beside(input, n) if isinstance(n, Tensor) else tensor_arg(input, name), name)
+        degrees = n.to(dtypes.int64) if isinstance(n, Tensor) else as_tensor(int(n), like=x)
         total = x * 0.0 + degrees * 0.0
-        for degree in sorted(set(everything(degrees).reshape(-1).tolist())):
-            total = ops.where(ops.equal(degrees, degree), value(u, degree), total)
+        wanted = set(everything(degrees).reshape(-1).tolist())
+        for k, term in zip(range(max(wanted, default=-1) + 1), terms(inside(x)), strict=False):
+            if k in wanted:
+                total = ops.where(ops.equal(degrees, k), term, total)
         return total
 
     f.__name__ = f.__qualname__ = name

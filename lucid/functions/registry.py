@@ -10,7 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core import modes
+from ..core import dtypes, modes
 from ..core.dtypes import COMPLEX, INTEGER, iinfo
 from ..core.fast import over_first
 from ..core.graph import Leaf, next_seq
@@ -229,6 +229,14 @@ def tensor_arg(x: Any, name: str, position: str = "input") -> Tensor:
     ):  # NumPy's scalars are numbers
         return as_tensor(x)
     raise TypeError(f"{name}(): argument '{position}' must be Tensor, not {type(x).__name__}")
+
+
+def beside(x: Any, like: Tensor) -> Tensor:
+    """A number as a tensor of the dtype that it has beside ``like``: beside float64 it loses no digit."""
+    if isinstance(x, Tensor):
+        return x
+    dtype = dtypes.result_type((like.dtype, 2), (dtypes.scalar_dtype(x), 0))
+    return as_tensor(x, dtype=dtype, like=like)
 
 
 def number_first(name: str, keyword: str, value: Any) -> Any:

@@ -8,10 +8,10 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError
 from ..core.graph import entitled
-from ..core.tensor import Tensor, as_tensor
+from ..core.tensor import Tensor
 from ..ops import indexing as index_ops
 from ..ops import order
-from .registry import dim_arg, public, return_type, tensor_arg
+from .registry import beside, dim_arg, public, return_type, tensor_arg
 
 Sort, TopK = (return_type(name, "values", "indices") for name in ("sort", "topk"))
 
@@ -148,7 +148,7 @@ def searchsorted(
     tensor([1, 3])
     """
     rows = tensor_arg(sorted_sequence, "searchsorted", "sorted_sequence")
-    values = input if isinstance(input, Tensor) else as_tensor(input, like=rows)
+    values = beside(input, rows)
     if side is not None:
         if side not in ("left", "right"):
             raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")

@@ -10,11 +10,11 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError
 from ..core.graph import entitled
-from ..core.tensor import Tensor, as_tensor
+from ..core.tensor import Tensor
 from ..ops import elementwise
 from .checking import Scalar, Value, fits
 from .pointwise import ONE
-from .registry import FUNCTIONS, SPECIAL, number_first, public, return_type, tensor_arg
+from .registry import FUNCTIONS, SPECIAL, beside, number_first, public, return_type, tensor_arg
 
 Frexp = return_type("frexp", "mantissa", "exponent")
 
@@ -196,8 +196,8 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     >>> lucid.isin(lucid.tensor([1, 2, 3]), lucid.tensor([2, 5]))
     tensor([False,  True, False])
     """
-    x = elements if isinstance(elements, Tensor) else as_tensor(elements, like=test_elements)
-    among = test_elements if isinstance(test_elements, Tensor) else as_tensor(test_elements, like=x)
+    x = beside(elements, test_elements)
+    among = beside(test_elements, x)
     for kind in (x.dtype, among.dtype):
         if kind is dtypes.bool_ or kind.is_complex:
             raise RuntimeError(f"Unsupported input type encountered for isin(): {kind}")

@@ -76,8 +76,6 @@ def unique_values(x: Tensor, /) -> Tensor:
 
 @standard
 def isin(x1: Any, x2: Any, /, *, invert: bool = False) -> Tensor:
-    like = x1 if isinstance(x1, Tensor) else x2
-    x1, x2 = (x if isinstance(x, Tensor) else as_tensor(x, like=like) for x in (x1, x2))
     found = call("isin")(x1, x2)
     return call("logical_not")(found) if invert else found
 
