@@ -158,6 +158,7 @@ def _hooked(x):
 PROGRAMS = {
     "metrics": lambda x, i: (F.accuracy(x[0, 0], i), F.correct_count(x[0, 0], i)),
     "affine_grid and grid_sample": lambda x, i: F.grid_sample(x, F.affine_grid(x[:, 0, :2, :3], [2, 3, 4, 4], align_corners=False), align_corners=False),
+    "ctc_loss": lambda x, i: F.ctc_loss(x[0].log_softmax(-1), lucid.ones_like(i[None, :2]).expand(x.shape[2], 2), [3] * x.shape[2], [2] * x.shape[2]),
     "pooling with indices": lambda x, i: (*F.max_pool2d_with_indices(x, 2), *F.max_pool1d_with_indices(x[0], 2), *F.max_pool3d_with_indices(x, 2), *F.adaptive_max_pool2d_with_indices(x, 2), *F.adaptive_max_pool1d_with_indices(x[0], 2), *F.adaptive_max_pool3d_with_indices(x, 2)),
     "normalize": lambda x, i: (F.normalize(x), F.pdist(x[0, 0]), F.relu6(x), F.symexp(x), F.symlog(x), F.threshold_(x * 1, 0.1, 2.0)),
     "upsample": lambda x, i: (F.upsample(x, scale_factor=2), F.upsample_bilinear(x, scale_factor=2), F.upsample_nearest(x, scale_factor=2)),

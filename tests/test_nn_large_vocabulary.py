@@ -5,6 +5,7 @@ import pytest
 
 import lucid
 from lucid import nn
+from lucid.backends import backend_of, composed_ctc
 from lucid.nn import functional as F
 from reference import needs_torch, torch
 from test_nn_sequence import agree, pair, same_weights
@@ -49,6 +50,33 @@ def test_ctc_loss_other_blank_unbatched_and_impossible():
     agree(ours, theirs, [x], [tx])
     impossible = F.ctc_loss(lucid.log_softmax(x, 1).unsqueeze(1)[:2], lucid.tensor([[1, 1]]), [2], [2])
     assert impossible.item() == float("inf")
+
+
+def test_ctc_loss_in_every_order_and_direction():
+    rng, targets = np.random.default_rng(0), lucid.tensor([[1, 1], [2, 3], [3, 0]])
+    x, v = (lucid.tensor(rng.standard_normal((5, 3, 4))) for _ in range(2))
+
+    def loss(x):
+        return F.ctc_loss(lucid.log_softmax(x, 2), targets, [5, 4, 3], [2, 2, 1])
+
+    assert lucid.autograd.gradgradcheck(loss, (x.requires_grad_(),))
+    x = x.detach()
+    slope, hessian = lucid.func.grad(loss)(x), lucid.func.hessian(loss)(x)
+    np.testing.assert_allclose(lucid.func.jvp(loss, (x,), (v,))[1].numpy(), (slope * v).sum().numpy())
+    np.testing.assert_allclose(hessian.numpy(), hessian.permute(3, 4, 5, 0, 1, 2).numpy(), atol=1e-12)
+    both = lucid.func.vmap(lucid.func.grad(loss))(lucid.stack([x, v]))
+    np.testing.assert_allclose(both.numpy(), np.stack([slope.numpy(), lucid.func.grad(loss)(v).numpy()]), atol=1e-12)
+
+
+def test_ctc_steps_are_those_of_other_kernels():
+    rng, table = np.random.default_rng(0), backend_of(np.zeros(1)).table
+    scores, g, jumps = rng.standard_normal((4, 2, 7)), rng.standard_normal((4, 2, 7)), np.zeros((2, 7), bool)
+    jumps[0, 3:] = True
+    alpha = table.ctc_alpha(scores, jumps)
+    np.testing.assert_allclose(alpha, composed_ctc.ctc_alpha(table, scores, jumps))
+    g[alpha < -1e20] = 0
+    found = table.ctc_alpha_grad(g, alpha, jumps)
+    np.testing.assert_allclose(found, composed_ctc.ctc_alpha_grad(table, g, alpha, jumps), atol=1e-12)
 
 
 @pytest.mark.parametrize("mode", ["sum", "mean", "max"])

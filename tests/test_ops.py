@@ -44,6 +44,7 @@ ELSEWHERE = {
     "test_indexing.py": "scatter_reduce masked_gather diagonal_put fold_windows as_strided nonzero",
     "test_views_inplace.py": "view_scatter",
     "test_nn_functional.py": "hardtanh hardswish cross_entropy_grad",
+    "test_nn_large_vocabulary.py": "ctc_loss",  # one of its outputs is -1e30 where no path comes
     "test_hooks.py": "module_boundary",
     "test_dtypes.py": "cast",
     "test_shape.py": "reinterpret",

@@ -12,6 +12,8 @@ import operator
 from types import SimpleNamespace
 from typing import Any
 
+from . import composed_ctc, composed_grid
+
 BYTE = SimpleNamespace(name="uint8")
 
 
@@ -410,12 +412,12 @@ def hardswish_grad(xp: Any, g: Any, x: Any) -> Any:
 
 COMPOSED = {
     name: f
-    for name, f in globals().items()
-    if callable(f) and not name.startswith("_") and getattr(f, "__module__", "") == __name__
+    for name, f in (vars(composed_grid) | vars(composed_ctc) | globals()).items()
+    if callable(f) and not name.startswith("_") and getattr(f, "__module__", "").startswith(__name__)
 }
 
 DERIVATIVES = (
-    "attention_grad", "attention_dropout_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "lstm_sequence_grad", "normalize_grad", "silu_grad", "smooth_l1_grad", "softplus_grad",
+    "attention_grad", "attention_dropout_grad", "ctc_alpha", "ctc_alpha_grad", "ctc_loss_grad", "cumulative_sum_grad", "elu_grad", "gelu_grad", "gelu_grad_by_out", "grid_sample_grad", "hardswish_grad", "hardtanh_grad", "leaky_relu_grad", "lstm_sequence_grad", "normalize_grad", "silu_grad", "smooth_l1_grad", "softplus_grad",
     "rms_normalize_grad",
 )  # fmt: skip
 

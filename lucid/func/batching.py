@@ -305,10 +305,17 @@ def _conv(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params
 
 
 @rule("cross_entropy", "cross_entropy_grad", "nll_rows", "max_pool", "max_pool_grad", "max_pool_take", "max_pool_indices", "adaptive_max_indices", "avg_pool", "avg_pool_grad",
-      "im2col", "col2im")  # fmt: skip
+      "im2col", "col2im", "grid_sample")  # fmt: skip
 def _pool(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
     out = apply(op, [_joined(full(x, f, size)) for x, f in zip(xs, flags, strict=True)], params)
     return tuple(_parted(o, size) for o in out) if isinstance(out, tuple) else _parted(out, size)
+
+
+@rule("ctc_loss")
+def _ctc(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool], params: tuple) -> Any:
+    x, *rest = (full(v, f, size) for v, f in zip(xs, flags, strict=True))
+    loss, alpha = apply(op, [_in_channels(x), *map(_joined, rest)], params)
+    return _parted(loss, size), _out_of_channels(alpha, size)
 
 
 @rule("channel_sum")

@@ -7,6 +7,7 @@ from ..core.op import other
 __all__ = [
     "cross_entropy",
     "cross_entropy_grad",
+    "ctc_loss",
     "linear",
     "log_softmax",
     "nll_rows",
@@ -102,6 +103,21 @@ nll_rows = other(  # -row[target] of rows of log-probabilities: two ops and an i
     lambda xp, g, x_shape, y: xp.scatter_add(xp.zeros_of(x_shape, g), _column(xp, y), _column(xp, -g), 1),
     lambda xp, g: None,
     promote=None,
+)
+
+
+def _ctc_back(xp, g, x, y, z, out, blank, zero_infinity):
+    return [xp.ctc_loss_grad(*g, x, y, z, out[1], blank, zero_infinity), None, None]
+
+
+ctc_loss = other(  # of log-probabilities, labels and ends: the losses, and the sums over paths that backward shares out
+    "ctc_loss",
+    joint=_ctc_back,
+    arity=3,
+    params=("blank", "zero_infinity"),
+    promote=None,
+    node_name="CtcLossBackward0",
+    private_out=True,
 )
 
 

@@ -6,7 +6,7 @@ Where windows end follows from ``places``, the output's spatial shape; padding i
 from ..core.op import linear, nondifferentiable, other
 
 __all__ = [
-    "adaptive_max_indices", "avg_pool", "avg_pool_grad", "col2im", "im2col", "max_pool", "max_pool_grad", "max_pool_indices", "max_pool_take",
+    "adaptive_max_indices", "avg_pool", "avg_pool_grad", "col2im", "grid_sample", "im2col", "max_pool", "max_pool_grad", "max_pool_indices", "max_pool_take",
 ]  # fmt: skip
 
 WINDOW = ("kernel", "stride", "padding", "dilation", "places")
@@ -74,4 +74,15 @@ col2im = linear(
     lambda xp, g, kernel, stride, padding, dilation, places: xp.im2col(g, kernel, stride, padding, dilation, places),
     params=("sizes", *WINDOW),
     node_name="Col2ImBackward0",
+)
+
+# Values of (N, C, *sizes) at points (N, *places, axes). One op instead of seventy, and no values are kept for backward.
+grid_sample = other(
+    "grid_sample",
+    joint=lambda xp, g, x, y, needs, mode, padding, align: list(
+        xp.grid_sample_grad(g, x, y, mode, padding, align, needs)
+    ),
+    arity=2,
+    params=("mode", "padding", "align"),
+    node_name="GridSamplerBackward0",
 )

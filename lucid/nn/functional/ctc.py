@@ -10,8 +10,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.tensor import Tensor, as_tensor
 from ...core.transform import each_example, everything
-from ...functions.creation import arange, full
-from ...functions.pieces import cat
+from ...functions.creation import arange
 from ._reduction import reduction_arg
 
 __all__ = ["ctc_loss"]
@@ -64,68 +63,52 @@ def ctc_loss(
     ins = everything(in_lengths).reshape(-1).tolist()  # type: ignore[attr-defined]
     if max(ins, default=0) > frames or min(ins, default=0) < 0:
         raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {frames}, but got {max(ins)}")
-    longest = max(everything(out_lengths).reshape(-1).tolist(), default=0)  # type: ignore[attr-defined]
-    width = 2 * longest + 1
-    labels, jumps, start, ends = _spelled(targets, out_lengths, batch, blank, longest, classes)
-    scores = ops.take_along_axis(log_probs, labels.unsqueeze(0).expand(frames, batch, width), 2)  # type: ignore[attr-defined]
-    never = full((batch, 2), -math.inf, dtype=log_probs.dtype, device=log_probs.device)
-    # Of the three states that lead to one, two to its left, one to its left and itself, the first only where a jump may be.
-    allowed = ops.where(jumps | as_tensor([[[False]], [[True]], [[True]]], device=log_probs.device), 0.0, never[:1, :1])  # type: ignore[attr-defined]
-
-    alpha, alive, shortest = None, in_lengths.unsqueeze(1), min(ins, default=0)
-    for t, score in enumerate(scores.unbind(0)):
-        if alpha is None:
-            new = ops.where(start, score, -math.inf)
-            before = ops.where(
-                as_tensor([[i == 0 for i in range(width)]], device=log_probs.device), 0.0 * score.detach(), -math.inf
-            )
-            alpha = new if shortest else ops.where(alive > t, new, before)
-            continue
-        from_three = ops.permute_dims(ops.unfold(cat([never, alpha], 1), 1, 3, 1), (2, 0, 1)) + allowed
-        new = ops.logsumexp(from_three, 0, False) + score
-        alpha = new if t < shortest else ops.where(alive > t, new, alpha)
-    assert alpha is not None
-    loss = -ops.logsumexp(ops.where(ends, alpha, -math.inf), 1, False)
-    if log_probs.requires_grad:
-        # PyTorch's gradient holds the probabilities too, as if log_softmax were part of the loss; behind a log_softmax,
-        # whose own gradient removes them, it is the same. The value stays.
+    if not frames:
+        raise RuntimeError("ctc_loss: log_probs tensor must not be empty")
+    labels, ends, sizes, free = _spelled(targets, in_lengths, out_lengths, batch, blank, frames, classes)
+    if min(ins, default=frames) < frames:
         within = arange(frames, device=log_probs.device).reshape((-1, 1, 1)) < in_lengths.reshape((1, -1, 1))  # type: ignore[attr-defined]
-        total = ops.where(within, ops.exp(log_probs), 0.0).sum((0, 2))
-        loss = loss + (total - total.detach())
-        if not zero_infinity:  # no path: PyTorch's gradient is NaN
-            impossible = ops.isinf(loss)
-            factor = ops.where(impossible, 0.0, ops.ones_like(total)).detach()  # 1 elsewhere: no NaN reaches the others
-            loss = ops.where(impossible, -ops.log((total + 1.0) * factor), loss)
-    if zero_infinity:
-        loss = ops.where(ops.isinf(loss), 0.0, loss)
+        log_probs = ops.where(within, log_probs, -math.inf)
+    loss, _ = ops.ctc_loss(log_probs, labels, ends, blank, zero_infinity)
+    if 0 in ins:
+        loss = ops.where(free == 0, 0.0, loss)
+    if reduction == "mean":
+        return (loss / sizes.to(loss.dtype)).mean()  # type: ignore[attr-defined]
     if unbatched:
         loss = loss.squeeze(0)
-        out_lengths = out_lengths.squeeze(0)  # type: ignore[attr-defined]
-    if reduction == "mean":
-        return (loss / out_lengths.clamp(min=1).to(loss.dtype)).mean()  # type: ignore[attr-defined]
     return loss.sum() if reduction == "sum" else loss
 
 
 @each_example("ctc_loss")
 def _spelled(
-    targets: Tensor, lengths: Tensor, batch: int, blank: int, longest: int, classes: int
+    targets: Tensor, frames: Tensor, lengths: Tensor, batch: int, blank: int, most: int, classes: int
 ) -> tuple[Tensor, ...]:
-    """The targets with blanks around every label; where a path may jump over a blank (between different labels), start and end."""
-    outs: list[int] = lengths.tolist()  # type: ignore[attr-defined]
-    rows, device, every = _target_rows(targets, outs, batch), lengths.device, range(2 * longest + 1)
+    """The targets with blanks around every label (N, S); where each ends, two positions in (T, S) laid flat; their lengths, at
+    least 1; and 0 where there is nothing to spell in no time."""
+    ins, outs = frames.tolist(), lengths.tolist()  # type: ignore[attr-defined]
+    rows, device = _target_rows(targets, outs, batch), lengths.device
     for label in (label for row in rows for label in row):
         if not 0 <= label < classes:  # PyTorch reads beyond its memory
             raise RuntimeError(
                 f"ctc_loss: Target {label} is out of bounds: there are {classes} classes, 0 to {classes - 1}"
             )
-    spelled = [[v for label in row + [blank] * (longest - len(row)) for v in (blank, label)] + [blank] for row in rows]
-    jumps = [[i > 1 and s[i] != blank and s[i] != s[i - 2] for i in every] for s in spelled]
-    start = [[i < min(2, 2 * n + 1) for i in every] for n in outs]
-    ends = [[i in (2 * n, 2 * n - 1) for i in every] for n in outs]
+    longest = max(1, *outs)
+    width = 2 * longest + 1
+    spelled = []
+    for row, n, m in zip(rows, outs, ins, strict=True):
+        states = [blank] * width
+        states[1 : 2 * n : 2] = row
+        last = (m - 1) * width + 2 * n
+        states += (last if m else 2, last - 1 if m and n else 2)  # nothing comes to the third in the first frame
+        spelled.append(states)
+    both = as_tensor(spelled, dtype=dtypes.int64, device=device)
+    sizes = as_tensor([max(n, 1) for n in outs], device=device)
     return (
-        as_tensor(spelled, dtype=dtypes.int64, device=device),
-        *(as_tensor(m, device=device) for m in (jumps, start, ends)),
-    )
+        both[:, :width],
+        both[:, width:],
+        sizes,
+        as_tensor([n + m for n, m in zip(outs, ins, strict=True)], device=device),
+    )  # type: ignore[index]
 
 
 def _target_rows(targets: Tensor, lengths: list[int], batch: int) -> list[list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -68,30 +68,6 @@ def _grid_points(sizes: tuple[int, ...], align_corners: bool, dtype: Any, device
     return points.reshape(1, -1, len(sizes) + 1).detach()
 
 
-def _unnormalized(g: Tensor, n: int, align: bool) -> Tensor:
-    """From -1 .. 1 to pixel numbers."""
-    return (g + 1) * ((n - 1) / 2) if align else ((g + 1) * n - 1) / 2  # type: ignore[operator]
-
-
-def _reflected(x: Tensor, low2: int, high2: int) -> Tensor:
-    """Fold the line at ``low2 / 2`` and ``high2 / 2``."""
-    if low2 == high2:
-        return x * 0  # type: ignore[operator]
-    low, span = low2 / 2, (high2 - low2) / 2
-    x = ops.abs(x - low)  # type: ignore[operator]
-    extra = ops.remainder(x, span)
-    flips = ops.floor(x / span)  # type: ignore[operator]
-    return ops.where(ops.remainder(flips, 2) == 0, extra + low, span - extra + low)
-
-
-def _limited(x: Tensor, n: int, mode: str, align: bool) -> Tensor:
-    if mode == "zeros":
-        return x
-    if mode == "reflection":
-        x = _reflected(x, 0, 2 * (n - 1)) if align else _reflected(x, -1, 2 * n - 1)
-    return ops.where(x <= 0, 0.0, ops.where(x >= n - 1, float(n - 1), x))  # type: ignore[operator]
-
-
 def grid_sample(
     input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Tensor:
@@ -127,66 +103,12 @@ def grid_sample(
         )
     if mode == "bicubic" and spatial == 3:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
-    n, c, *sizes = input.shape
-    out_sizes = tuple(grid.shape[1:-1])
-    flat = input.reshape(n, c, math.prod(sizes))  # type: ignore[attr-defined]
-    points = grid.reshape(n, math.prod(out_sizes), spatial)  # type: ignore[attr-defined]
-    at = [_unnormalized(points[:, :, spatial - 1 - i], sizes[i], align_corners) for i in range(spatial)]
-    if mode != "bicubic":
-        at = [_limited(x, size, padding_mode, align_corners) for x, size in zip(at, sizes, strict=True)]
-    where, weight, inside = None, None, None  # of every corner: (N, corners, points)
-    for x, size in zip(at, sizes, strict=True):
-        position, w = _taps(x, mode)
-        if mode == "bicubic":
-            position = _limited(position, size, padding_mode, align_corners)
-        if padding_mode == "zeros":
-            inside = _corners(inside, (position >= 0) & (position <= size - 1), ops.bitwise_and)
-        index = (
-            ops.where(position >= 0, ops.where(position <= size - 1, position, float(size - 1)), 0.0).detach().long()
-        )
-        where = _corners(None if where is None else where * size, index, ops.add)
-        weight = w if w is None else _corners(weight, w, ops.multiply)
-    assert where is not None
-    corners = where.shape[1]
-    count = corners * where.shape[2]
-    index = where.reshape(n, 1, count).expand(n, c, count)
-    values = flat.gather(2, index).reshape(n, c, corners, where.shape[2])  # type: ignore[attr-defined]
-    if weight is not None:
-        values = values * weight.unsqueeze(1)
-    if inside is not None:
-        values = ops.where(inside.unsqueeze(1), values, 0.0)
-    return entitled(values.sum(2).reshape(n, c, *out_sizes), f"GridSampler{spatial}DBackward0")
-
-
-def _corners(before: Any, new: Any, combine: Callable) -> Any:
-    """What the axes before and one more say together about every corner: (N, M, P) and (N, K, P) give (N, M K, P)."""
-    if before is None:
-        return new
-    both = combine(before.unsqueeze(2), new.unsqueeze(1))
-    return both.reshape(both.shape[0], both.shape[1] * both.shape[2], both.shape[3])
-
-
-def _taps(x: Any, mode: str) -> tuple[Any, Any]:
-    """The pixels (N, K, P) beside each point of (N, P) along one axis, and their weights; None where there is one."""
-    if mode == "nearest":
-        return x.round().detach().unsqueeze(1), None
-    base = ops.floor(x).detach()  # type: ignore[attr-defined]
-    t = x - base
-    if mode == "bilinear":
-        return stack([base, base + 1], 1), stack([1 - t, t], 1)
-    a = -0.75
-    u = stack([t + 1, 2 - t], 1)
-    far = ((a * u - 5 * a) * u + 8 * a) * u - 4 * a
-    u = stack([t, 1 - t], 1)
-    near = ((a + 2) * u - (a + 3)) * u * u + 1
-    pixels = [base - 1, base, base + 1, base + 2]
-    return stack(pixels, 1), stack([far[:, 0], near[:, 0], near[:, 1], far[:, 1]], 1)
+    out = ops.grid_sample(input, grid, mode, padding_mode, bool(align_corners))
+    return entitled(out, f"GridSampler{spatial}DBackward0")
 
 
 def rotate(input: Tensor, angle: float, center: tuple[float, float] | None = None) -> Tensor:
     """The images (N, C, H, W) turned counter-clockwise by ``angle`` degrees about ``center`` (x, y; the middle), bilinearly."""
-    import math
-
     if input.ndim != 4:
         raise ShapeError(f"rotate: expected (N, C, H, W), got shape {tuple(input.shape)}")
     n, _, h, w = input.shape
