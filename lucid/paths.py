@@ -38,7 +38,7 @@ PATHS = {
     "lucid.optim.rmsprop": "lucid.optim RMSprop",
     "lucid.optim.rprop": "lucid.optim Rprop",
     "lucid.optim.sparse_adam": "lucid.optim SparseAdam",
-    "lucid.storage": "lucid.functions.strides TypedStorage UntypedStorage",
+    "lucid.storage": "lucid.functions.storage TypedStorage UntypedStorage",
     "lucid.utils.collect_env": "lucid.info get_env_info=report get_pretty_env_info=report",
     "lucid.utils.data._utils": "lucid.utils.data collate default_collate default_convert",
     "lucid.utils.data._utils.collate": "lucid.utils.data.collate collate default_collate default_convert default_collate_fn_map",

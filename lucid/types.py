@@ -9,7 +9,7 @@ from typing import IO, Any, TypeAlias
 from .core.device import device
 from .core.dtypes import dtype
 from .core.tensor import Size, Tensor
-from .functions.strides import UntypedStorage as Storage
+from .functions.storage import UntypedStorage as Storage
 
 __all__ = ["Device", "FileLike", "Number", "Storage"]
 

@@ -301,7 +301,7 @@ def _plain(data: Any, kinds: set) -> Any:
     if isinstance(data, list | tuple):
         return [_plain(v, kinds) for v in data]
     if kind is not float and kind is not int and hasattr(data, "__array__"):
-        array = np.asarray(data)
+        array = np.asarray(data.detach() if getattr(data, "requires_grad", False) else data)
         kinds.add(array.dtype)
         array = array.astype(np.float32) if array.dtype.kind == "V" else array  # bfloat16 does not mix with numbers
         return array.reshape(())[()] if array.size == 1 and not isinstance(data, np.ndarray) else array

@@ -64,6 +64,8 @@ def typed(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
         device = place if device is None and place != "cpu" else device
         if len(data) == 1 and isinstance(data[0], Size):
             return FUNCTIONS["empty"](tuple(data[0]), dtype=dtype, device=device)
+        if len(data) == 1 and hasattr(data[0], "elements"):
+            return data[0].elements(dtype)
         if len(data) == 1 and not isinstance(data[0], int):
             return as_tensor(data[0], dtype=dtype, device=device, copy=True)
         return FUNCTIONS["empty"](data if data else (0,), dtype=dtype, device=device)
@@ -151,11 +153,11 @@ def is_inference(input: Tensor) -> bool:
 
 
 def typename(obj: Any) -> str:
-    """The name of a tensor's type (``'lucid.FloatTensor'``), or of any object's class."""
+    """The name of a tensor's type (``'lucid.FloatTensor'``), of a class or function, or of any other object's class."""
     if isinstance(obj, Tensor):
         return obj.type()  # type: ignore[attr-defined]
-    kind = type(obj)
-    return f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else kind.__qualname__
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    return f"{named.__module__}.{named.__qualname__}".removeprefix("builtins.")
 
 
 for _f in (
@@ -252,10 +254,18 @@ def _apply(self: Tensor, callable: Any) -> Tensor:
     return self.copy_(as_tensor(flat, dtype=self.dtype).reshape(self.shape))  # type: ignore[attr-defined]
 
 
-def _map(self: Tensor, tensor: Tensor, callable: Any) -> Tensor:
-    """Every element ``a`` replaced by ``callable(a, b)``, b the element of ``tensor``."""
-    pairs = zip(self.detach().reshape(-1).tolist(), tensor.expand_as(self).reshape(-1).tolist(), strict=True)  # type: ignore[attr-defined]
-    return self.copy_(as_tensor([callable(a, b) for a, b in pairs], dtype=self.dtype).reshape(self.shape))  # type: ignore[attr-defined]
+def _map(self: Tensor, *given: Any) -> Tensor:
+    """Every element ``a`` replaced by ``callable(a, b)``, b the element of the tensor given before ``callable``."""
+    *tensors, function = given
+    if self.requires_grad or any(t.requires_grad for t in tensors):
+        raise RuntimeError("Can't call map_() on Variable that requires grad. Use var.detach().map_() instead.")
+    for t in tensors:
+        if t.dtype is not self.dtype:
+            raise TypeError(f"map_: expected {self.type()} for 'other' (got {t.type()})")  # type: ignore[attr-defined]
+    if not callable(function):
+        raise TypeError(f"map_(): argument 'callable' must be a function, not {type(function).__name__}")
+    flat = map(function, *(t.expand_as(self).reshape(-1).tolist() for t in (self, *tensors)))  # type: ignore[attr-defined]
+    return self.copy_(as_tensor(list(flat), dtype=self.dtype).reshape(self.shape))  # type: ignore[attr-defined]
 
 
 def _new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
@@ -283,7 +293,9 @@ def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Tenso
 Tensor._make_subclass = staticmethod(_make_subclass)  # type: ignore[attr-defined]
 
 for _name, _value in {  # type: ignore[assignment]
-    "sum_to_size": _sum_to_size, "apply_": _apply, "map_": _map, "new": _new, "as_subclass": _as_subclass,
+    "sum_to_size": _sum_to_size, "apply_": _apply, "map_": lambda self, tensor, callable: _map(self, tensor, callable),
+    "map2_": lambda self, x, y, callable: _map(self, x, y, callable),
+    "__reversed__": lambda self: self.flip(0) if self.ndim else self, "new": _new, "as_subclass": _as_subclass,
     "result_type": _result_type_method,
 }.items():  # fmt: skip
     setattr(Tensor, _name, _value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends.switches import algorithms
+from ..core.dtypes import bool_
+from ..core.tensor import Tensor
 from .registry import FUNCTIONS
 
 
@@ -100,6 +102,47 @@ for _f in (
     set_float32_matmul_precision, get_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, get_num_interop_threads,
 ):  # fmt: skip
     FUNCTIONS[_f.__name__] = _f
+
+
+def _check_with(error_type: type[Exception], cond: bool, message: Any = None) -> None:
+    """Raise an error of this type, with what ``message()`` says, unless the condition holds."""
+    if not isinstance(cond, bool):
+        raise TypeError(f"cond must be a bool, but got {type(cond)}")
+    if cond:
+        return
+    if message is not None and not callable(message):
+        raise TypeError("message must be a callable")
+    raise error_type("Expected cond to be True, but got False." if message is None else str(message()))
+
+
+def _check_tensor_all(cond: Any, message: Any = None) -> None:
+    """Raise RuntimeError unless all elements of a boolean tensor are true."""
+    if not isinstance(cond, Tensor) or cond.dtype is not bool_:
+        raise TypeError(f"cond must be a tensor of dtype lucid.bool, but got {getattr(cond, 'dtype', type(cond))}")
+    _check_with(RuntimeError, bool(cond.all()), message)  # type: ignore[attr-defined]
+
+
+def _check_is_size(i: int, message: Any = None, *, max: int | None = None) -> None:
+    """Raise RuntimeError unless ``i`` is a possible size."""
+    _check_with(RuntimeError, i >= 0 and (max is None or i <= max), message)
+
+
+def _checker(name: str, error: type[Exception]) -> None:
+    def check(cond: bool, message: Any = None) -> None:
+        _check_with(error, cond, message)
+
+    check.__name__, check.__doc__ = (
+        name,
+        f"Raise {error.__name__}, with what ``message()`` says, unless the condition holds.",
+    )
+    FUNCTIONS[name] = check
+
+
+for _name, _error in {
+    "": RuntimeError, "_index": IndexError, "_value": ValueError, "_type": TypeError, "_not_implemented": NotImplementedError,
+}.items():  # fmt: skip
+    _checker(f"_check{_name}", _error)
+FUNCTIONS |= {f.__name__: f for f in (_check_with, _check_tensor_all, _check_is_size)}
 
 
 def _assert_async(condition: Any, message: str = "") -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
-from ..core.tensor import Tensor, device_of, wrap
-from ..core.view import View, reshaped_in_place
+from ..core.tensor import Tensor, wrap
+from ..core.view import View, is_view, reshaped_in_place
 from ..ops import shape as shape_ops
 from .outputs import check_leaf
 from .registry import FUNCTIONS, dim_arg, public, tensor_arg
@@ -186,10 +186,8 @@ def set_(
     """
     if source is None:
         found = self.new_empty(0)  # type: ignore[attr-defined]
-    elif isinstance(source, UntypedStorage):
+    elif hasattr(source, "elements"):  # a storage
         found = source.elements(self.dtype)
-    elif isinstance(source, TypedStorage):
-        found = source.elements()
     elif isinstance(source, Tensor):
         found = source
     else:
@@ -208,105 +206,15 @@ Tensor.set_ = set_  # type: ignore[attr-defined]
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
     """Whether both show the same memory in the same way."""
     return (
-        _address(self) == _address(tensor) and self.shape == tensor.shape and geometry(self)[1] == geometry(tensor)[1]
+        address(self) == address(tensor) and self.shape == tensor.shape and geometry(self)[1] == geometry(tensor)[1]
     )
 
 
-def _address(x: Tensor) -> int:
-    return _address_of(x.value)
+def address(x: Tensor) -> int:
+    return address_of(x.value)
 
 
-class UntypedStorage:
-    """The bytes under a tensor: their address and number."""
-
-    def __init__(self, tensor: Tensor):
-        from ..core.mutation import owner
-
-        self._owner = owner(tensor.value)
-
-    def elements(self, dtype: Any) -> Tensor:
-        """The memory as a vector of a dtype."""
-        return view_dtype(wrap(self._owner).reshape(-1), dtype)  # type: ignore[attr-defined]
-
-    @property
-    def device(self) -> Any:
-        return device_of(self._owner)
-
-    def data_ptr(self) -> int:
-        return _address_of(self._owner)
-
-    def nbytes(self) -> int:
-        return int(self._owner.nbytes)
-
-    size = __len__ = nbytes
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, UntypedStorage) and self._owner is other._owner
-
-    def __hash__(self) -> int:
-        return id(self._owner)
-
-
-class TypedStorage:
-    """All elements in the memory under a tensor, in a row: what views of one tensor share. Writing to it writes to them.
-
-    >>> import lucid
-    >>> x = lucid.tensor([[1, 2], [3, 4]])
-    >>> x.T[1].storage().tolist()
-    [1, 2, 3, 4]
-    """
-
-    def __init__(self, tensor: Tensor):
-        x = tensor.detach()  # type: ignore[attr-defined]
-        self._row = as_strided(x, (geometry(x)[0],), (1,), 0)
-        self.dtype, self.device = x.dtype, x.device
-
-    def elements(self) -> Tensor:
-        """The memory as a vector."""
-        return self._row
-
-    def __len__(self) -> int:
-        return self._row.shape[0]
-
-    size = __len__
-
-    def __getitem__(self, i: int) -> Any:
-        return self._row[i].item()
-
-    def __setitem__(self, i: Any, value: Any) -> None:
-        self._row[i] = value  # type: ignore[index]
-
-    def __iter__(self) -> Any:
-        return iter(self.tolist())
-
-    def tolist(self) -> list:
-        return self._row.tolist()  # type: ignore[attr-defined]
-
-    def fill_(self, value: Any) -> TypedStorage:
-        self._row.fill_(value)  # type: ignore[attr-defined]
-        return self
-
-    def element_size(self) -> int:
-        return self.dtype.itemsize
-
-    def nbytes(self) -> int:
-        return len(self) * self.dtype.itemsize
-
-    def data_ptr(self) -> int:
-        return _address(self._row)
-
-    def untyped(self) -> UntypedStorage:
-        return UntypedStorage(self._row)
-
-    def is_shared(self) -> bool:
-        return self._row.is_shared()  # type: ignore[attr-defined]
-
-    def __repr__(self) -> str:
-        lines = "".join(f" {value}\n" for value in self)
-        return f"{lines}[lucid.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
-
-
-def _address_of(array: Any) -> int:
+def address_of(array: Any) -> int:
     interface = getattr(array, "__array_interface__", None) or getattr(array, "__cuda_array_interface__", None)
     if interface is not None:
         return interface["data"][0]  # type: ignore[no-any-return]
@@ -314,10 +222,8 @@ def _address_of(array: Any) -> int:
 
 
 Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]
-Tensor.data_ptr = _address  # type: ignore[attr-defined]
-Tensor.untyped_storage = lambda self: UntypedStorage(self)  # type: ignore[attr-defined]
-Tensor._is_view = lambda self: isinstance(self, View) and self.tracks  # type: ignore[attr-defined]
-Tensor.storage = lambda self: TypedStorage(self)  # type: ignore[attr-defined]
+Tensor.data_ptr = address  # type: ignore[attr-defined]
+Tensor._is_view = is_view  # type: ignore[attr-defined]
 Tensor.storage_offset = lambda self: geometry(self)[2]  # type: ignore[attr-defined]
 
 

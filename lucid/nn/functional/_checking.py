@@ -169,3 +169,4 @@ def check_all(functions: dict[str, Any], package: str) -> None:
     for name, f in list(functions.items()):
         if inspect.isfunction(f) and f.__module__.startswith(package) and name[0] != "_" and name not in NOT_WRAPPED:
             functions[name] = checked(f)
+            functions[name].__module__ = package  # where pickle finds it
