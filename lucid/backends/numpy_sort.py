@@ -87,7 +87,14 @@ def mode_index(x: Any, axis: int) -> Any:
 
 
 def nonzero(x: Any) -> tuple:
-    return np.nonzero(x if x.ndim else x.reshape(1))
+    if x.ndim < 2 or x.size < 1024:
+        return np.nonzero(x if x.ndim else x.reshape(1))
+    places, axes = np.nonzero(x.reshape(-1))[0], []  # of one dimension, three times as fast
+    for size in x.shape[:0:-1]:
+        rows = places // size
+        axes.append(places - rows * size)
+        places = rows
+    return places, *axes[::-1]
 
 
 def searchsorted(sorted_: Any, values: Any, right: bool = False) -> Any:

@@ -10,7 +10,8 @@ from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import entitled
 from ..core.precision import autocast_unites, cast_narrow, in_single
-from ..core.tensor import Tensor
+from ..core.tensor import HOST, Tensor
+from ..core.transform import everything
 from ..ops import elementwise, matrices
 from ..ops import shape as shape_ops
 from .checking import KINDS, Scalar, Value, right
@@ -335,7 +336,12 @@ def _euclidean(x: Tensor, y: Tensor) -> Tensor:
 
 @public(method=False, out=False)
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The p-distances between all pairs of rows, the upper triangle of ``cdist(x, x)`` as a vector."""
+    """The p-distances of all pairs of rows, the upper triangle of ``cdist(x, x)``: (N, M) to (N (N - 1) / 2,).
+
+    >>> import lucid
+    >>> lucid.pdist(lucid.tensor([[0.0], [1.0], [3.0]]))
+    tensor([1., 3., 2.])
+    """
     x = tensor_arg(input, "pdist")
     if x.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {x.ndim}D")
@@ -343,9 +349,17 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError("pdist only supports non-negative p values")
     from .triangles import triu_indices
 
-    first, second = triu_indices(x.shape[0], x.shape[0], 1, device=x.device)
+    n = x.shape[0]
+    first, second = triu_indices(n, n, 1, device=x.device)
     if not x.shape[1]:
         return x.new_zeros((len(first),))
+    if p == 2 and n > 25 and x.dtype is dtypes.float32 and type(x.value) is HOST:
+        wide = ops.cast(x, dtypes.float64, x.dtype)  # there a product is as good as differences, but for pairs close by
+        products = matmul(wide, wide.mT)
+        sums = ops.copy(ops.diagonal(products, 0, 0, 1))
+        squares = (sums.unsqueeze(1) + sums - 2 * products).reshape(-1)[first * n + second]
+        if bool(everything(ops.amin(squares)) > 1e-6 * everything(ops.amax(sums))):
+            return ops.cast(ops.sqrt(squares), x.dtype, wide.dtype)
     return vector_norm(x[first] - x[second], p, -1)
 
 

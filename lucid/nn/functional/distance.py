@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from ... import ops
 from ...core import dtypes
-from ...core.errors import ShapeError
 from ...core.tensor import Tensor
 from ...functions.checking import number
+from ...functions.linalg_products import pdist
 from ...functions.shaping import broadcast_tensors
-from ...functions.triangles import triu_indices
 
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
@@ -85,20 +84,3 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
     from ...functions.outputs import write_out
 
     return write_out(out, lambda: result, "normalize")
-
-
-def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The p-norm distances of all pairs of rows: (N, M) to (N (N - 1) / 2,). Raises RuntimeError unless 2-D.
-
-    >>> import lucid
-    >>> import lucid.nn.functional as F
-    >>> F.pdist(lucid.tensor([[0.0], [1.0], [3.0]]))
-    tensor([1., 3., 2.])
-    """
-    if input.ndim != 2:
-        raise ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
-    if p < 0:
-        raise RuntimeError("pdist only supports non-negative p values")
-    n = input.shape[0]
-    left, right = triu_indices(n, n, 1, device=input.device).unbind(0)  # type: ignore[attr-defined]
-    return _norm(input[left] - input[right], p, -1, False)  # type: ignore[index]
