@@ -263,7 +263,7 @@ def imag(x: Any) -> Any:
 
 
 def view_as_real(x: Any) -> Any:
-    part = x.real
+    part = np.asarray(x).real  # a scalar holds no memory with both parts in it
     return np.lib.stride_tricks.as_strided(part, (*x.shape, 2), (*x.strides, part.itemsize))
 
 

@@ -218,7 +218,12 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
     if type(out) is not HOST:
         out = backend_of(out).array(out)
     node = _record(op, tensors, values, out, params, mode) if record else None
-    if op.put is not None and backend_of(out).aliases(out, values[0]) and not _copies(op, tensors[0], params):
+    if (
+        op.put is not None
+        and op.kind != "elementwise"
+        and backend_of(out).aliases(out, values[0])
+        and not _copies(op, tensors[0], params)
+    ):
         return new_view(out, node, tensors[0], op, params, mode is None or mode.record)
     result = new_tensor(Tensor)
     result.value, result.node, result._grad = out, node, None

@@ -218,15 +218,15 @@ class Tensor:
         node = self.node
         if node is None:
             raise RuntimeError("retain_grad: can't retain_grad on a Tensor that has requires_grad=False")
-        if type(node) is not Leaf:
+        if type(node) is not Leaf and not self.retains_grad:
             if node.extra is None:
                 node.extra = Extra()
             node.extra.retain = weakref.ref(self)
+            self.__dict__["_retains"] = True
 
     @property
     def retains_grad(self) -> bool:
-        node = self.node
-        return node is not None and node.extra is not None and node.extra.retain is not None
+        return "_retains" in self.__dict__ and not self.is_leaf
 
     def register_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(grad)`` when this tensor's gradient is known; what it returns, if not None, replaces it."""
@@ -239,7 +239,7 @@ class Tensor:
     def register_post_accumulate_grad_hook(self, hook: Callable) -> RemovableHandle:
         """Call ``hook(param)`` each time a gradient has been added to this leaf's ``.grad``."""
         if type(self.node) is not Leaf:
-            raise RuntimeError("register_post_accumulate_grad_hook: only for leaf tensors that require grad")
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         if self.node.post_accumulate is None:
             self.node.post_accumulate = {}
         return RemovableHandle(self.node.post_accumulate, hook)
@@ -287,7 +287,7 @@ class Tensor:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         host = backend_of(self.value).to_host(self.value)
-        state = {k: v for k, v in self.__dict__.items() if k != "_piece"}
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_piece", "_retains")}
         return _rebuild, (_own_kind(self), host, self.dtype.name, str(self.device), self.requires_grad, state)
 
     def __deepcopy__(self, memo: dict) -> Tensor:

@@ -81,11 +81,19 @@ class View(Tensor):
             (self.op.kernels.get(type(source)) or find_kernel(self.op, type(source)))(source, *self.params)
         )
         if self.tracks:
-            parent = self.source.node
-            before, self._node = self._node, None
-            if parent is not None:
-                saved = (None, None, (tuple(source.shape),))
-                self._node = retain_from(before, make_node(self.op, (parent,), saved, self.params, self._value.shape))
+            before, self._node = self._node, _lineage(self)
+            if self._node is not None:
+                retain_from(before, self._node)
+
+
+def _lineage(view: View) -> Node | None:
+    """New nodes from the stem to a view: as PyTorch's, they pass by the views between, which may have hooks of their own."""
+    source = view.source
+    parent = source.node if source is view.stem or source.op is None else _lineage(source)  # type: ignore[arg-type]
+    if parent is None:
+        return None
+    saved = (None, None, (tuple(source.value.shape),))
+    return make_node(view.op, (parent,), saved, view.params, view._value.shape)  # type: ignore[arg-type]
 
 
 View.__name__ = View.__qualname__ = "Tensor"  # users see a Tensor; the class is an inner matter
@@ -247,6 +255,27 @@ def _in_inference() -> bool:
     return is_inference_mode_enabled()
 
 
+def is_view(t: Any) -> bool:
+    """Whether this shares memory with a tensor that somebody holds. The result of ``a @ b`` may be one in name only."""
+    if type(t) is not View or (t.op is None and not t.tracks):
+        return False
+    root, held, link = t.root, 2, t  # this name, and the argument of getrefcount
+    while type(link) is View:
+        held += (link.source is root) + (link.root is root) + (link.stem is root)
+        link = link.source
+    del link
+    return getrefcount(root) > held
+
+
+def turned(t: Tensor) -> str | None:
+    """What of a view PyTorch would compute later: ``"conj"`` of a conjugate, ``"neg"`` of its imaginary part."""
+    odd, found = False, None
+    for op, _ in _chain(t):
+        odd ^= op.name == "conj"
+        found = "neg" if op.name == "imag" and odd else found
+    return found if t.dtype.is_floating_point else "conj" if odd else None
+
+
 def _chain(target: Tensor, start: Tensor | None = None) -> tuple:
     """The ops that lead from the root (or from another start) to this view, in order."""
     steps = []
@@ -260,7 +289,8 @@ def _chain(target: Tensor, start: Tensor | None = None) -> tuple:
 def _store(root: Tensor, chain: tuple, old: Any, new: Any, watched: bool, known: bool) -> Any:
     """Write ``new`` over ``old``, a view of the root's array; returns the written array."""
     backend = backend_of(old)
-    if backend.writes_in_place:
+    lazy = "conj" in [op.name for op, _ in chain]  # such a view is an array of its own
+    if backend.writes_in_place and not lazy:
         backend.assign(old, new)
         if watched:
             mutation.note(old)
@@ -268,6 +298,9 @@ def _store(root: Tensor, chain: tuple, old: Any, new: Any, watched: bool, known:
     if watched:
         mutation.note(root.value)  # the old array lives on in the graph, but PyTorch would call it overwritten
     whole = backend.array(put_through(backend.table, root.value, new, chain))
+    if backend.writes_in_place:
+        backend.assign(root.value, whole)
+        return backend.copy(new)
     root.value = root.value.overwritten(whole) if hasattr(whole, "level") and not known else whole
     return new
 
@@ -335,7 +368,8 @@ def layout(view: View, *then: tuple) -> Any:
     """
     cpu = load("cpu")
     memory = cpu.table.empty(tuple(view.root.shape), view.root.dtype)
-    seen = look_through(cpu.table, memory, (*_chain(view), *then))
+    chain = [step for step in _chain(view) if step[0].name != "conj"]
+    seen = look_through(cpu.table, memory, (*chain, *then))
     return seen if not then or cpu.aliases(seen, memory) else None
 
 
@@ -388,18 +422,18 @@ def reshaped_in_place(target: Tensor, change: Callable[[Tensor], Tensor]) -> Ten
     after = change(before)
     if after is before or (after.shape == before.shape and type(after) is not View):
         return target
-    back = _undone(tuple(before.shape), after)
+    back, value, node = _undone(tuple(before.shape), after), after.value, after.node
     if type(target) is View and type(after) is View:
         target.source, target.op, target.params = after.source, after.op, after.params
         target.stem, target.tracks = after.stem, after.tracks
     target._version += 1
-    target.value = after.value
-    if type(target.node) is Leaf:  # under no_grad: it stays a leaf
-        target.node.shape = after.value.shape
-    else:
-        target.node = after.node
     if type(target) is View:
-        target._seen = target.root._version
+        target._seen = before._seen = target.root._version  # type: ignore[attr-defined]
+    target.value = value
+    if type(target.node) is Leaf:  # under no_grad: it stays a leaf
+        target.node.shape = value.shape
+    else:
+        target.node = node
     target.__dict__.setdefault("_changes", []).append((target._version, back))
     return target
 

@@ -9,7 +9,10 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError
 from ..core.graph import entitled
+from ..core.modes import is_grad_enabled
+from ..core.record import OPS
 from ..core.tensor import Tensor
+from ..core.view import new_view, turned
 from ..ops import elementwise
 from .registry import FUNCTIONS, public, tensor_arg
 from .strides import geometry
@@ -102,6 +105,11 @@ def view_as_real(input: Tensor) -> Tensor:
     x = tensor_arg(input, "view_as_real")
     if not x.dtype.is_complex:
         raise RuntimeError("view_as_real is only supported for complex tensors")
+    if turned(x) == "conj":
+        raise RuntimeError(
+            "view_as_real doesn't work on unresolved conjugated tensors. To resolve the conjugate tensor so you can view it as "
+            "real, use self.resolve_conj(); however, be warned that the resulting tensor will NOT alias the original."
+        )
     return ops.view_as_real(x)
 
 
@@ -132,14 +140,17 @@ def view_as_complex(input: Tensor) -> Tensor:
 
 @public(out=False)
 def conj(input: Tensor) -> Tensor:
-    """The complex conjugate; a real tensor itself.
+    """The complex conjugate, a view that follows and may be written to; a real tensor itself.
 
     >>> import lucid
     >>> lucid.conj(lucid.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
     x = tensor_arg(input, "conj")
-    return ops.conj(x) if x.dtype.is_complex else x
+    if not x.dtype.is_complex:
+        return x
+    out = ops.conj(x)
+    return out if hasattr(out.value, "level") else new_view(out.value, out.node, x, OPS["conj"], (), is_grad_enabled())
 
 
 @public(inplace=True)
@@ -150,7 +161,8 @@ def conj_physical(input: Tensor) -> Tensor:
     >>> lucid.conj_physical(lucid.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return conj(input)
+    x = tensor_arg(input, "conj_physical")
+    return ops.conj(x) if x.dtype.is_complex else x
 
 
 @public("arg")
@@ -180,16 +192,20 @@ def sgn(input: Tensor) -> Tensor:
     return entitled(ops.sgn(tensor_arg(input, "sgn")), "SgnBackward0")
 
 
-def _itself(name: str, what: str) -> None:
-    def f(input: Tensor) -> Tensor:
-        return tensor_arg(input, name)
+def _resolve(what: str, kind: str) -> None:
+    def resolve(input: Tensor) -> Tensor:
+        x = tensor_arg(input, resolve.__name__)
+        return ops.copy(x) if turned(x) == what else x
 
-    f.__name__, f.__doc__ = name, f"The tensor itself: {what}"
-    public(out=False)(f)
+    def is_turned(input: Tensor) -> bool:
+        return turned(tensor_arg(input, is_turned.__name__)) == what
+
+    resolve.__name__, is_turned.__name__ = f"resolve_{what}", f"is_{what}"
+    resolve.__doc__ = f"The tensor itself; a copy that shares no memory where it is a view of {kind}."
+    is_turned.__doc__ = f"Whether this is a view of {kind}."
+    for f in (resolve, is_turned):
+        public(out=False)(f)
 
 
-_itself("resolve_conj", "conjugates are always computed.")
-_itself("resolve_neg", "negations are always computed.")
-for _name in ("is_conj", "is_neg"):
-    FUNCTIONS[_name] = lambda input: False
-    setattr(Tensor, _name, lambda self: False)
+_resolve("conj", "a conjugate")
+_resolve("neg", "the imaginary part of a conjugate")

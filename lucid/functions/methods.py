@@ -17,7 +17,7 @@ from ..core.modes import is_grad_enabled
 from ..core.record import FLOATS, HOST, OPS
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import frames, made_inside
-from ..core.view import View, data_of, detached, layout, write
+from ..core.view import View, data_of, detached, is_view, layout, write
 from ..ops import shape
 from .indexing import overwrite_at_once
 from .outputs import check_leaf, fitted, refuse_expanded, refuse_overlap
@@ -232,8 +232,10 @@ def backward(
 @method
 def detach_(self: Tensor) -> Tensor:
     """Take this tensor out of the graph; returns itself. RuntimeError for a view: what it is a part of stays in the graph."""
-    if type(self) is View and self.op is not None:
+    if is_view(self):
         raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+    if type(self) is View and self.tracks:  # in name only: nobody holds what it is a view of
+        self.stem.node = self.root.node = None
     self.node = None
     return self
 

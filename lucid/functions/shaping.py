@@ -15,7 +15,7 @@ from ..core.tensor import Tensor
 from ..core.view import View
 from ..ops import shape as shape_ops
 from .checking import Dims
-from .registry import dim_arg, dims_arg, public, shape_arg, tensor_arg
+from .registry import FUNCTIONS, dim_arg, dims_arg, public, shape_arg, tensor_arg
 
 
 def resolve_shape(x: Tensor, shape: tuple[int, ...], name: str) -> tuple[int, ...]:
@@ -399,7 +399,7 @@ def adjoint(input: Tensor) -> Tensor:
             f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
         )
     turned = ops.matrix_transpose(input)
-    return ops.conj(turned) if input.dtype.is_complex else turned
+    return FUNCTIONS["conj"](turned)
 
 
 def _hermitian(self: Tensor) -> Tensor:

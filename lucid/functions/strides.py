@@ -11,7 +11,7 @@ from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
 from ..core.tensor import Tensor, wrap
-from ..core.view import View, reshaped_in_place
+from ..core.view import View, is_view, reshaped_in_place
 from ..ops import shape as shape_ops
 from .outputs import check_leaf
 from .registry import FUNCTIONS, dim_arg, public, tensor_arg
@@ -205,9 +205,7 @@ Tensor.set_ = set_  # type: ignore[attr-defined]
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:
     """Whether both show the same memory in the same way."""
-    return (
-        address(self) == address(tensor) and self.shape == tensor.shape and geometry(self)[1] == geometry(tensor)[1]
-    )
+    return address(self) == address(tensor) and self.shape == tensor.shape and geometry(self)[1] == geometry(tensor)[1]
 
 
 def address(x: Tensor) -> int:
@@ -223,7 +221,7 @@ def address_of(array: Any) -> int:
 
 Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]
 Tensor.data_ptr = address  # type: ignore[attr-defined]
-Tensor._is_view = lambda self: isinstance(self, View) and self.tracks  # type: ignore[attr-defined]
+Tensor._is_view = is_view  # type: ignore[attr-defined]
 Tensor.storage_offset = lambda self: geometry(self)[2]  # type: ignore[attr-defined]
 
 

@@ -1,8 +1,12 @@
 """Complex numbers. These ops are not holomorphic: their rules are written out and the engine does not conjugate them."""
 
 from ..core.op import elementwise, view
+from ..core.record import OPS
 
 conj = elementwise("conj", lambda xp, g: xp.conj(g), holomorphic=False)
+OPS["conj"].put = lambda xp, x, new: xp.conj(
+    new
+)  # the function makes a view of it, which is computed at once but follows
 complex = elementwise(
     "complex", lambda xp, g: xp.real(g), lambda xp, g: xp.imag(g), holomorphic=False, node_name="ComplexBackward0"
 )
