@@ -30,6 +30,12 @@ def _layout(x: ndarray, axis: tuple) -> str:
     return "plain"
 
 
+def _in_rows(x: Any, axis: tuple) -> Any:
+    """A contiguous copy where the last axes are reduced and lie apart, as in what a convolution returns: reducing such axes
+    takes ten times as long as the copy."""
+    return np.ascontiguousarray(x) if axis == tuple(range(x.ndim - len(axis), x.ndim)) else x
+
+
 def standardize(x: Any, axis: Any, eps: float) -> tuple:
     """``(x - mean) / sqrt(var + eps)`` over ``axis``, the mean and the (biased) variance, these with sizes 1."""
     return _normalized(x, None, None, axis, eps)
@@ -50,6 +56,7 @@ def _normalized(x: Any, w: Any, b: Any, axis: Any, eps: float) -> tuple:
         out, mean, var = rows.small(x.reshape(-1, x.shape[-1]), w, b, eps)
         lead = (*x.shape[:-1], 1)
         return out.reshape(x.shape), mean.reshape(lead), var.reshape(lead)
+    x = x if small else _in_rows(x, axis)
     layout = "plain" if small else _layout(x, axis)
     if layout == "planes" and x.size <= 4 * SMALL:  # a loop over samples and channels: four calls for each
         layout = "plain"
@@ -102,6 +109,7 @@ def standardize_grad(g: Any, hat: Any, scale: Any, axis: Any) -> Any:
     if is_half(hat):
         return standardize_grad(g.astype(F32), hat.astype(F32), scale.astype(F32), axis).astype(hat.dtype)
     axis = tuple(axis)
+    hat = _in_rows(hat, axis)
     n = math.prod(hat.shape[a] for a in axis)
     if _layout(hat, axis) == "rows" and scale.size * n == hat.size:
         x = hat.reshape(-1, n)
@@ -124,6 +132,7 @@ def normalize_grad(g: Any, x: Any, w: Any, mean: Any, scale: Any, axis: Any) -> 
     if x.ndim == 2 and len(axis) == 1 and 0 < x.size <= SMALL and w.size == x.shape[1] and x.dtype.kind == "f":
         if x.size < COMPILES or not available():
             return rows.small_grad(g, x, w, mean, scale, axis[0] % 2 == 1)
+    x = _in_rows(x, axis)
     layout = _layout(x, axis)
     n = math.prod(x.shape[a] for a in axis)
     if layout == "rows" and groups.fits(x, w, axis):
