@@ -11,6 +11,8 @@ from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor, as_tensor, backend_for, created, wrap
 from ..core.transform import each_example, frames, made_inside
+from .memory_format import laid
+from .memory_format import like as laid_like
 from .outputs import write_out
 from .registry import FUNCTIONS, number_for, public, sizes_arg, tensor_arg
 
@@ -89,6 +91,8 @@ def _filled(name: str, doc: str) -> None:
             dtype, device = out.dtype if dtype is None else dtype, out.device
         backend, index = backend_for(device)
         value = getattr(backend.table, name)(sizes_arg(size, name), _dtype(dtype), index)
+        if named.get("memory_format"):
+            value = laid(wrap(value), named["memory_format"]).value
         if out is not None:
             return write_out(out, lambda: wrap(value), name).requires_grad_(requires_grad)  # type: ignore[no-any-return]
         return _finish(value, requires_grad)
@@ -104,7 +108,8 @@ def _filled(name: str, doc: str) -> None:
         pin_memory: bool = False,
     ) -> Tensor:
         x = tensor_arg(input, f"{name}_like")
-        return f(tuple(x.shape), dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+        out = f(tuple(x.shape), dtype=dtype or x.dtype, device=device or x.device, memory_format=memory_format)
+        return (out if memory_format else laid_like(out, x)).requires_grad_(requires_grad)  # type: ignore[attr-defined, no-any-return]
 
     def new(
         self: Tensor,

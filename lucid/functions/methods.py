@@ -20,6 +20,7 @@ from ..core.transform import frames, made_inside
 from ..core.view import View, data_of, detached, is_view, layout, write
 from ..ops import shape
 from .indexing import overwrite_at_once
+from .memory_format import laid, lies, like, order_in
 from .outputs import check_leaf, fitted, refuse_expanded, refuse_overlap
 from .registry import FUNCTIONS, number_for, public
 
@@ -71,6 +72,8 @@ def to(
         where = Device(device).resolved()
         if where != self.device and not (where.index is None and where.type == self.device.type):
             result = OPS["to_device"].call(result, where, self.device)
+    if memory_format is not None:
+        result = contiguous(result, memory_format) if memory_format.name != "preserve_format" else result
     return ops.copy(result) if copy and result is self else result
 
 
@@ -197,8 +200,11 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
 
 @public(out=False)
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A copy; gradients flow through it."""
-    return made_inside(ops.copy(input)) if frames() else ops.copy(input)
+    """A copy, in ``memory_format`` or that of ``input``; gradients flow through it."""
+    out = made_inside(ops.copy(input)) if frames() else ops.copy(input)
+    if memory_format is None or memory_format.name == "preserve_format":
+        return like(out, input)
+    return laid(out, memory_format)
 
 
 @public(out=False)
@@ -258,17 +264,21 @@ Tensor.data = property(_get_data, _set_data, doc="The tensor's contents outside 
 
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-    """This tensor with its elements in row order in memory; itself if they are already."""
+    """This tensor with its elements in row order in memory, or in a memory format; itself if they are already."""
+    if order_in(memory_format) is not None:
+        return laid(self, memory_format)
     return self if is_contiguous(self) else ops.copy(self)
 
 
 @method
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Whether the elements lie in row order in memory."""
-    flags = getattr(self.value, "flags", None)
-    if flags is None and type(self) is View and not hasattr(self.value, "level"):
-        flags = layout(self).flags
-    return True if flags is None else bool(flags.c_contiguous)
+    """Whether the elements lie in row order in memory, or in a memory format."""
+    array = self.value
+    if not hasattr(array, "flags"):
+        if type(self) is not View or hasattr(array, "level"):
+            return True
+        array = layout(self)
+    return lies(array, memory_format)
 
 
 @method
