@@ -247,3 +247,30 @@ def test_dim_order_tells_of_other_orders():
 def test_a_timer_takes_indented_code():
     timer = lucid.utils.benchmark.Timer("\n        y = x + 1\n", setup="\n        x = 1\n    ")
     assert timer.timeit(2).number_per_run == 2 and timer.setup == "x = 1"
+
+
+def test_closeness_of_integers_does_not_wrap_around():
+    a, b = lucid.tensor([0, 200, 1], dtype=lucid.uint8), lucid.tensor([1, 100, 1], dtype=lucid.uint8)
+    assert lucid.isclose(a, b, rtol=0, atol=1).tolist() == [True, False, True]
+    assert not lucid.allclose(lucid.tensor([120], dtype=lucid.int8), lucid.tensor([-120], dtype=lucid.int8), atol=50)
+    large = lucid.tensor(2**53)
+    assert not lucid.isclose(large, large + 1, rtol=0, atol=0) and lucid.isclose(large, large + 1)
+    nan = lucid.tensor(float("nan"))
+    assert lucid.isclose(nan, nan, 0, 0, equal_nan=True) and not lucid.isclose(nan, nan)
+
+
+def test_the_state_of_the_generator_lies_on_the_cpu():
+    with lucid.device("meta"):
+        state = lucid.get_rng_state()
+        lucid.set_rng_state(state)
+    assert state.device.type == "cpu"
+
+
+def test_make_tensor_keeps_to_its_bounds():
+    make = lucid.testing.make_tensor
+    assert make(3, dtype=lucid.bool, low=1).all() and not make(3, dtype=lucid.bool, high=1).any()
+    assert make(99, dtype=lucid.bfloat16, low=0.9, high=1).max() < 1
+    assert make(99, dtype=lucid.uint8, low=250, high=1000).min() >= 250
+    for bounds in ({"low": 2, "high": 1}, {"low": float("nan")}, {"low": 300}):
+        with pytest.raises(ValueError):
+            make(3, dtype=lucid.uint8, **bounds)

@@ -168,16 +168,15 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
         if not tolerance >= 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {tolerance}")
     rtol, atol = float(rtol), float(atol)
-    if input.dtype is dtypes.bool_:
-        input, other = input.to(dtypes.uint8).to(dtypes.int16), other.to(dtypes.uint8).to(dtypes.int16)
     same = elementwise.equal(input, other)
-    if input.dtype.category >= dtypes.FLOAT:
-        near = elementwise.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol)
-        same = ops.logical_or(same, ops.logical_and(near, ops.isfinite(input) & ops.isfinite(other)))
-        if equal_nan:
-            same = ops.logical_or(same, ops.isnan(input) & ops.isnan(other))
+    if equal_nan:
+        same = ops.logical_or(same, ops.isnan(input) & ops.isnan(other))
+    if not rtol and not atol:
         return same
-    return ops.logical_or(same, elementwise.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol))
+    if input.dtype.category < dtypes.FLOAT:  # whose differences may not be numbers of their dtype
+        input, other = input.to(dtypes.get_default_dtype()), other.to(dtypes.get_default_dtype())
+    near = elementwise.less_equal(ops.abs(input - other), ops.abs(other) * rtol + atol)
+    return ops.logical_or(same, ops.logical_and(near, ops.isfinite(input) & ops.isfinite(other)))
 
 
 @public(out=False)

@@ -65,7 +65,7 @@ class Generator:
         import json
 
         state = load(self.device.type).random.get_state(self.native)
-        return as_tensor(list(json.dumps(state).encode()), dtype=dtypes.uint8)
+        return as_tensor(list(json.dumps(state).encode()), dtype=dtypes.uint8, device="cpu")
 
     def set_state(self, state: Any) -> Generator:
         import json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..core import dtypes
@@ -31,21 +32,36 @@ def make_tensor(
     d = dtypes.as_dtype(dtype)
     if noncontiguous and sizes:
         sizes = (*sizes[:-1], 2 * sizes[-1])
-    if d is dtypes.bool_:
-        made = FUNCTIONS["randint"](0, 2, sizes, device=device).to(d)
-    elif d.category == dtypes.INTEGER:
-        start = 0 if not d.is_signed else -9
-        made = FUNCTIONS["randint"](
-            int(start if low is None else low), int(10 if high is None else high), sizes, device=device
-        ).to(d)
+    whole = d.category < dtypes.FLOAT
+    least, most = _bounds(d, low, high)
+    if whole:
+        made = FUNCTIONS["randint"](least, most, sizes, device=device).to(d)
     else:
-        least, most = (-9.0 if low is None else low), (9.0 if high is None else high)
         parts = [
             least + (most - least) * FUNCTIONS["rand"](sizes, dtype=dtypes.float64, device=device) for _ in range(2)
         ]
         made = (FUNCTIONS["complex"](*parts) if d.is_complex else parts[0]).to(d)
+        if not d.is_complex and least < most:
+            made = made.masked_fill(made >= most, least)  # what was rounded up
     if exclude_zero:
         made = made.masked_fill(made == 0, 1)
     if noncontiguous and sizes:
         made = made[..., ::2]
     return made.requires_grad_() if requires_grad else made
+
+
+def _bounds(d: Any, low: float | None, high: float | None) -> tuple[Any, Any]:
+    """From where to where numbers of a dtype are drawn."""
+    whole = d.category < dtypes.FLOAT
+    default = (0, 2) if d is dtypes.bool_ else (-9 if d.is_signed else 0, 10 if whole else 9)
+    limits: Any = None if d is dtypes.bool_ else (dtypes.iinfo if whole else dtypes.finfo)(d)
+    first, last = (0, 2) if limits is None else (limits.min, limits.max + whole)
+    if any(v is not None and math.isnan(v) for v in (low, high)):
+        raise ValueError(f"make_tensor: `low` and `high` cannot be NaN, but got {low=} and {high=}")
+    low, high = default[0] if low is None else low, default[1] if high is None else high
+    if low > high or (low == high and whole):
+        raise ValueError(f"make_tensor: `low` must be less than `high`, but got {low} >= {high}")
+    if high < first or low >= last:
+        raise ValueError(f"make_tensor: [{low}, {high}) lies outside [{first}, {last}), which {d} holds")
+    low, high = max(low, first), min(high, last)
+    return (math.ceil(low), math.ceil(high)) if whole else (low, high)
