@@ -253,6 +253,22 @@ def test_writing_through_detach_changes_values_and_keeps_derivatives(way):
     assert found.tolist() == [[20.0, 16.0], [20.0, 32.0]]  # as PyTorch's: 2 * 2y, where y is 5 in the first column
 
 
+def test_a_plain_tensor_multiplied_in_place_by_one_of_a_transform():
+    v, x, y = (lucid.tensor(a, requires_grad=True) for a in ([1.0, 2.0], [3.0, 4.0], [5.0, 6.0]))
+
+    def f(x):
+        z = v.clone()
+        z.mul_(x)  # the product saved what z was
+        return (z * z).sum()
+
+    g, t = lucid.func.jvp(lucid.func.grad(f), (x,), (y,))  # 2 v^2 x and 2 v^2 y
+    assert g.tolist() == [6.0, 32.0]
+    assert t.tolist() == [10.0, 48.0]
+    assert lucid.func.hessian(f)(x).tolist() == [[2.0, 0.0], [0.0, 8.0]]
+    lucid.func.jvp(f, (x,), (y,))[1].backward()  # 2 v^2 x y
+    assert v.grad.tolist() == [60.0, 192.0]
+
+
 @pytest.mark.parametrize("batched", [False, True])
 def test_a_custom_function_that_writes_to_its_input(batched):
     class Triple(lucid.autograd.Function):

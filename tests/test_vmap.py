@@ -122,6 +122,7 @@ CASES = {
     "lstsq": (lambda x, y: lucid.linalg.lstsq(x, y).solution, (rand(B, 4, 3), rand(B, 4, 2, seed=2))),
     "lu": (lambda x: lucid.linalg.lu(x)[2], (rand(B, 3, 3),)),
     "var of all": (lambda x: x.var() + x[0, 0].norm() + x.count_nonzero(), (rand(B, 2, 4),)),
+    "var of a number": (lambda x: x.var(correction=0) + x.sum(), (rand(B),)),
     "quantile": (lambda x, q: x.quantile(q / 2), (rand(B, 5), rand(B, seed=2))),
     "ctc": (lambda x, t: F.ctc_loss(x.log_softmax(2), t + 1, [5, 5], [2, 1]), (rand(B, 5, 2, 4), ints(3, B, 2, 2))),
     # by a loop over examples
@@ -295,6 +296,19 @@ def test_bad_input(case):
         call()
 
 
+def test_a_returned_input_that_was_written_to_shares_its_memory():
+    x = lucid.ones(2, 3)
+    assert lucid.vmap(lambda a: a.mul_(2))(x) is x
+    y = lucid.vmap(lambda a: a.mul_(2), in_dims=1)(x)
+    y.add_(1)
+    assert x.tolist() == [[5.0] * 3] * 2
+
+
+def test_anomalies_inside():
+    with lucid.autograd.detect_anomaly(), pytest.raises(RuntimeError, match="SqrtBackward0"):
+        lucid.vmap(lucid.func.grad(lambda a: a.sqrt()))(-lucid.ones(3))
+
+
 def test_what_is_no_tensor_may_leave_where_out_dims_is_none():
     out = lucid.vmap(lambda a: (a, "same", {"n": a.ndim}), out_dims=(0, None, None))(lucid.ones(2, 3))
     assert out[1:] == ("same", {"n": 1})
@@ -331,6 +345,10 @@ def test_indices_of_an_outer_batch():
         tangent = lucid.func.jvp(lambda t: t[j].sin(), (row,), (row * 2,))[1]
         return tangent + lucid.vmap(lambda r: r[j] * 2)(lucid.stack([row, row]))[1]
 
+    def forward(j):  # the row and its tangent belong to no batch
+        return lucid.func.jvp(lambda t: t[j], (x[0, 0],), (x[1, 0],))[1]
+
+    assert lucid.equal(lucid.vmap(forward)(i), x[1, 0][i])
     out = lucid.vmap(inner)(x[:, 0], i)
     rows = lucid.stack([x[b, 0][i[b]] for b in range(B)])
     assert lucid.allclose(out, rows.cos() * rows * 2 + rows * 2)

@@ -14,6 +14,7 @@ from ..core.graph import Extra, Node
 from ..core.modes import Scope
 from ..core.node_hooks import anomaly
 from ..core.tensor import Tensor, unwrap, wrap
+from ..core.transform import everything
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -110,8 +111,8 @@ def is_anomaly_check_nan_enabled() -> bool:
 
 
 def _has_nan(v: Any) -> bool:
-    t = v if isinstance(v, Tensor) else wrap(v)
-    if t.dtype.category < 2 or not t.shape.numel() or hasattr(t.value, "level"):
+    t = everything(v if isinstance(v, Tensor) else wrap(v))
+    if t.dtype.category < 2 or not t.shape.numel():
         return False
     table = backend_of(t.value).table
     return bool(wrap(table.any(table.isnan(t.value), None, False)))

@@ -41,15 +41,15 @@ def _forget(key: int) -> Callable:
     return lambda _: _written.pop(key, None)
 
 
-def note(array: Any) -> None:
-    """Remember that the memory of ``array`` was overwritten just now."""
+def note(array: Any, since: int | None = None) -> None:
+    """Remember that the memory of ``array`` was overwritten just now (or, for whom nothing newer counts, ``since`` then)."""
     global _latest
     array = owner(array)
     key = id(array)
     entry = _written.get(key)
     ref = entry[0] if entry is not None else weakref.ref(array, _forget(key))
     _latest = next_seq()
-    _written[key] = (ref, _latest)
+    _written[key] = (ref, _latest if since is None else since)
 
 
 def _stale(value: Any, seq: int) -> bool:

@@ -49,8 +49,8 @@ class Frame:
         finally:
             _stack.reset(token)
 
-    def write_back(self, given: Tensor, seen: Tensor, since: int) -> None:
-        """What the function wrote into an input ``seen`` goes into the caller's tensor, once the function has returned.
+    def write_back(self, given: Tensor, seen: Tensor, since: int) -> bool:
+        """What the function wrote into an input ``seen`` goes into the caller's tensor, once the function has returned; whether it did.
 
         Until then lifted arrays are never written to, so nothing that ops of the frame saved can change under them.
         """
@@ -60,6 +60,8 @@ class Frame:
                 if new.node is not None:  # which others may have used already: what is written has a node of its own
                     new = OPS["copy"].call(new)
                 write(given, new, f"{self}: in-place", since)
+                return True
+        return False
 
     def lowered(self, array: Any) -> Tensor:
         """An array of this frame as a tensor one level down."""

@@ -190,7 +190,7 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
                 f"{name}: A view was created in no_grad mode and is being modified inplace with grad mode enabled; make the view outside"
             )
     if _level(source) != _level(target):
-        source = _on_one_level(target, root, source)
+        source = _on_one_level(target, root, source, since)
     if target.is_inference() and not _in_inference():
         raise RuntimeError(
             f"{name}: an inference tensor cannot be modified in place outside inference_mode; clone() it"
@@ -309,18 +309,18 @@ def _level(t: Tensor) -> int:
     return getattr(t.value, "level", 0)
 
 
-def _on_one_level(target: Tensor, root: Tensor, source: Tensor) -> Tensor:
+def _on_one_level(target: Tensor, root: Tensor, source: Tensor, since: int | None) -> Tensor:
     """Inside jvp or vmap: bring what is written, or the tensor written to, to the higher of their two levels, node and all."""
     if _level(source) < _level(target):
         return wrap(target.value.frame.constant(source))
     lead = source.value
     if getattr(lead, "batched", False):
         raise RuntimeError(
-            "vmap: in-place arithmetic is not possible because the tensor written to is one for all examples (captured, made of "
+            "vmap: inplace arithmetic is not possible because the tensor written to is one for all examples (captured, made of "
             "such ones, or given with in_dims=None), and the values written differ along the batch. Use the out-of-place form, "
             "or make the tensor inside the function"
         )
-    mutation.note(root.value)
+    mutation.note(root.value, since)  # what this very op saved of it stays as it was
     root.value, root.node = lead.frame.constant(wrap(root.value, root.node)), None
     root._version += 1
     return source

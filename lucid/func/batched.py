@@ -57,7 +57,7 @@ class VmapFrame(Frame):
         return parts[0][1].build(batched(stack(c, f.__name__), self) for c in columns)
 
     def constant(self, t: Tensor) -> Batched:
-        return Batched(t, False, self)
+        return Batched(wrap(t.value, t.node), False, self)  # not the tensor itself, which may be given another array
 
     def example(self, t: Tensor) -> Batched:
         """A tensor with the batch in front as an array of this frame."""
@@ -133,6 +133,7 @@ class BatchedBackend(LiftedBackend):
         in_params = has_lifted(params, frame.level)
         if in_params and not _varies(params, frame.level):
             params, in_params = lower_params(params, frame.level), False
+        if not in_params and any(isinstance(i, Lifted) for i in flat(params)):
             xs = [lifted_to_indices(x, flat(params)) for x in xs]
         if not any(flags) and not in_params:
             out = apply(op, xs, params)

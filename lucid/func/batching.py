@@ -109,7 +109,7 @@ def _shifted_axes(op: Op, size: int, xs: Sequence[Tensor], flags: Sequence[bool]
         everything[1] = spread(everything[1], n - 1)
     if n == 0 and op.name == "var":
         everything, n = [ops.reshape(everything[0], (size, 1))], 1
-        named.update(axis=0, keepdims=False)
+        named.update(axis=(0,), keepdims=False)
     if n == 0:
         return NotImplemented
     if "axis" in named and named["axis"] is None:

@@ -19,7 +19,6 @@ from ..core.transform import (
     LiftedBackend,
     Table,
     flat,
-    has_lifted,
     lifted_to_indices,
     lower_params,
     on_raw,
@@ -44,7 +43,7 @@ class JvpFrame(Frame):
             return f(*structure.build(undual(v, self)[0] if isinstance(v, Tensor) else v for v in leaves))
 
     def constant(self, t: Tensor) -> Dual:
-        return Dual(t, None, self)
+        return Dual(wrap(t.value, t.node), None, self)  # not the tensor itself, which may be given another array
 
 
 class Dual(Lifted):
@@ -90,9 +89,12 @@ class DualBackend(LiftedBackend):
         frame = values[0].frame
         primals = [v.primal for v in values]
         tangents = [v.tangent for v in values]
-        if has_lifted(params, frame.level):
+        indices = [p for p in flat(params) if isinstance(p, Lifted)]
+        if indices:
             params = lower_params(params, frame.level)
-            primals = [lifted_to_indices(p, flat(params)) for p in primals]
+            indices = flat(params)
+            primals = [lifted_to_indices(p, indices) for p in primals]
+            tangents = [None if t is None else lifted_to_indices(t, indices) for t in tangents]
         out = apply(op, primals, params)
         outs = out if isinstance(out, tuple) else (out,)
         if op.kind == "none" or all(t is None for t in tangents):

@@ -133,8 +133,10 @@ def _run(
                 )
         found = [unbatched(o, frame) if isinstance(o, Tensor) else (o, False) for o in outs]
     for v, d, seen in zip(fronts, dims, inputs, strict=True):
-        if d is not None:
-            frame.write_back(v, seen, since)
+        if d is not None and frame.write_back(v, seen, since):
+            found = [
+                (v, True) if o is seen else f for o, f in zip(outs, found, strict=True)
+            ]  # it shares memory with the input
     return out_structure.build(_placed(t, flag, d, size, name) for (t, flag), d in zip(found, targets, strict=True))
 
 
