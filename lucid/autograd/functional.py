@@ -38,18 +38,20 @@ def _call(func: Callable, inputs: Sequence[Tensor], name: str) -> tuple[bool, tu
     return _as_tuple(func(*inputs), "outputs of the user-provided function", name)
 
 
-def _vectors(v: Any, like: Sequence[Tensor], name: str, what: str) -> list[Tensor]:
+def _vectors(v: Any, like: Sequence[Tensor], is_tuple: bool, name: str, what: str) -> list[Tensor]:
     if v is None:
         if len(like) != 1 or like[0].shape.numel() != 1:
-            raise RuntimeError(f"The vector v can only be None if the {what} is a single Tensor with a single element.")
+            raise RuntimeError(f"The vector v can only be None if the {what} a single Tensor with a single element.")
         return [ops.ones_like(like[0])]
     _, vs = _as_tuple(v, "v", name)
     if len(vs) != len(like):
-        raise RuntimeError(f"{name}: v is a tuple of invalid length: should be {len(like)} but got {len(vs)}.")
+        if not is_tuple:
+            raise RuntimeError("The given v should contain a single Tensor.")
+        raise RuntimeError(f"v is a tuple of invalid length: should be {len(like)} but got {len(vs)}.")
     for i, (a, b) in enumerate(zip(vs, like, strict=True)):
         if a.shape != b.shape:
             raise RuntimeError(
-                f"{name}: entry {i} in v has invalid size: should be {tuple(b.shape)} but got {tuple(a.shape)}."
+                f"{f'Entry {i} in ' if is_tuple else ''}v has invalid size: should be {b.shape} but got {a.shape}."
             )
     return list(vs)
 
@@ -73,20 +75,47 @@ def _gradients(
 
 
 def _strictly(
-    found: Sequence[Tensor | None], like: Sequence[Tensor], strict: bool, create_graph: bool, name: str
+    found: Sequence[Tensor | None],
+    like: Sequence[Tensor],
+    strict: bool,
+    create_graph: bool,
+    what: str,
+    by: str = "jacobian",
 ) -> list[Tensor]:
-    result = []
-    for i, (g, x) in enumerate(zip(found, like, strict=True)):
-        if g is None and strict:
+    """Zeros for what is missing; in strict mode an error for that, and for what no further derivative can be taken of."""
+    for i, g in enumerate(found if strict else ()):
+        if g is None:
             raise RuntimeError(
-                f"{name}: the output of the user-provided function is independent of input {i}. This is not allowed in strict mode."
+                f"{what} of the user-provided function is independent of input {i}. This is not allowed in strict mode."
             )
-        if g is not None and strict and create_graph and not g.requires_grad:
+        if create_graph and not g.requires_grad:
             raise RuntimeError(
-                f"{name}: the result with respect to input {i} is independent of the inputs. This is not allowed in strict mode when create_graph=True."
+                f"The {by} of the user-provided function is independent of input {i}. This is not allowed in strict mode when create_graph=True."
             )
-        result.append(ops.zeros_like(x) if g is None else g)
-    return result
+    return [ops.zeros_like(x) if g is None else g for g, x in zip(found, like, strict=True)]
+
+
+def _differentiable(outs: Sequence[Tensor], strict: bool) -> None:
+    for i, out in enumerate(outs if strict else ()):
+        if not out.requires_grad:
+            raise RuntimeError(
+                f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in a "
+                "differentiable manner from the input when running in strict mode."
+            )
+
+
+def _curved(slopes: Sequence[Tensor | None], strict: bool) -> None:
+    for i, g in enumerate(slopes if strict else ()):
+        if g is None:
+            raise RuntimeError(
+                f"The output of the user-provided function is independent of input {i}. This is not allowed in strict mode."
+            )
+        if not g.requires_grad:
+            raise RuntimeError(
+                f"While computing the hessian, found that the jacobian of the user-provided function with respect to input {i} "
+                "is independent of the input. This is not allowed in strict mode. You should ensure that your function is twice "
+                "differentiable and that the jacobian depends on the inputs (this would be violated by a linear function for example)."
+            )
 
 
 def _finish(t: Tensor, create_graph: bool) -> Tensor:
@@ -110,8 +139,10 @@ def vjp(
     with modes.enable_grad():
         own = _fresh(xs, create_graph)
         out_tuple, outs = _call(func, own, "vjp")
-        found = _gradients(outs, own, _vectors(v, outs, "vjp", "user-provided function returns"), create_graph)
-    results = _strictly(found, own, strict, create_graph, "vjp")
+        _differentiable(outs, strict)
+        vectors = _vectors(v, outs, out_tuple, "vjp", "user-provided function returns")
+        found = _gradients(outs, own, vectors, create_graph)
+    results = _strictly(found, own, strict, create_graph, "The output")
     return _shaped(out_tuple, [_finish(o, create_graph) for o in outs]), _shaped(
         is_tuple, [_finish(g, create_graph) for g in results]
     )
@@ -128,22 +159,20 @@ def jvp(
     """
     from ..func.dual import JvpFrame, dual, undual
 
-    _, xs = _as_tuple(inputs, "inputs", "jvp")
-    vectors = _vectors(v, xs, "jvp", "input to the user-provided function")
+    is_tuple, xs = _as_tuple(inputs, "inputs", "jvp")
+    vectors = _vectors(v, xs, is_tuple, "jvp", "input to the user-provided function is")
+    if strict:  # forward mode sees which outputs depend on something, backward which inputs matter
+        with modes.enable_grad():
+            own = _fresh(xs, False)
+            _, outs = _call(func, own, "jvp")
+            _differentiable(outs, True)
+            _strictly(_gradients(outs, own, [ops.ones_like(o) for o in outs], False), own, True, False, "The output")
     with modes.enable_grad(), JvpFrame() as frame:
         own = [alias(x)[0] if create_graph else wrap(x.value) for x in xs]
         duals = [dual(_lowered(x), t, frame) for x, t in zip(own, vectors, strict=True)]
         out_tuple, outs = _call(func, duals, "jvp")
         pairs = [undual(o, frame) for o in outs]
-    if strict and any(t is None for _, t in pairs):
-        raise RuntimeError(
-            "jvp: an output of the user-provided function is independent of the inputs. This is not allowed in strict mode."
-        )
-    if strict:  # forward mode sees which outputs depend on something, backward which inputs matter
-        with modes.enable_grad():
-            own = _fresh(xs, False)
-            _, outs = _call(func, own, "jvp")
-            _strictly(_gradients(outs, own, [ops.ones_like(o) for o in outs], False), own, True, False, "jvp")
+    _strictly([t for _, t in pairs], outs, strict and create_graph, True, "The output")
     tangents = [ops.zeros_like(p) if t is None else t for p, t in pairs]
     return _shaped(out_tuple, [_finish(p, create_graph) for p, _ in pairs]), _shaped(
         out_tuple, [_finish(t, create_graph) for t in tangents]
@@ -183,21 +212,19 @@ def jacobian(
         if strategy == "forward-mode" and not vectorize:
             raise NotImplementedError("Forward-mode needs vectorize=True")
         if strict:
-            raise RuntimeError("strict=True is not supported together with vectorize=True")
+            what = "`vectorized=True`" if strategy == "reverse-mode" else "`strategy='forward-mode'`"
+            raise RuntimeError(f"jacobian: `strict=True` and {what} are not supported together")
         return _vectorized(func, xs, is_tuple, create_graph, strategy)
     with modes.enable_grad():
         own = _fresh(xs, create_graph)
         out_tuple, outs = _call(func, own, "jacobian")
+        _differentiable(outs, strict)
         table = []
         for i, out in enumerate(outs):
-            if strict and not out.requires_grad:
-                raise RuntimeError(
-                    f"jacobian: Output {i} of the user-provided function is independent of all inputs. This is not allowed in strict mode."
-                )
             rows: list[list[Tensor]] = []
             for unit in _units(out):
                 found = _gradients([out], own, [unit], create_graph)
-                rows.append(_strictly(found, own, strict, create_graph, "jacobian"))
+                rows.append(_strictly(found, own, strict, create_graph, f"Output {i}"))
             table.append([_stacked([r[k] for r in rows], out, x) for k, x in enumerate(own)])
     table = [[_finish(j, create_graph) for j in row] for row in table]
     return _shaped(out_tuple, [_shaped(is_tuple, row) for row in table])
@@ -235,8 +262,10 @@ def _vectorized(func: Callable, xs: tuple, is_tuple: bool, create_graph: bool, s
 
 
 def _scalar(outs: tuple, is_tuple: bool, name: str) -> Tensor:
-    if is_tuple or outs[0].shape.numel() != 1:
-        raise RuntimeError(f"The function given to {name} should return a single Tensor with a single element")
+    if is_tuple:
+        raise RuntimeError(f"The function given to {name} should return a single Tensor")
+    if outs[0].shape.numel() != 1:
+        raise RuntimeError(f"The Tensor returned by the function given to {name} should contain a single element")
     return outs[0].reshape(())  # type: ignore[attr-defined]
 
 
@@ -258,13 +287,16 @@ def hessian(
     def gradient(*inner: Tensor) -> Any:
         def scalar(*values: Tensor) -> Tensor:
             out_tuple, outs = _call(func, values, "hessian")
+            _differentiable(outs, strict)
             return _scalar(outs, out_tuple, "hessian")
 
         if outer_jacobian_strategy == "forward-mode" or vectorize:
             from ..func import grad as func_grad
 
             return func_grad(scalar, tuple(range(len(inner))))(*inner)
-        return jacobian(scalar, inner, create_graph=True, strict=strict)
+        slopes = jacobian(scalar, inner, create_graph=True)
+        _curved(slopes, strict)
+        return slopes
 
     found = jacobian(
         gradient, xs, create_graph=create_graph, strict=strict, vectorize=vectorize, strategy=outer_jacobian_strategy
@@ -281,16 +313,7 @@ def vhp(
     >>> lucid.autograd.functional.vhp(lambda x: (x**3).sum(), lucid.ones(2), lucid.tensor([1.0, 2.0]))[1]
     tensor([ 6., 12.])
     """
-    is_tuple, xs = _as_tuple(inputs, "inputs", "vhp")
-    vectors = _vectors(v, xs, "vhp", "input to the user-provided function")
-    with modes.enable_grad():
-        own = _fresh(xs, create_graph)
-        out_tuple, outs = _call(func, own, "vhp")
-        value = _scalar(outs, out_tuple, "vhp")
-        first = _strictly(_gradients([value], own, [ops.ones_like(value)], True), own, strict, True, "vhp")
-        found = _gradients(first, own, vectors, create_graph)
-    results = _strictly(found, own, strict, create_graph, "vhp")
-    return _finish(outs[0], create_graph), _shaped(is_tuple, [_finish(g, create_graph) for g in results])
+    return _hessian_product("vhp", func, inputs, v, create_graph, strict)
 
 
 def hvp(
@@ -302,4 +325,22 @@ def hvp(
     >>> lucid.autograd.functional.hvp(lambda x: (x**3).sum(), lucid.ones(2), lucid.tensor([1.0, 2.0]))[1]
     tensor([ 6., 12.])
     """
-    return vhp(func, inputs, v, create_graph, strict)
+    return _hessian_product("hvp", func, inputs, v, create_graph, strict)
+
+
+def _hessian_product(
+    name: str, func: Callable, inputs: Any, v: Any, create_graph: bool, strict: bool
+) -> tuple[Any, Any]:
+    is_tuple, xs = _as_tuple(inputs, "inputs", name)
+    vectors = _vectors(v, xs, is_tuple, name, "input to the user-provided function is")
+    with modes.enable_grad():
+        own = _fresh(xs, create_graph)
+        out_tuple, outs = _call(func, own, name)
+        _differentiable(outs, strict)
+        value = _scalar(outs, out_tuple, name)
+        slopes = _gradients([value], own, [ops.ones_like(value)], True)
+        _curved(slopes, strict)
+        first = [ops.zeros_like(x) if g is None else g for g, x in zip(slopes, own, strict=True)]
+        found = _gradients(first, own, vectors, create_graph)
+    results = _strictly(found, own, strict, create_graph, "The jacobian", "hessian")
+    return _finish(outs[0], create_graph), _shaped(is_tuple, [_finish(g, create_graph) for g in results])
