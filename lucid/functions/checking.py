@@ -7,6 +7,7 @@ are asked what they are. NumPy's integers become ints, its booleans bools, its a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -108,6 +109,41 @@ def kinds_of(f: Callable, names: tuple[str, ...]) -> dict[str, Kind]:
     """The parameters of a function that are checked."""
     found = {name: KINDS.get(f.__annotations__.get(name, "") + NONE_TOO.get(name, "")) for name in names}
     return {name: kind for name, kind in found.items() if kind is not None}
+
+
+# Booleans (b), integers (i) of both operands for which PyTorch has no kernel.
+NO_KERNEL = {
+    **dict.fromkeys("hypot nextafter logaddexp logaddexp2 gammainc gammaincc _igamma _igammac dist lerp".split(), "bi"),
+    **dict.fromkeys(
+        """floor_divide fmod remainder pow addcmul bitwise_left_shift bitwise_right_shift bucketize
+        searchsorted""".split(),
+        "b",
+    ),
+}
+
+
+def with_kernel(f: Callable) -> Callable:
+    """``f``, which refuses the dtypes of ``NO_KERNEL``."""
+    kinds = NO_KERNEL.get(f.__name__)
+    if kinds is None:
+        return f
+
+    @functools.wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        operands = (*args, *kwargs.values())[:2]
+        first = next((a for a in operands if isinstance(a, Tensor)), None)
+        if first is not None and max(map(_letter, operands)) in kinds:
+            raise NotImplementedError(f"{f.__name__.lstrip('_')}: not implemented for {first.dtype}")
+        return f(*args, **kwargs)
+
+    return call
+
+
+def _letter(operand: Any) -> str:
+    """b, i, or z for what always has a kernel."""
+    if isinstance(operand, Tensor):
+        return "biz"[min(operand.dtype.category, 2)]
+    return "" if operand is None else "b" if isinstance(operand, bool) else "i" if isinstance(operand, int) else "z"
 
 
 def fits(value: int, name: str, position: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .. import ops
@@ -75,6 +76,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 def _complex_logcumsumexp(x: Tensor, d: int) -> Tensor:
     """Sums of 2, 4, 8, ... neighbours, each taken out of the larger one: no shift would serve a whole row."""
     reach, n = 1, x.shape[d] if x.ndim else 1
+    x = ops.where(ops.isnan(x), complex(math.nan, math.nan), x)
     while reach < n:
         longer = FUNCTIONS["logaddexp"](x.narrow(d, reach, n - reach), x.narrow(d, 0, n - reach))
         x = ops.concat(x.narrow(d, 0, reach), longer, d)

@@ -7,7 +7,6 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
-from ..core.errors import DTypeError
 from ..core.tensor import Tensor, wrap
 from ..core.transform import everything
 from ..core.view import write
@@ -83,7 +82,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     chance = x.detach() if p is None else p.detach() if isinstance(p, Tensor) else p
     if isinstance(chance, Tensor):
         if p is None and not x.dtype.is_floating_point:
-            raise RuntimeError(f"bernoulli: expected floating probabilities; got {x.dtype}")
+            raise NotImplementedError(f"bernoulli: expected floating probabilities; got {x.dtype}")
         given = everything(chance)
         if given.shape.numel() and not bool(((given >= 0) & (given <= 1)).all()):
             raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
@@ -194,8 +193,8 @@ def _positive(value: float, name: str, what: str) -> None:
 
 
 def _floating(x: Tensor, name: str) -> None:
-    if x.dtype.category < dtypes.FLOAT:
-        raise DTypeError(f"{name}: not implemented for {x.dtype}")
+    if x.dtype.category < dtypes.FLOAT or (x.dtype.is_complex and name != "normal_"):
+        raise NotImplementedError(f"{name}: not implemented for {x.dtype}")
 
 
 def _uniform(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None) -> Tensor:
@@ -252,6 +251,8 @@ def _exponential(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> 
 
 def _geometric(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
     """geometric: the number of trials up to the first success of probability ``p``"""
+    if self.dtype.is_complex or self.dtype.category == dtypes.BOOL:
+        raise NotImplementedError(f"geometric_: not implemented for {self.dtype}")
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
     return ops.ceil(_sample("exponential", self, generator) / -math.log1p(-p)).clamp(min=1.0)  # type: ignore[attr-defined]

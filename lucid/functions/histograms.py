@@ -43,7 +43,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """
     x = tensor_arg(input, "bincount")
     if x.dtype.category != dtypes.INTEGER or x.ndim != 1:
-        raise DTypeError(f"bincount only supports 1-d non-negative integral inputs; got {x.ndim}-d {x.dtype}")
+        kind = RuntimeError if x.dtype.category == dtypes.INTEGER else NotImplementedError
+        raise kind(f"bincount only supports 1-d non-negative integral inputs; got {x.ndim}-d {x.dtype}")
     if minlength < 0:
         raise RuntimeError("bincount: minlength should be >= 0")
     if x.shape[0] and int(everything(x).min()) < 0:
@@ -56,12 +57,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 
 def _limits(x: Tensor, low: float, high: float, name: str) -> tuple[float, float]:
-    if low == high and x.shape.numel():
+    if low == high and x.shape.numel() and name == "histc":
         low, high = float(x.min()), float(x.max())
     if low == high:
         low, high = low - 0.5 if name == "histogram" else low - 1, high + 0.5 if name == "histogram" else high + 1
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise RuntimeError(f"{name}: range of [{low}, {high}] is not finite")
+        raise RuntimeError(f"{name}: range of [{low:g}, {high:g}] is not finite")
     if low > high:
         raise RuntimeError(f"{name}: max must be larger than min; got [{low}, {high}]")
     return low, high
@@ -97,10 +98,15 @@ def histogram(input: Tensor, bins: Any = 100, *, range: Any = None, weight: Any 
     >>> lucid.histogram(lucid.tensor([1.0, 2.0, 1.0]), bins=4, range=(0.0, 3.0)).hist
     tensor([0., 2., 1., 0.])
     """
-    x = tensor_arg(input, "histogram").detach()
-    if not x.dtype.is_floating_point:
-        raise RuntimeError(f"histogram: not implemented for {x.dtype}")
+    x = _points(input, "histogram")
     return _histogram(x, bins, range, weight, density)
+
+
+def _points(input: Tensor, name: str) -> Tensor:
+    x = tensor_arg(input, name).detach()
+    if x.dtype not in (dtypes.float32, dtypes.float64):
+        raise NotImplementedError(f"{name}: not implemented for {x.dtype}")
+    return x
 
 
 @each_example("histogram")
@@ -117,8 +123,16 @@ def _histogram(x: Tensor, bins: Any, range: Any, weight: Any, density: bool) -> 
 
 def _edges(x: Tensor, bins: Any, span: Any) -> Tensor:
     if isinstance(bins, Tensor) and bins.ndim:
+        if bins.dtype is not x.dtype:
+            raise RuntimeError(
+                f"histogram: input tensor and bins tensors should have the same dtype, but got {x.dtype} and {bins.dtype}"
+            )
         return bins
-    first, last = span or (0.0, 0.0 if x.shape.numel() else 1.0)
+    if bins <= 0:
+        raise RuntimeError(f"histogram: bins must be > 0, but got {bins}")
+    if span is None and x.shape.numel():
+        span = float(x.min()), float(x.max())
+    first, last = span or (0.0, 1.0)
     low, high = _limits(x, first, last, "histogram")
     return FUNCTIONS["linspace"](low, high, int(bins) + 1, dtype=x.dtype, device=x.device)
 
@@ -132,7 +146,7 @@ def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Any = None,
     tensor([[0., 1.],
             [1., 1.]])
     """
-    x = tensor_arg(input, "histogramdd").detach()
+    x = _points(input, "histogramdd")
     points = x.reshape(-1, x.shape[-1])
     n = points.shape[1]
     per = list(bins) if isinstance(bins, list | tuple) else [bins] * n

@@ -382,8 +382,15 @@ def _logaddexp(name: str, op: Callable) -> Callable:
         if not any(isinstance(v, Tensor) and v.dtype.is_complex for v in (input, other)):
             return _operands(name, op, input, other)
         x, y = FUNCTIONS["broadcast_tensors"](input, other)
-        top = elementwise.where(elementwise.greater(ops.real(x.detach()), ops.real(y.detach())), x.detach(), y.detach())
-        return top + ops.log(ops.exp((x - top) * base) + ops.exp((y - top) * base)) / base
+        a, b = ops.real(x.detach()), ops.real(y.detach())
+        first = elementwise.greater(a, b)
+        low, high = elementwise.where(first, y, x), elementwise.where(first, x, y)
+        # Two of the same infinity have no difference, and a NaN in one part is one in both.
+        same = ops.logical_and(ops.isinf(a), ops.equal(a, b))
+        apart = elementwise.where(same, 0, low - high)
+        out = high + (ops.log1p(ops.exp(apart)) if base == 1 else ops.log1p(ops.exp(apart * base)) / base)
+        out = elementwise.where(same, elementwise.where(a < 0, y, ops.log(ops.exp(x) + ops.exp(y))), out)
+        return elementwise.where(ops.logical_or(ops.isnan(x), ops.isnan(y)), complex(math.nan, math.nan), out)
 
     return f
 

@@ -18,7 +18,7 @@ from ..core.op import Op
 from ..core.overrides import foreign
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View, write
-from .checking import explain, fits, kinds_of, refuse_huge, right
+from .checking import explain, fits, kinds_of, refuse_huge, right, with_kernel
 from .outputs import check_leaf, fitted, refuse_overlap, write_out
 
 FUNCTIONS: dict[str, Callable] = {}
@@ -82,6 +82,7 @@ def public(
         kinds = kinds_of(f, named)
         checks = [(kinds[n].exact, i) for i, n in enumerate(named[: code.co_argcount]) if n in kinds]
         by_name = {n: kinds[n].exact if n in kinds else None for n in named}
+        f = with_kernel(f)
 
         @functools.wraps(f)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -151,7 +152,9 @@ def public(
                 return (
                     f(*args, **kwargs)
                     if target is None
-                    else write_out(target, lambda **own: f(*args, **(own | kwargs)), f.__name__, accepted, kwargs.get("dtype"))
+                    else write_out(
+                        target, lambda **own: f(*args, **(own | kwargs)), f.__name__, accepted, kwargs.get("dtype")
+                    )
                 )
             return f(*args, **kwargs)
 
@@ -173,7 +176,11 @@ def unbound(call: Callable, args: tuple) -> bool:
     return (
         bool(args)
         and not isinstance(args[0], Tensor)
-        and any(f is call or getattr(f, "__wrapped__", None) is call for c in type(args[0]).__mro__ for f in vars(c).values())
+        and any(
+            f is call or getattr(f, "__wrapped__", None) is call
+            for c in type(args[0]).__mro__
+            for f in vars(c).values()
+        )
     )
 
 

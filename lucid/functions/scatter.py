@@ -81,6 +81,7 @@ def scatter_reduce(
     if reduce not in REDUCTIONS:
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     _source(input, src, "scatter_reduce")
+    _ordered(input, reduce, ("amax", "amin"), "scatter_reduce")
     if index.shape.numel() == 0:
         return input.clone()
     check_along(input, index_arg(index, "scatter_reduce"), d, "scatter_reduce")
@@ -166,6 +167,11 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
     )
 
 
+def _ordered(x: Tensor, reduce: str, real: Any, name: str) -> None:
+    if (x.dtype.is_complex and reduce in real) or (name == "index_reduce" and x.dtype is dtypes.bool_):
+        raise NotImplementedError(f"{name}: {reduce!r} is not implemented for {x.dtype}")
+
+
 @public(inplace=True)
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
@@ -175,6 +181,7 @@ def index_reduce(
     if reduce not in REDUCTIONS[1:]:
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     x, source, _ = _slices(input, d, index, source, "index_reduce")
+    _ordered(input, reduce, REDUCTIONS, "index_reduce")
     spread = expand(ops.reshape(index, tuple(len(index) if i == d else 1 for i in range(x.ndim))), *source.shape)
     if not spread.shape.numel():
         return input.clone()

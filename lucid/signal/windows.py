@@ -9,18 +9,22 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.tensor import Tensor
-from ..functions.registry import FUNCTIONS
+from ..functions.registry import CONSTANTS, FUNCTIONS
 
 __all__ = [
     "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine", "general_hamming", "hamming", "hann", "kaiser", "nuttall",
 ]  # fmt: skip
 
 
-def _made(name: str, M: int, sym: bool, shape: Callable, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _made(
+    name: str, M: int, sym: bool, shape: Callable, dtype: Any, layout: Any, device: Any, requires_grad: bool
+) -> Tensor:
     """``shape(n, last)`` at ``n = 0 ... M - 1`` in float64, where the window ends at ``last``."""
     d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    if d.category != dtypes.FLOAT:
-        raise ValueError(f"{name} expects float dtypes, got: {d}")
+    if layout not in (None, CONSTANTS["strided"]):
+        raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
+    if d not in (dtypes.float32, dtypes.float64):
+        raise ValueError(f"{name} expects float32 or float64 dtypes, got: {d}")
     if M < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={M}")
     if M <= 1 and name != "exponential":
@@ -50,7 +54,7 @@ def general_cosine(M: int, *, a: Sequence[float], sym: bool = True, dtype: Any =
         raise TypeError("Coefficients must be a list/tuple")
     if not a:
         raise ValueError("Coefficients cannot be empty")
-    return _made("general_cosine", M, sym, lambda n, last: _cosines(n, last, a), dtype, device, requires_grad)
+    return _made("general_cosine", M, sym, lambda n, last: _cosines(n, last, a), dtype, layout, device, requires_grad)
 
 
 def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
@@ -61,7 +65,9 @@ def general_hamming(M: int, *, alpha: float = 0.54, sym: bool = True, dtype: Any
     >>> lucid.signal.windows.general_hamming(3, alpha=0.5)
     tensor([0., 1., 0.])
     """
-    return general_cosine(M, a=[alpha, 1 - alpha], sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_cosine(
+        M, a=[alpha, 1 - alpha], sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
+    )
 
 
 def hamming(M: int, *, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
@@ -71,7 +77,7 @@ def hamming(M: int, *, sym: bool = True, dtype: Any = None, layout: Any = None, 
     >>> lucid.signal.windows.hamming(3)
     tensor([0.0800, 1.0000, 0.0800])
     """
-    return general_hamming(M, sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_hamming(M, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 def hann(
@@ -83,7 +89,9 @@ def hann(
     >>> lucid.signal.windows.hann(3)
     tensor([0., 1., 0.])
     """
-    return general_hamming(M, alpha=0.5, sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_hamming(
+        M, alpha=0.5, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
+    )
 
 
 def blackman(M: int, *, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
@@ -93,7 +101,9 @@ def blackman(M: int, *, sym: bool = True, dtype: Any = None, layout: Any = None,
     >>> lucid.signal.windows.blackman(5).shape
     lucid.Size([5])
     """
-    return general_cosine(M, a=[0.42, 0.5, 0.08], sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_cosine(
+        M, a=[0.42, 0.5, 0.08], sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad
+    )
 
 
 def nuttall(
@@ -106,7 +116,7 @@ def nuttall(
     lucid.Size([5])
     """
     weights = [0.3635819, 0.4891775, 0.1365995, 0.0106411]
-    return general_cosine(M, a=weights, sym=sym, dtype=dtype, device=device, requires_grad=requires_grad)
+    return general_cosine(M, a=weights, sym=sym, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad)
 
 
 def bartlett(M: int, *, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
@@ -116,7 +126,9 @@ def bartlett(M: int, *, sym: bool = True, dtype: Any = None, layout: Any = None,
     >>> lucid.signal.windows.bartlett(3)
     tensor([0., 1., 0.])
     """
-    return _made("bartlett", M, sym, lambda n, last: 1 - ops.abs(n * (2 / last) - 1), dtype, device, requires_grad)
+    return _made(
+        "bartlett", M, sym, lambda n, last: 1 - ops.abs(n * (2 / last) - 1), dtype, layout, device, requires_grad
+    )
 
 
 def cosine(
@@ -129,7 +141,14 @@ def cosine(
     tensor([0.5000, 1.0000, 0.5000])
     """
     return _made(
-        "cosine", M, sym, lambda n, last: ops.sin((n + 0.5) * (math.pi / (last + 1))), dtype, device, requires_grad
+        "cosine",
+        M,
+        sym,
+        lambda n, last: ops.sin((n + 0.5) * (math.pi / (last + 1))),
+        dtype,
+        layout,
+        device,
+        requires_grad,
     )
 
 
@@ -149,7 +168,7 @@ def exponential(M: int, *, center: float | None = None, tau: float = 1.0, sym: b
     def shape(n: Tensor, last: int) -> Tensor:
         return ops.exp(ops.abs(n - (last / 2 if center is None else center)) * (-1 / tau))  # type: ignore[operator]
 
-    return _made("exponential", M, sym, shape, dtype, device, requires_grad)
+    return _made("exponential", M, sym, shape, dtype, layout, device, requires_grad)
 
 
 def gaussian(M: int, *, std: float = 1.0, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
@@ -163,7 +182,7 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, dtype: Any = None, l
     if std <= 0:
         raise ValueError(f"Standard deviation must be positive, got: {std} instead.")
     shape = lambda n, last: ops.exp(ops.square((n - last / 2) / std) * -0.5)  # noqa: E731
-    return _made("gaussian", M, sym, shape, dtype, device, requires_grad)
+    return _made("gaussian", M, sym, shape, dtype, layout, device, requires_grad)
 
 
 def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
@@ -181,4 +200,4 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, dtype: Any = None, l
         inside = ops.clip(1 - ops.square(n * (2 / last) - 1), 0.0, None)  # type: ignore[operator]
         return ops.i0(ops.sqrt(inside) * beta) / ops.i0(n[0] * 0.0 + beta)  # type: ignore[index, operator]
 
-    return _made("kaiser", M, sym, shape, dtype, device, requires_grad)
+    return _made("kaiser", M, sym, shape, dtype, layout, device, requires_grad)

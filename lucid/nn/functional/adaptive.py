@@ -68,7 +68,7 @@ def _adaptive_avg(name: str, n: int, input: Any, output_size: Any) -> Tensor:
     x, had_batch = batched(input, n, name)
     places = _wanted(name, x, n, output_size)
     if x.dtype.category < dtypes.FLOAT:
-        raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}; convert it to a floating-point dtype')
+        raise NotImplementedError(f'{name}: "{name}" not implemented for {x.dtype}; convert it to a floating dtype')
     even = _regular(x.shape[2:], places)
     if places == (1,) * n:
         out = ops.mean(x, axis=tuple(range(2, n + 2)), keepdims=True)

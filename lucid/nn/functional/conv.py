@@ -67,7 +67,7 @@ def _tensors(name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None) -> No
                 f"{name}: Input type ({x.dtype}) and {what} type ({other.dtype}) should be the same; cast one with .to()"
             )
     if x.dtype is dtypes.bool_:
-        raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}; convert the tensors to another dtype')
+        raise NotImplementedError(f'{name}: "{name}" not implemented for {x.dtype}; convert to another dtype')
 
 
 def _bias(name: str, weight: Sequence[int], bias: Sequence[int] | None, count: int) -> None:

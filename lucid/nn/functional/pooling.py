@@ -112,7 +112,7 @@ def _max_pool(
 ) -> Any:
     x, had_batch = batched(input, n, name)
     if x.dtype.category in (dtypes.COMPLEX, dtypes.BOOL):
-        raise RuntimeError(f'{name}: "{name}" not implemented for {x.dtype}')
+        raise NotImplementedError(f'{name}: "{name}" not implemented for {x.dtype}')
     geometry = window(name, x, n, kernel_size, stride, padding, dilation, ceil_mode)
     if not return_indices:
         return unbatched(ops.max_pool(x, *geometry), had_batch)
