@@ -419,13 +419,18 @@ def avg_pool_grad(
         share = _laid(sizes, g.dtype, kernel, stride, padding, places, include, divisor)
         machine_pool.avg_pool_grad(_flat(g), share, _flat(dx), q, *g.shape[:2])
         return dx
+    shared = g if divisor == 1 else g * _shares(sizes, g.real.dtype, kernel, stride, padding, places, include, divisor)
     dx = _like(g, (*g.shape[:2], *sizes), None, np.zeros)
-    if _tiles(dx, kernel, stride, padding, (1,) * len(kernel), places):
-        g = g * _shares(sizes, g.real.dtype, kernel, stride, padding, places, include, divisor)
-        apart = [n for pair in zip(places, kernel, strict=True) for n in pair]
-        dx.reshape(*g.shape[:2], *apart)[...] = g.reshape(*g.shape[:2], *[n for m in places for n in (m, 1)])
-        return dx
-    shared = g * _shares(sizes, g.real.dtype, kernel, stride, padding, places, include, divisor)
+    if kernel == stride and not any(padding) and all(k * m == n for k, m, n in zip(kernel, places, sizes, strict=True)):
+        if not dx.flags.c_contiguous:  # the channels are neighbours: copied together
+            order = (0, *range(2, dx.ndim), 1)
+            apart = [n for pair in zip(places, kernel, strict=True) for n in pair]
+            to = dx.transpose(order).reshape(len(g), *apart, g.shape[1])
+            to[...] = shared.transpose(order).reshape(len(g), *[n for m in places for n in (m, 1)], g.shape[1])
+            return dx
+        for axis in range(len(kernel) - 1, -1, -1):
+            shared = np.repeat(shared, kernel[axis], axis + 2) if kernel[axis] > 1 else shared
+        return shared.copy() if shared is g else shared
     for source, target in _taps(sizes, kernel, stride, padding, (1,) * len(kernel), places):
         part = dx[source]
         part += shared if target is None else shared[target]

@@ -78,7 +78,7 @@ def interpolate(
         raise ShapeError(
             f"interpolate: Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])} and output {sizes}"
         )
-    x, way = input, weighing(input)
+    x, way = input, _product if mode.startswith("nearest") else weighing(input)
     axes = list(enumerate(zip(sizes, scales, strict=True), 2))
     for axis, (n, scale) in axes[::-1] if bytes_fit else axes:  # bytes are rounded at each step: width first
         x = _resized(x, axis, n, mode, bool(align_corners), scale, antialias, way)
@@ -171,6 +171,11 @@ def _nearest(x: Tensor, axis: int, n: int, mode: str, scale: float | None) -> Te
         if k == 1:
             return x
         shape = tuple(x.shape)
+        if x.dtype.is_floating_point:  # the transpose of sums over windows
+            places = shape[2:]
+            kernel = tuple(k if i == axis else 1 for i in range(2, x.ndim))
+            sizes = (*shape[2:axis], n, *shape[axis + 1 :])
+            return ops.avg_pool_grad(x, sizes, kernel, kernel, (0,) * len(places), places, True, 1)  # type: ignore[no-any-return]
         wide = x.unsqueeze(axis + 1).expand(*shape[: axis + 1], k, *shape[axis + 1 :])  # type: ignore[attr-defined]
         return wide.reshape(*shape[:axis], n, *shape[axis + 1 :])
     step = old / n if scale is None else 1.0 / scale
