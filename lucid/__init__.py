@@ -70,6 +70,7 @@ _LAZY = {
             "optim",
             "overrides",
             "profiler",
+            "quasirandom",
             "random",
             "return_types",
             "serialization",
