@@ -59,6 +59,9 @@ CALLS = {
     "edges of nothing": lambda m, t: m.histogram(m.zeros(0), 2),
     "polynomial of a number": lambda m, t: m.special.hermite_polynomial_h(0.1, t(np.arange(-1.0, 4))),
     "polynomials of high degree": lambda m, t: m.special.chebyshev_polynomial_t(t(np.tile(0.3, 50)), t(np.arange(50.0) * 300)),
+    "huber of weights": lambda m, t: m.nn.functional.huber_loss(t(SQUARE), t(SQUARE.T), delta=0.6, weight=t(abs(SQUARE) + 0.1)),
+    "l1 of weights": lambda m, t: m.nn.functional.l1_loss(t(SQUARE), t(SQUARE.T), weight=t(abs(SQUARE) + 0.1)),
+    "addmm of 0 times NaN": lambda m, t: m.addmm(t(SQUARE), t(SQUARE * np.nan), t(SQUARE), alpha=0),
     "margin of one number": lambda m, t: m.nn.functional.multi_margin_loss(m.tensor(0.3), m.tensor([0]), reduction="none"),
     "margin of one row": lambda m, t: m.nn.functional.multi_margin_loss(m.arange(3.0), m.tensor([1]), reduction="none"),
     "label margin of one number": lambda m, t: m.nn.functional.multilabel_margin_loss(m.tensor(0.3), m.tensor([0])),
@@ -110,6 +113,7 @@ REFUSED = {
     "out of round in another dtype": (RuntimeError, lambda m: m.round(m.eye(2), out=m.empty(2, 2).double())),
     "out and another dtype": (RuntimeError, lambda m: m.sum(m.eye(2), 0, dtype=m.float64, out=m.empty(2))),
     "out of ones and another dtype": (RuntimeError, lambda m: m.ones(2, dtype=m.int64, out=m.empty(2))),
+    "weights of another size": (ValueError, lambda m: m.nn.functional.mse_loss(m.eye(2), m.eye(2), weight=m.ones(2))),
     "interpolate int64": (NotImplementedError, lambda m: m.nn.functional.interpolate(m.ones(1, 1, 2, 2, dtype=m.int64), size=3)),
     "einsum of two dtypes after a sum": (
         RuntimeError, lambda m: m.einsum("ij,jk->k", m.ones(2, 3, dtype=m.uint8), m.ones(3, 4, dtype=m.uint8))),

@@ -46,6 +46,8 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
         raise ShapeError(
             f"{name}: The expanded size of the tensor {tuple(product.shape)} must match the existing size {tuple(input.shape)}"
         )
+    if alpha == 0 and name in ("addmm", "addmv", "addbmm") and product.dtype.category >= dtypes.FLOAT:
+        product = ops.where(True, 0.0, product)  # as BLAS: then NaN and inf of the factors do not count
     product = product if alpha == 1 else product * alpha
     if beta == 0:  # then NaN and inf of the input do not count
         return product
@@ -109,8 +111,8 @@ def baddbmm(input: Value, batch1: Value, batch2: Value, *older: Any, beta: Scala
 def addbmm(input: Value, batch1: Value, batch2: Value, *older: Any, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:
     """``beta * input + alpha * sum_i batch1[i] @ batch2[i]``."""
     input, batch1, batch2, beta, alpha = _in_order("addbmm", (input, batch1, batch2, *older), beta, alpha)
-    product = ops.sum(bmm(batch1, batch2), (0,))
-    return _scaled_sum("addbmm", input, product.to(batch1.dtype), beta, alpha)
+    products = bmm(batch1, batch2)
+    return _scaled_sum("addbmm", input, ops.sum(products, (0,)).to(products.dtype), beta, alpha)
 
 
 # ---- vectors ----
@@ -364,6 +366,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
 
 
 @public(out=False)
+@in_single
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix.
 

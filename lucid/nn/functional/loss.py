@@ -37,14 +37,12 @@ def _same_shape(name: str, input: Tensor, target: Tensor) -> None:
         )
 
 
-def _with_weight(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    """Elementwise weights whose sum divides the mean (mse, l1, huber)."""
+def _with_weight(loss: Tensor, weight: Tensor | None, reduction: str, divides: bool = True) -> Tensor:
+    """Elementwise weights, whose sum ``divides`` the mean of mse and l1, but not of huber."""
     if weight is None:
         return reduced(loss, reduction)
     loss = loss * weight  # type: ignore[operator]
-    if reduction == "mean":
-        return loss.sum() / weight.expand_as(loss).sum()  # type: ignore[attr-defined]
-    return reduced(loss, reduction)
+    return loss.sum() / weight.sum() if divides and reduction == "mean" else reduced(loss, reduction)  # type: ignore[attr-defined]
 
 
 @in_single
@@ -123,7 +121,7 @@ def huber_loss(
     if not delta > 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     warn_sizes("huber_loss", input, target)
-    return _with_weight(ops.smooth_l1(input, target, delta), weight, reduction)
+    return _with_weight(ops.smooth_l1(input, target, delta), weight, reduction, divides=False)
 
 
 @in_single
