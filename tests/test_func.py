@@ -308,6 +308,21 @@ def test_a_tensor_that_escapes_its_transform_is_an_error():
         kept[0] + 1
 
 
+def test_functional_call_reaches_attributes_and_parameters_that_are_none():
+    layer = lucid.nn.Linear(2, 1, bias=False)
+    layer.scale = lucid.ones(1)
+    layer.forward = lambda x: lucid.nn.functional.linear(x, layer.weight, layer.bias) * layer.scale
+    given = {"weight": lucid.ones(1, 2), "bias": lucid.ones(1), "scale": lucid.full((1,), 2.0), "new": lucid.ones(1)}
+    assert lucid.func.functional_call(layer, given, lucid.ones(1, 2)).tolist() == [[6.0]]
+    assert layer.bias is None
+    assert layer.scale.tolist() == [1.0]
+    assert not hasattr(layer, "new")
+    with pytest.raises(AttributeError):
+        lucid.func.functional_call(layer, {"other.weight": lucid.ones(1)}, lucid.ones(1, 2))
+    with pytest.raises(KeyError):
+        lucid.func.functional_call(layer, {"": lucid.ones(1)}, lucid.ones(1, 2))
+
+
 @needs_torch
 def test_modules_as_functions():
     net = lucid.nn.Linear(2, 3)

@@ -4,9 +4,9 @@ from typing import Any as _Any
 
 from .grads import grad, grad_and_value, vjp
 from .jacobians import hessian, jacfwd, jacrev
-from .modules import functional_call, make_functional, stack_module_state
+from .modules import functional_call, make_functional, replace_all_batch_norm_modules_, stack_module_state
 from .tangents import jvp, linearize
-from .vmap import vmap
+from .vmap import debug_unwrap, vmap
 
 
 def functionalize(func: _Any, *, remove: str = "mutations") -> _Any:
@@ -17,6 +17,6 @@ def functionalize(func: _Any, *, remove: str = "mutations") -> _Any:
 
 
 __all__ = [
-    "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "make_functional",
-    "stack_module_state", "vjp", "vmap",
+    "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "make_functional",
+    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip

@@ -86,19 +86,30 @@ def replaced(module: Any, values: dict[str, Tensor], tie_weights: bool = True, s
     missing = [n for n in places if n not in full]
     if strict and (missing or unexpected):
         raise RuntimeError(
-            f"Error(s) in loading state for {type(module).__name__}: missing key(s): {', '.join(missing) or 'none'}; "
-            f"unexpected key(s): {', '.join(unexpected) or 'none'}"
+            f"Error(s) in reparametrizing for {type(module).__name__}: Missing key(s): {', '.join(missing) or 'none'}; "
+            f"Unexpected key(s): {', '.join(unexpected) or 'none'}"
         )
-    before = [(store, key, store[key]) for store, key in (places[n] for n in full if n in places)]
+    found = [places.get(n) or _other_place(module, n) for n in full]
+    before = [(store, key, store.get(key, module)) for store, key in found]
     try:
-        for name, value in full.items():
-            if name in places:
-                store, key = places[name]
-                store[key] = value
+        for (store, key), value in zip(found, full.values(), strict=True):
+            store[key] = value
         yield
     finally:
         for store, key, value in before:
-            store[key] = value
+            if value is module:  # there was nothing
+                del store[key]
+            else:
+                store[key] = value
+
+
+def _other_place(module: Any, name: str) -> tuple[dict, str]:
+    """Where a tensor goes that is no parameter or buffer yet: one that is None, or a plain attribute."""
+    prefix, _, key = name.rpartition(".")
+    if not key:
+        raise KeyError(f'functional_call: tensor name can\'t be empty string "", got {name!r}')
+    part = module.get_submodule(prefix)
+    return next((store for store in (part._parameters, part._buffers) if key in store), part.__dict__), key
 
 
 def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -145,3 +156,18 @@ def make_functional(module: Any) -> tuple[Any, tuple]:
         return functional_call(stateless, dict(zip(names, values, strict=True)), args, kwargs)
 
     return call, params
+
+
+def replace_all_batch_norm_modules_(root: Any) -> Any:
+    """Let every BatchNorm in ``root`` use the statistics of its batch alone, so that it works inside vmap; returns ``root``.
+
+    >>> import lucid
+    >>> net = lucid.func.replace_all_batch_norm_modules_(lucid.nn.BatchNorm1d(2))
+    >>> lucid.vmap(net)(lucid.ones(3, 4, 2)).shape
+    lucid.Size([3, 4, 2])
+    """
+    for part in root.modules():
+        if any(kind.__name__ == "_BatchNorm" for kind in type(part).__mro__):
+            part.running_mean = part.running_var = part.num_batches_tracked = None
+            part.track_running_stats = False
+    return root

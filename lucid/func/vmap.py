@@ -177,3 +177,17 @@ def _joined(parts: list, out_dims: Any, name: str) -> Any:
         g[0] if d is None else ops.concat(*g, d % g[0].ndim)
         for g, d in zip(groups, _out_dims(out_dims, structure, name), strict=True)
     )
+
+
+def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
+    """What a tensor of a transform holds: the whole batch inside ``vmap``, the primal inside ``jvp``; for looking at it only.
+
+    >>> import lucid
+    >>> lucid.vmap(lambda x: lucid.func.debug_unwrap(x).shape[0] * x)(lucid.ones(2))
+    tensor([2., 2.])
+    """
+    while hasattr(tensor.value, "level"):
+        tensor = tensor.value.inner
+        if not recurse:
+            break
+    return tensor
