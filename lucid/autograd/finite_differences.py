@@ -350,11 +350,15 @@ def gradgradcheck(
     >>> lucid.autograd.gradgradcheck(lucid.sin, (x,))
     True
     """
+
+    def differentiable(result: Any) -> list[Tensor]:
+        return [o for o in _outputs(result) if o.requires_grad]
+
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if grad_outputs is None:
         from ..functions.random import FUNCTIONS, Generator
 
-        outs = _outputs(func(*args))
+        outs = differentiable(func(*args))
         draw = Generator().manual_seed(0)
         vectors = [
             FUNCTIONS["rand"](tuple(o.shape), dtype=o.dtype.to_real(), generator=draw).to(o.device) + 0.5 for o in outs
@@ -375,7 +379,7 @@ def gradgradcheck(
             for i, x in enumerate(xs)
         )
         with modes.enable_grad():
-            outs = _outputs(func(*xs))
+            outs = differentiable(func(*xs))
             wanted = [x for x in xs if isinstance(x, Tensor) and x.requires_grad]
             found = grad(outs, wanted, vs, create_graph=True, allow_unused=True)
         return tuple(ops.zeros_like(x) if g is None else g for g, x in zip(found, wanted, strict=True))

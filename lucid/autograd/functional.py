@@ -258,6 +258,8 @@ def _vectorized(func: Callable, xs: tuple, is_tuple: bool, create_graph: bool, s
         if create_graph:
             own = tuple(_fresh(xs, True))
         found = (jacrev if strategy == "reverse-mode" else jacfwd)(checked, positions)(*own)  # type: ignore[operator]
+    if strategy == "forward-mode" and is_tuple:  # PyTorch's containers
+        return [list(row) for row in found] if isinstance(found[0], tuple) else list(found)
     return found
 
 

@@ -28,6 +28,7 @@ class Frame:
     level: int
     alive = True
     maps = False  # whether this is a vmap
+    by_hand = False  # whether it is a dual level, whose arrays are ordinary ones once it was left
     size: int  # of the batch, if it is
 
     def __enter__(self) -> Self:
@@ -80,6 +81,14 @@ _stack: ContextVar[tuple[Frame, ...]] = ContextVar("lucid_transforms", default=(
 frames = _stack.get
 
 
+def settled(t: Tensor) -> Tensor:
+    """This tensor without the tangent that it had at a dual level since left."""
+    while isinstance(t.value, Lifted) and t.value.frame.by_hand and not t.value.frame.alive:
+        below = t.value.inner
+        t.value, t.node = below.value, below.node
+    return t
+
+
 def level_of(t: Tensor) -> int:
     return getattr(t.value, "level", 0)
 
@@ -126,6 +135,8 @@ class Lifted:
         """The inputs of an op at this array's level; those of lower levels become constants, node and all."""
         frame, level = self.frame, self.level
         if not frame.alive:
+            if frame.by_hand:
+                return [settled(t) for t in tensors]
             raise RuntimeError(
                 f"a tensor made inside {frame} is used after that call returned; return it from the function instead"
             )
