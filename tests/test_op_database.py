@@ -169,3 +169,9 @@ def test_what_does_not_depend_on_its_input_has_a_gradient_of_zeros(name):
         assert out.requires_grad
         out.sum().backward()
         assert x.grad is None or not x.grad.any()  # PyTorch may leave zeros out
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_gradgradcheck_leaves_out_outputs_without_a_derivative(forward):
+    x = lucid.tensor([0.5, 2.0], dtype=lucid.float64, requires_grad=True)
+    assert lucid.autograd.gradgradcheck(lambda x: (x**3, x.detach() * 2, x.sin()), (x,), check_fwd_over_rev=forward)
