@@ -473,3 +473,26 @@ def test_at_nan_and_infinity(f, x, value, gradient):
     y.sum().backward()
     assert lucid.allclose(y.detach(), lucid.tensor(value, dtype=lucid.float64), equal_nan=True)
     assert lucid.allclose(t.grad, lucid.tensor(gradient, dtype=lucid.float64), equal_nan=True)
+
+
+def curvature(t, f):
+    """What the slope depends on by steps only is part of the graph, with zeros for a gradient: a network of ReLUs has a Laplacian."""
+    x = t.tensor([[0.5, -1.0], [2.0, 0.25]], requires_grad=True)
+    w = t.tensor([[1.0, -2.0], [0.5, 3.0]], requires_grad=True)
+    (slope,) = t.autograd.grad(f(t, x @ w).sum(), x, create_graph=True)
+    found = [t.autograd.grad(slope.sum(), (x, w), retain_graph=True, allow_unused=unused) for unused in (False, True)]
+    return [[g.tolist() for g in gs] for gs in found]
+
+
+@needs_torch
+@pytest.mark.parametrize("f", [lambda t, h: t.relu(h), lambda t, h: t.nn.functional.max_pool1d(h[None], 2)])
+def test_second_derivatives_through_steps_are_zero(f):
+    assert curvature(lucid, f) == curvature(torch, f)
+
+
+def test_an_input_outside_the_graph_is_still_unused():
+    x, other = (lucid.ones(2, requires_grad=True) for _ in range(2))
+    (slope,) = lucid.autograd.grad(lucid.relu(x).sum(), x, create_graph=True)
+    assert lucid.autograd.grad(slope.sum(), (x, other), retain_graph=True, allow_unused=True)[1] is None
+    with pytest.raises(RuntimeError, match="at index 1 appears to not have been used"):
+        lucid.autograd.grad(slope.sum(), (x, other))

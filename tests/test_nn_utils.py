@@ -285,6 +285,11 @@ def test_pruning():
         prune = lib.nn.utils.prune
         prune.l1_unstructured(m[0], "weight", 0.3)
         prune.ln_structured(m[0], "weight", 0.34, n=2, dim=0)
+        heavy = lib.nn.Linear(2, 3, bias=False)  # the second row has the largest norm until it is pruned
+        heavy.weight.data.copy_(lib.tensor([[1.0, 2.0], [0.5, 9.0], [3.0, 3.0]]))
+        prune.custom_from_mask(heavy, "weight", lib.tensor([[1, 1], [1, 0], [1, 1]]))
+        prune.ln_structured(heavy, "weight", 1, n=2, dim=0)
+        assert heavy.weight_mask.tolist() == [[1, 1], [0, 0], [1, 1]]
         prune.custom_from_mask(m[2], "bias", lib.tensor([1, 0, 1]))
         prune.l1_unstructured(m[2], "weight", 3)
     assert set(ours.state_dict()) == set(theirs.state_dict())

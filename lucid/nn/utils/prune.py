@@ -98,7 +98,9 @@ class BasePruningMethod(ABC):
         if importance_scores is not None and importance_scores.shape != original.shape:
             raise AssertionError(f"importance_scores should have the same shape as parameter {name} of {module}")
         with no_grad():
-            scores = original.detach() if importance_scores is None else importance_scores
+            scores = (
+                getattr(module, name).detach() if importance_scores is None else importance_scores
+            )  # as pruned so far
             start = (original.detach() * 0 + 1) if mask is None else mask
             new_mask = container.compute_mask(scores, start)
         if held:
@@ -188,7 +190,7 @@ class RandomUnstructured(_Unstructured):
     """Elements at random."""
 
     def scores(self, t: Tensor) -> Tensor:
-        return rand(*t.shape, device=t.device)
+        return -rand(*t.shape, device=t.device)  # PyTorch prunes where the largest numbers are drawn
 
 
 class L1Unstructured(_Unstructured):
