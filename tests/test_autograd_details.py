@@ -162,11 +162,7 @@ def test_reverse_inside_forward_sees_tensors_of_the_level_below():
 
 def test_hooks_run_outside_the_graph_unless_it_is_asked_for():
     p, seen = lucid.ones(2, requires_grad=True), []
-
-    def descend(p):
-        p.sub_(p.grad)
-
-    p.register_post_accumulate_grad_hook(descend)
+    p.register_post_accumulate_grad_hook(lambda p: p.sub_(p.grad))
     q = p * 1
     q.register_hook(lambda g: seen.append(lucid.is_grad_enabled()))
     q.sum().backward()

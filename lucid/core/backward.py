@@ -290,7 +290,7 @@ def _accumulate(leaf: Any, g: Any, create_graph: bool, is_shared: bool) -> None:
     if leaf.post_accumulate:
         for hook in list(leaf.post_accumulate.values()):
             answer = hook(tensor)
-            if answer is not None:
+            if answer is not None and answer is not tensor:
                 kind = RuntimeError if isinstance(answer, Tensor) else TypeError
                 raise kind("Tensor post accumulate grad hooks should return None.")
 
