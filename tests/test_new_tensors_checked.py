@@ -274,3 +274,37 @@ def test_make_tensor_keeps_to_its_bounds():
     for bounds in ({"low": 2, "high": 1}, {"low": float("nan")}, {"low": 300}):
         with pytest.raises(ValueError):
             make(3, dtype=lucid.uint8, **bounds)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e30], ids=str)
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x, v: x.fill_(v),
+        lambda x, v: x.masked_fill(x == 0, v),
+        lambda x, v: x.index_fill(0, lucid.tensor([0]), v),
+        lambda x, v: x.scatter(0, lucid.tensor([[0]]), v),
+        lambda x, v: x.fill_diagonal_(v),
+        lambda x, v: x.__setitem__(0, v),
+        lambda x, v: F.pad(x, (1, 1), value=v),
+        lambda x, v: lucid.full_like(x, v),
+        lambda x, v: lucid.scalar_tensor(v, dtype=x.dtype),
+    ],
+)
+def test_integers_take_no_nan_nor_infinity(write, value):
+    x = lucid.zeros(2, 2, dtype=lucid.int64)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        write(x, value)
+    assert not x.any()
+
+
+@pytest.mark.parametrize("name", ["cpu:", "cpu:-1", "cpu: 0", "cpu:00", "cpu:x", "", "cpu:1.0"])
+def test_strings_that_name_no_device(name):
+    with pytest.raises(RuntimeError, match="device"):
+        lucid.device(name)
+
+
+def test_devices_have_no_negative_numbers():
+    for make in (lambda: lucid.device("cpu", -1), lambda: lucid.device(-1)):
+        with pytest.raises(RuntimeError, match="negative"):
+            make()

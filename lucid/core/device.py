@@ -32,13 +32,15 @@ class device:
             type, index = "cuda", type
         if not isinstance(type, str):
             raise TypeError(f"device: expected a name such as 'cpu' or 'cuda:0', got {type!r}")
-        name, _, number = type.partition(":")
-        if number:
+        name, colon, number = type.partition(":")
+        if colon:
             if index is not None:
                 raise RuntimeError(f"device: index given twice: {type!r} and index={index}")
-            if not number.isdigit():
+            if not number.isdecimal() or str(int(number)) != number:
                 raise RuntimeError(f"device: invalid device string {type!r}; expected 'name' or 'name:number'")
             index = int(number)
+        if index is not None and index < 0:
+            raise RuntimeError(f"device: index must not be negative, got {index}")
         if name not in ALIASES:
             raise RuntimeError(f"device: unknown device {type!r}; expected one of {', '.join(ALIASES)}")
         self.type = ALIASES[name]

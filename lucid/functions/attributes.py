@@ -11,7 +11,7 @@ from ..core.graph import SELECT
 from ..core.tensor import Size, Tensor, as_tensor, new_tensor
 from ..core.view import View
 from ..ops import elementwise
-from .registry import CONSTANTS, FUNCTIONS, beside, public, tensor_arg
+from .registry import CONSTANTS, FUNCTIONS, beside, number_for, public, tensor_arg
 
 # ---- constants; layouts and memory formats are accepted everywhere and change nothing: elements lie in row order ----
 
@@ -352,7 +352,8 @@ def scalar_tensor(
     >>> lucid.scalar_tensor(2)
     tensor(2.)
     """
-    t = as_tensor(s, dtype=dtype or dtypes.get_default_dtype(), device=device)
+    d = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    t = as_tensor(s if isinstance(s, Tensor) else number_for(s, d, "scalar_tensor"), dtype=d, device=device)
     return t.requires_grad_() if requires_grad else t
 
 

@@ -264,12 +264,12 @@ def number_for(value: Any, dtype: Any, name: str) -> Any:
         if value.imag:
             raise RuntimeError(f"{name}: value {value} cannot be converted to type {dtype} without overflow")
         value = value.real
-    if dtype.category != INTEGER or (isinstance(value, float) and not math.isfinite(value)):
+    if dtype.category != INTEGER:
         refuse_huge(value, name, "value")
         return value
     limits = iinfo(dtype)
     low = limits.min if dtype.is_signed else -limits.max
-    if not low <= value <= limits.max:
+    if not low <= value <= limits.max:  # nor is NaN
         raise RuntimeError(f"{name}: value {value} cannot be converted to type {dtype} without overflow")
     return int(value) % (limits.max + 1) if value < 0 and not dtype.is_signed else value
 

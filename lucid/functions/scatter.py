@@ -31,7 +31,9 @@ def _source(input: Tensor, src: Any, name: str) -> Tensor:
 
 def number_like(value: Any, x: Tensor) -> Tensor:
     """A number (or 0-d tensor) in the dtype of ``x``, rounded once."""
-    return value.to(x.dtype) if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
+    if isinstance(value, Tensor):
+        return value.to(x.dtype)  # type: ignore[attr-defined]
+    return as_tensor(number_for(value, x.dtype, "scalar"), dtype=x.dtype, like=x)
 
 
 @public(inplace=True)

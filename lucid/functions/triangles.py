@@ -10,9 +10,10 @@ from ..backends import backend_of
 from ..core import dtypes
 from ..core.device import device as as_device
 from ..core.device import get_default_device
-from ..core.tensor import Tensor, as_tensor, backend_for, created
+from ..core.tensor import Tensor, backend_for, created
 from ..ops import shape as shape_ops
 from .registry import dim_arg, public, tensor_arg
+from .scatter import number_like
 
 
 def _pair(dim1: int, dim2: int, ndim: int, name: str) -> tuple[int, int]:
@@ -97,7 +98,7 @@ def fill_diagonal(input: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     step = sum(_strides(tuple(input.shape)))
     total = input.shape.numel()
     stop = total if wrap and input.ndim == 2 else min(total, step * min(input.shape))
-    flat, value = ops.reshape(input, (total,)), as_tensor(fill_value, dtype=input.dtype, like=input)
+    flat, value = ops.reshape(input, (total,)), number_like(fill_value, input)
     return ops.reshape(ops.setitem(flat, value, (slice(0, stop, step),)), tuple(input.shape))
 
 
