@@ -10,6 +10,7 @@ import numpy as np
 
 from ._machine import compiles, one_pass
 from ._workspace import room
+from .normalization import channels
 from .normalization.blocks import ones
 from .numpy_ import F32, F64, is_half
 from .numpy_elementwise import SIGNED
@@ -390,6 +391,9 @@ def mean_square(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def scale_shift(x: Any, scale: Any, shift: Any) -> Any:
     """``x * scale + shift``, the sum in place."""
+    if scale.shape == shift.shape == (1, *x.shape[1:2], *(1,) * (x.ndim - 2)) and x.size > 4096 and x.dtype.kind == "f":
+        if not x.flags.c_contiguous and x.transpose((0, *range(2, x.ndim), 1)).flags.c_contiguous:
+            return channels.scale_shift(x, scale, shift)
     out = np.multiply(x, scale)
     if type(out) is np.ndarray and out.shape == np.broadcast_shapes(out.shape, shift.shape):
         out += shift
