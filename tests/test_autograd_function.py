@@ -238,3 +238,26 @@ def test_a_saved_tensor_that_was_overwritten_is_an_error():
     x.add_(1)
     with pytest.raises(RuntimeError, match="inplace"):
         y.sum().backward()
+
+
+def test_what_a_vmap_rule_makes_belongs_to_no_batch():
+    class Zeros(lucid.autograd.Function):
+        @staticmethod
+        def forward(x):
+            return lucid.zeros(x.shape)
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return lucid.zeros(x.shape[1:]), None
+
+    assert lucid.vmap(Zeros.apply)(lucid.ones(2, 3)).tolist() == [[0.0] * 3] * 2
+    Zeros.vmap = staticmethod(lambda info, in_dims, x: x)
+    with pytest.raises(RuntimeError, match="two returns"):
+        lucid.vmap(Zeros.apply)(lucid.ones(2, 3))
+    Zeros.vmap = staticmethod(lambda info, in_dims, x: (x, (0, 0)))
+    with pytest.raises(RuntimeError, match="incompatible"):
+        lucid.vmap(Zeros.apply)(lucid.ones(2, 3))

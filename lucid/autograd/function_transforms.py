@@ -16,7 +16,8 @@ from .function import Function, FunctionCtx, apply_function, as_tuple, backward_
 
 def lifted(cls: type[Function], lead: Lifted, args: tuple) -> Any:
     """The outputs of ``cls`` on arrays of one frame."""
-    return _forward_mode(cls, args) if isinstance(lead, Dual) else _batch(cls, lead.frame, args)
+    with lead.frame.below():  # what they make belongs to the level below
+        return _forward_mode(cls, args) if isinstance(lead, Dual) else _batch(cls, lead.frame, args)
 
 
 def _forward_mode(cls: type[Function], args: tuple) -> Any:

@@ -18,7 +18,7 @@ from ..core.op import OPS
 from ..core.tensor import Tensor, wrap
 from ..core.transform import frames, level_of, lifted_to, lifted_to_current
 from .pytree import Structure, flatten
-from .tangents import split_aux
+from .tangents import split_aux, tensor_outputs
 
 
 def alias(x: Tensor) -> tuple[Tensor, Node]:
@@ -70,14 +70,6 @@ def detach_own(t: Tensor, own: set[Node], keep: bool = True) -> Tensor:
 def _outer(nodes: Sequence[Node], own: set[Node]) -> bool:
     """Whether something besides our own leaves could want to differentiate what we compute."""
     return any(type(n) is Leaf and n not in own for n in gather(nodes))
-
-
-def _tensors(name: str, tree: Any) -> tuple[list[Tensor], Structure]:
-    outs, structure = flatten(tree)
-    for o in outs:
-        if not isinstance(o, Tensor):
-            raise RuntimeError(f"{name}: expected the function to return tensors only, got {type(o).__name__}")
-    return outs, structure
 
 
 def _detached(tree: Any, own: set[Node], keep: bool) -> Any:
@@ -214,7 +206,7 @@ def vjp_parts(name: str, func: Callable, primals: tuple, has_aux: bool = False) 
         result = func(*structure.build(inputs))
         if has_aux:
             result, aux = split_aux(name, result)
-        outs, out_structure = _tensors(name, result)
+        outs, out_structure = tensor_outputs(name, result)
     if any(o.dtype.category < dtypes.FLOAT for o in outs):
         raise RuntimeError(
             f"{name}: All outputs of f must be floating-point or complex Tensors, got {[o.dtype for o in outs]}"

@@ -10,7 +10,7 @@ from ..core import dtypes, modes
 from ..core.graph import next_seq
 from ..core.tensor import Tensor
 from .dual import JvpFrame, dual, undual
-from .pytree import flatten
+from .pytree import Structure, flatten
 
 
 def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False, has_aux: bool = False) -> tuple:
@@ -41,7 +41,7 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
         if has_aux:
             result, aux = split_aux("jvp", result)
             aux = plain(aux, frame)
-        outs, out_structure = flatten(result)
+        outs, out_structure = tensor_outputs("jvp", result)
         pairs = [_pair(o, frame, strict) for o in outs]
     for given, seen in zip(leaves, duals, strict=True):
         frame.write_back(given, seen, since)
@@ -50,12 +50,31 @@ def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False
     return (out, tangent, aux) if has_aux else (out, tangent)
 
 
+_CALLS = {"grad": "grad_and_value(f)(*args)", "vjp": "vjp(f, *primals)", "jvp": "jvp(f, primals, tangents)"}
+
+
 def split_aux(name: str, result: Any) -> tuple:
     if not isinstance(result, tuple) or len(result) != 2:
         raise RuntimeError(
-            f"{name}: with has_aux=True the function must return (output, aux), got {type(result).__name__}"
+            f"{_CALLS.get(name, name)}: output of function f should be a tuple: (output, aux) if has_aux is True; got {type(result).__name__}"
         )
+    for v in flatten(result[1])[0]:
+        if not isinstance(v, Tensor):
+            raise RuntimeError(f"{name}: aux: Expected tensors, got unsupported type {type(v)}")
     return result
+
+
+def tensor_outputs(name: str, tree: Any) -> tuple[list[Tensor], Structure]:
+    """What a function returned, flat; RuntimeError for anything but tensors."""
+    outs, structure = flatten(tree)
+    if not outs or (len(outs) == 1 and outs[0] is None):
+        raise RuntimeError(f"{_CALLS.get(name, name)}: Expected f to be a function that has non-empty output")
+    for o in outs:
+        if not isinstance(o, Tensor):
+            raise RuntimeError(
+                f"{_CALLS.get(name, name)}: expected f(*primals) to return only tensors, got unsupported type {type(o)}"
+            )
+    return outs, structure
 
 
 def plain(tree: Any, frame: Any) -> Any:
@@ -85,9 +104,7 @@ def check_tangent(name: str, p: Any, t: Any) -> Tensor:
     return t.to(p.dtype)  # type: ignore[attr-defined]
 
 
-def _pair(o: Any, frame: JvpFrame, strict: bool) -> tuple[Tensor, Tensor]:
-    if not isinstance(o, Tensor):
-        raise RuntimeError(f"jvp: expected the function to return only tensors, got {type(o).__name__}")
+def _pair(o: Tensor, frame: JvpFrame, strict: bool) -> tuple[Tensor, Tensor]:
     p, t = undual(o, frame)
     if t is None and strict:
         raise RuntimeError("jvp: an output does not depend on the primals; strict=True does not allow that")
