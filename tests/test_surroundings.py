@@ -200,6 +200,9 @@ def _foreach_cases(t):
         "copy_": (xs, ys),
         "sign_": (xs,),
         "pow": (ys, 2.0),
+        "powsum": (xs, 3),
+        "sub": (xs, ys, {"alpha": 2.0}),
+        "mm": ([t.ones(1, 2), t.ones(2, 2)], [t.ones(2, 3), t.ones(2, 1)]),
     }
 
 
@@ -218,6 +221,26 @@ def test_foreach_as_in_torch(name):
 def test_foreach_refuses():
     with pytest.raises(RuntimeError, match="same number"):
         lucid._foreach_add([lucid.ones(1)], [lucid.ones(1)] * 2)
+    for name, args in {
+        "abs": ([1.0, 2.0],),
+        "add": (None,),
+        "addcmul": ([1.0, 2.0],),
+        "maximum": (lucid.ones(2),),
+        "sub": ([1.0, lucid.ones(1)],),
+        "copy_": (1.0,),
+        "norm": ([1, 2],),
+        "lerp": (),
+    }.items():
+        with pytest.raises(TypeError, match="_foreach_|add"):
+            getattr(lucid, f"_foreach_{name}")([lucid.ones(2), lucid.ones(2)], *args)
+    for given in (lucid.ones(2, 2), [1.0], None):
+        with pytest.raises(TypeError, match="list of Tensors"):
+            lucid._foreach_abs(given)
+    with pytest.raises(RuntimeError, match="0 dim"):
+        lucid._foreach_mul([lucid.ones(2)], lucid.ones(1))
+    both = [lucid.ones(2), lucid.ones(1)]
+    assert lucid._foreach_sqrt_(both) is both and type(lucid._foreach_sqrt(both)) is tuple
+    assert lucid._foreach_pow(2.0, both)[0].tolist() == [2.0, 2.0]
     with pytest.raises(AttributeError, match="_foreach_nothing"):
         _ = lucid._foreach_nothing
 
