@@ -39,6 +39,19 @@ CASES = {
     ),
     "inv": lambda t, a: t.linalg.inv(a),
     "cat": lambda t, a: t.cat([a, a]),
+    "addbmm": lambda t, a: t.addbmm(a, a[None], a[None]),
+    "prelu": lambda t, a: t.nn.functional.prelu(a, t.ones(1) / 2),
+    "transposed_bias": lambda t, a: t.nn.functional.conv_transpose1d(a[None], t.ones(4, 2, 1), t.ones(2)),
+    "batch_norm": lambda t, a: t.nn.functional.batch_norm(a, t.zeros(4), t.ones(4), t.ones(4), t.ones(4)),
+    "layer_norm_affine": lambda t, a: t.nn.functional.layer_norm(a, (4,), t.ones(4), t.ones(4)),
+    "gaussian": lambda t, a: t.nn.functional.gaussian_nll_loss(a, a, a + 1),
+    "fft": lambda t, a: t.fft.rfft(a).abs(),
+    "polar": lambda t, a: t.polar(a, a).real,
+    "quantile": lambda t, a: t.quantile(a, 0.5),
+    "trace": lambda t, a: t.trace(a),
+    "avg_pool3d": lambda t, a: t.nn.functional.avg_pool3d(a[None, None, None], (1, 2, 2)),
+    "grid_sample": lambda t, a: t.nn.functional.grid_sample(a[None, None], a.reshape(1, 2, 4, 2)),
+    "reflect": lambda t, a: t.nn.functional.pad(a, (1, 1), mode="reflect"),
 }
 
 

@@ -10,6 +10,7 @@ from ..core import dtypes
 from ..core.errors import DTypeError
 from ..core.graph import entitled
 from ..core.modes import is_grad_enabled
+from ..core.precision import in_single
 from ..core.record import OPS
 from ..core.tensor import Tensor
 from ..core.view import new_view, turned
@@ -37,6 +38,7 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:
 
 
 @public(method=False)
+@in_single
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """``abs * (cos(angle) + 1j * sin(angle))``.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
+from ..core.precision import cast_narrow, current_policy
 from ..core.tensor import Tensor
 from ..ops import fourier as fft_ops
 from .creation import arange
@@ -35,6 +36,8 @@ def _input(x: Any, name: str, *, real: bool = False) -> Tensor:
     x = tensor_arg(x, name)
     if real and x.dtype.is_complex:
         raise RuntimeError(f"{name} expects a real input tensor, but got {x.dtype}")
+    if x.dtype.itemsize == 2 and current_policy() is not None:
+        return cast_narrow(x, dtypes.float32)  # type: ignore[no-any-return]
     if x.dtype.itemsize == 2 and x.dtype.is_floating_point:
         raise RuntimeError(f"Unsupported dtype {x.dtype}: {name} takes float32, float64 and complex dtypes on the CPU")
     return x if x.dtype.category >= dtypes.FLOAT else x.to(dtypes.get_default_dtype())

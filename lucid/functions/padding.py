@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import ops
 from ..core.errors import ShapeError
+from ..core.precision import in_single
 from ..core.tensor import Tensor
 from .pieces import piece
 from .registry import FUNCTIONS, public, tensor_arg
@@ -47,7 +48,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = 
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if not (x.ndim in (len(pairs) + 1, len(pairs) + 2) and 1 <= len(pairs) <= 3):
         raise NotImplementedError("Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now")
-    return _extended(x, pairs[::-1], mode)
+    return (_extended if mode == "circular" else in_single(_extended))(x, pairs[::-1], mode)  # type: ignore[no-any-return]
 
 
 def _constant(x: Tensor, pairs: list[tuple[int, int, int]], value: Any) -> Tensor:

@@ -10,6 +10,7 @@ from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.errors import DTypeError
 from ..core.graph import entitle, entitled
+from ..core.precision import in_single
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import everything
 from ..ops import order, reduce
@@ -90,7 +91,8 @@ def _median(input: Tensor, dim: Any, keepdim: bool, name: str, result: Any) -> A
         equals = reduce.amax(
             ops.where(ops.equal(flat, found), flat, -math.inf), (0,), False
         )  # which share the gradient
-        return entitled(ops.where(ops.isnan(found), found, equals), f"{name.capitalize()}Backward0")
+        some_nan = flat.max()  # type: ignore[attr-defined]  # where found is NaN: all of them share its gradient
+        return entitled(ops.where(ops.isnan(found), some_nan, equals), f"{name.capitalize()}Backward0")
     d = dim_arg(dim, x.ndim, name)
     _need_size(x, d, name)
     if not x.ndim:
@@ -141,6 +143,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
+@in_single
 def _quantile(input: Tensor, q: Any, dim: Any, keepdim: bool, interpolation: str, skip_nan: bool, name: str) -> Tensor:
     x = tensor_arg(input, name)
     if x.dtype not in (dtypes.float32, dtypes.float64):

@@ -14,7 +14,7 @@ from typing import Any
 from ...core.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, TORCH_NAMES, float32, int64
 from ...core.errors import DTypeError
 from ...core.overrides import foreign
-from ...core.precision import current_policy
+from ...core.precision import current_policy, in_single
 from ...core.record import FLOATS
 from ...core.tensor import Tensor
 from ...functions.checking import KINDS, right
@@ -37,6 +37,8 @@ FLOATING_OR_LONG = frozenset("avg_pool1d avg_pool2d avg_pool3d local_response_no
 NOT_WHOLE = frozenset(("unfold",))
 NOT_TRUTH = frozenset(("softsign",))
 REAL = frozenset("relu6 relu6_ hardtanh hardtanh_ threshold threshold_".split())  # and not bool
+# Float32 inside autocast.
+SINGLE = frozenset("avg_pool3d max_pool3d adaptive_avg_pool3d max_unpool2d max_unpool3d grid_sample".split())
 NOT_WRAPPED = frozenset("relu linear sigmoid tanh".split())  # one op, which checks its inputs
 # Read by Python in PyTorch, too: anything is true or false.
 FLAGS = frozenset(
@@ -137,14 +139,11 @@ def checked(f: Callable) -> Callable:
     def unequal(args: tuple, kwargs: dict) -> Any:
         x = args[0]
         others = {n: args[i] if i < len(args) else kwargs.get(n) for i, n in equal}
-        if current_policy() is not None:  # autocast unites them
+        norm = PARAMETERS[2] in others and others.keys() <= set(PARAMETERS) and name.endswith("norm")
+        united = current_policy() is not None and x.dtype.itemsize < 8 and not (norm and x.device.type == "cpu")
+        if united:  # by autocast
             return f(*args, **kwargs)
-        if (
-            PARAMETERS[2] in others
-            and others.keys() <= set(PARAMETERS)
-            and name.endswith("norm")
-            and x.dtype.itemsize == 2
-        ):
+        if norm and x.dtype.itemsize == 2:
             if all(t is None or t.dtype is float32 for t in others.values()):
                 return f(*args, **kwargs).to(x.dtype)
         if name == "rms_norm" and others["weight"].dtype.category == FLOAT:  # type: ignore[union-attr]
@@ -168,5 +167,5 @@ def check_all(functions: dict[str, Any], package: str) -> None:
     """Put the checks around all public functions of a package, in place."""
     for name, f in list(functions.items()):
         if inspect.isfunction(f) and f.__module__.startswith(package) and name[0] != "_" and name not in NOT_WRAPPED:
-            functions[name] = checked(f)
+            functions[name] = checked(in_single(f) if name in SINGLE else f)
             functions[name].__module__ = package  # where pickle finds it

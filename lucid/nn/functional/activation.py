@@ -11,6 +11,7 @@ from ...core import dtypes
 from ...core.errors import ShapeError
 from ...core.graph import entitled
 from ...core.op import OPS
+from ...core.precision import lowered
 from ...core.tensor import Tensor, wrap
 from ...functions.checking import number
 from ...functions.random import draw, draw_dtype
@@ -117,6 +118,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         weight = weight.reshape(count, *(1,) * (input.ndim - 2))  # type: ignore[attr-defined]
     elif weight.ndim > input.ndim:
         weight = weight.reshape(())  # type: ignore[attr-defined]
+    narrow = lowered(input.device.type, input, weight)
+    input, weight = (input, weight) if narrow is None else narrow  # type: ignore[assignment]
     return entitled(ops.where(input > 0, input, input * weight), "PreluKernelBackward0")  # type: ignore[operator]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
-from ...core.precision import lowered
+from ...core.precision import autocast_unites
 from ...core.tensor import Tensor
 from ...functions.registry import tensor_arg
 
@@ -62,7 +62,7 @@ def _tensors(name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None) -> No
             f"{name}: Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}"
         )
     for other, what in ((w, "weight"), (bias, "bias")):
-        if other is not None and other.dtype is not x.dtype and lowered(x.device.type) is None:
+        if other is not None and other.dtype is not x.dtype and not autocast_unites(x, other):
             raise RuntimeError(
                 f"{name}: Input type ({x.dtype}) and {what} type ({other.dtype}) should be the same; cast one with .to()"
             )
@@ -249,7 +249,7 @@ def _transposed(
     pairs = tuple((p, p - e) for p, e in zip(padding, extra, strict=True))
     out = ops.conv_input_grad(x, w, sizes, stride, pairs, dilation, groups)
     if b is not None:
-        out = out + ops.reshape(b, (1, -1, *(1,) * n))
+        out = out + ops.reshape(b if b.dtype is out.dtype else b.to(out.dtype), (1, -1, *(1,) * n))  # type: ignore[attr-defined]
     return out if batched else ops.reshape(out, tuple(out.shape[1:]))
 
 

@@ -225,7 +225,6 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
-@in_single
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
