@@ -83,6 +83,19 @@ def test_errors(equation, shapes):
             library.einsum(equation, *(library.zeros(s) for s in shapes))
 
 
+@needs_torch
+@pytest.mark.parametrize(
+    "equation",
+    ["ab,cd->acbd", "ab,cd->cadb", "i,j->ji", "bi,bj->bji", "ij,jk->ki", "bij,bjk->bki", "a,b,c->cab", "ij,k->kij"],
+)
+def test_results_lie_in_memory_as_torchs(equation):
+    """learn2learn's Kronecker product: ``einsum("ab,cd->acbd", a, b).view(a.size(0) * b.size(0), -1)``."""
+    sizes = {c: n for n, c in enumerate("ijkabcd", 2)}
+    shapes = [[sizes[c] for c in term] for term in equation.partition("->")[0].split(",")]
+    mine, theirs = (t.einsum(equation, *(t.ones(shape) for shape in shapes)) for t in (lucid, torch))
+    assert mine.stride() == theirs.stride() and mine.is_contiguous()
+
+
 def test_chain_is_contracted_in_the_cheap_order():
     """Left to right this would make a 300 x 300 x 300 intermediate."""
     a, b, v = lucid.ones(300, 300), lucid.ones(300, 300), lucid.ones(300)

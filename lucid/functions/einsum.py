@@ -203,20 +203,29 @@ class _Planner:
         kept = {label: n for label, n in x.sizes.items() if label in keep}
         return self.run(_sum, (x,), (axes,), tuple(kept.values()), tuple(kept))
 
-    def contract(self, x: _Item, y: _Item, needed: set) -> _Item:
+    def contract(self, x: _Item, y: _Item, needed: set, output: Labels) -> _Item:
+        """The product of two, in the order of the output where that costs nothing: programs take views of it, as of PyTorch's."""
         x, y = self.summed(x, needed | set(y.labels)), self.summed(y, needed | set(x.labels))
+        place = {label: i for i, label in enumerate(output)}
+        first, second = (
+            min((place[c] for c in a.labels if c in place and c not in b.labels), default=0)
+            for a, b in ((x, y), (y, x))
+        )
+        if second < first:
+            x, y = y, x
         p, q, size = x.labels, y.labels, x.sizes | y.sizes
         batch = [c for c in p if c in q and c in needed]
         inner = [c for c in p if c in q and c not in needed]
         left, right = [c for c in p if c not in q], [c for c in q if c not in p]
         labels = (*batch, *left, *right)
+        if not inner:  # nothing to sum: an elementwise product
+            labels = tuple(sorted(labels, key=lambda c: place.get(c, -1)))
+            x, y = (self.ordered(a, tuple([c for c in labels if c in a.labels])) for a in (x, y))
+            x, y = (self.reshape(a, tuple([size[c] if c in a.labels else 1 for c in labels]), ()) for a in (x, y))
+            return self.run(_times, (x, y), (), tuple([size[c] for c in labels]), labels)
         shape = tuple([size[c] for c in labels])
         x, y = self.ordered(x, (*batch, *left, *inner)), self.ordered(y, (*batch, *inner, *right))
         lead = tuple([size[c] for c in batch])
-        if not inner:  # nothing to sum: an elementwise product
-            x = self.reshape(x, (*lead, *(size[c] for c in left), *(1 for _ in right)), ())
-            y = self.reshape(y, (*lead, *(1 for _ in left), *(size[c] for c in right)), ())
-            return self.run(_times, (x, y), (), shape, labels)
         k, rows, cols = (math.prod(size[c] for c in part) for part in (inner, left, right))
         x, y = self.reshape(x, (*lead, rows, k), ()), self.reshape(y, (*lead, k, cols), ())
         return self.reshape(self.run(_matmul, (x, y), (), (*lead, rows, cols), ()), shape, labels)
@@ -239,7 +248,7 @@ def _plan(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[tupl
         i, j = _cheapest(items, output) if len(items) > 2 else (0, 1)
         rest = [item for k, item in enumerate(items) if k not in (i, j)]
         needed = set(output).union(*(x.labels for x in rest))
-        items = [planner.contract(items[i], items[j], needed), *rest]
+        items = [planner.contract(items[i], items[j], needed, output), *rest]
     x = planner.summed(items[0], set(output))
     missing = tuple([label for label in output if label not in x.labels])  # sizes of 1 under "..." that were dropped
     x = planner.reshape(x, (*x.shape, *(1 for _ in missing)), (*x.labels, *missing))
