@@ -70,7 +70,7 @@ def fitted(target: Tensor, result: Any, name: str) -> Tensor:
             raise ShapeError(
                 f"{name}: output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)}"
             ) from None
-    if name == "abs_" and target.dtype.is_complex:
+    if name in ("abs_", "absolute_") and target.dtype.is_complex:
         raise RuntimeError("abs_: in-place abs is not supported for complex tensors, whose absolute values are real")
     return _in_dtype(target, result, name)
 
@@ -148,7 +148,8 @@ def write_out(target: Any, compute: Callable, name: str, accepted: Any = (), dty
         raise TypeError(f'{name}() missing 1 required positional argument beside out=: "dim"')
     results = results if several else (results,)
     exact = name in EXACT or (several and name in ("max", "min"))
-    checked = targets if name in RECORDED else () if name in CONSTANT else (*results, *targets)
+    constant = name in CONSTANT or "_polynomial_" in name
+    checked = targets if name in RECORDED else () if constant else (*results, *targets)
     if modes.is_grad_enabled() and any(r.requires_grad for r in checked):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
@@ -164,7 +165,7 @@ def write_out(target: Any, compute: Callable, name: str, accepted: Any = (), dty
         elif t.shape != r.shape:  # as PyTorch, an `out` of another shape is resized
             t.value, t._version = r.value, t._version + 1
             t.node = r.node if name in RECORDED else t.node
-        elif name in CONSTANT:
+        elif constant:
             with modes.no_grad():
                 write(t, r, name)
         else:
