@@ -65,6 +65,9 @@ def test_memory_that_meets_itself():
         with pytest.raises(RuntimeError, match="single memory location"):
             write()
     assert expanded.fill_(2.0).tolist() == [2, 2, 2]
+    nothing = lucid.empty(0, 4)
+    nothing[:, 1::2] *= 1
+    nothing.expand(0, 4).copy_(lucid.ones(4))
 
 
 def test_a_view_is_not_detached_in_place():

@@ -120,3 +120,24 @@ def test_maps_and_names():
         x.map_(lucid.ones(3, dtype=lucid.float64), max)
     assert list(reversed(x)) == [1, 0, -1] and reversed(x).tolist() == [1, 0, -1]
     assert lucid.typename(lucid.Tensor) == "lucid.Tensor" and lucid.typename(int) == lucid.typename(3) == "int"
+
+
+def test_old_constructors_show_the_memory_they_are_given():
+    x, host = lucid.ones(2), lucid.ones(2).numpy()
+    for made in (
+        lucid.FloatTensor(x),
+        x.new(x),
+        lucid.FloatTensor(host),
+        lucid.FloatTensor(lucid.FloatTensor(x).storage()),
+    ):
+        made.fill_(7)
+    assert x.tolist() == [7, 7] and host.tolist() == [7, 7]
+    for make in (lucid.FloatTensor, x.new):
+        with pytest.raises(TypeError, match="expected a tensor of dtype"):
+            make(lucid.ones(2, dtype=lucid.float64))
+    assert x.new(size=(3, 4)).shape == x.new(3, 4).shape == (3, 4) and x.new().shape == (0,)
+    for sizes in (-1, lucid.Size([-1])):
+        with pytest.raises(RuntimeError, match="negative"):
+            lucid.FloatTensor(sizes)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        lucid.ByteTensor([300])

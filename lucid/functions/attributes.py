@@ -57,18 +57,29 @@ class _TypedMeta(type):
         return f"<class '{cls.__module__}.{cls.__name__}'>"
 
 
+def _constructed(data: tuple, dtype: dtypes.dtype, device: Any) -> Tensor:
+    """What the old constructors make: of sizes an empty tensor; of a storage, a tensor or an array one on the same memory."""
+    only = data[0] if len(data) == 1 else None
+    if isinstance(only, Size):
+        data = tuple(only)
+    elif hasattr(only, "elements"):
+        return only.elements(dtype)  # type: ignore[union-attr, no-any-return]
+    elif isinstance(only, Tensor):
+        if only.dtype is not dtype:
+            raise TypeError(f"expected a tensor of dtype {dtype}, got {only.dtype}")
+        return only.to(device).view(only.shape) if device is not None else only.view(only.shape)  # type: ignore[attr-defined]
+    elif hasattr(only, "__array__"):
+        return as_tensor(only, dtype=dtype, device=device)
+    elif only is not None and not isinstance(only, int):
+        return FUNCTIONS["tensor"](only, dtype=dtype, device=device)  # type: ignore[no-any-return]
+    return FUNCTIONS["empty"](data or (0,), dtype=dtype, device=device)  # type: ignore[no-any-return]
+
+
 def typed(name: str, dtype: dtypes.dtype, place: str = "cpu") -> Any:
     """A constructor such as ``FloatTensor``: of one dtype, and unless told otherwise on one kind of device."""
 
     def __new__(cls: Any, *data: Any, device: Any = None) -> Tensor:
-        device = place if device is None and place != "cpu" else device
-        if len(data) == 1 and isinstance(data[0], Size):
-            return FUNCTIONS["empty"](tuple(data[0]), dtype=dtype, device=device)
-        if len(data) == 1 and hasattr(data[0], "elements"):
-            return data[0].elements(dtype)
-        if len(data) == 1 and not isinstance(data[0], int):
-            return as_tensor(data[0], dtype=dtype, device=device, copy=True)
-        return FUNCTIONS["empty"](data if data else (0,), dtype=dtype, device=device)
+        return _constructed(data, dtype, place if device is None and place != "cpu" else device)
 
     doc = f"A tensor of dtype {dtype}: of the numbers given, or of the sizes given and uninitialised."
     home = "lucid" if place == "cpu" else f"lucid.{place}"
@@ -268,13 +279,9 @@ def _map(self: Tensor, *given: Any) -> Tensor:
     return self.copy_(as_tensor(list(flat), dtype=self.dtype).reshape(self.shape))  # type: ignore[attr-defined]
 
 
-def _new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
+def _new(self: Tensor, *data: Any, size: Any = None, device: Any = None) -> Tensor:
     """A new tensor of this dtype, of data or of sizes."""
-    if len(data) == 1 and isinstance(data[0], Size):
-        return FUNCTIONS["empty"](tuple(data[0]), dtype=self.dtype, device=device or self.device)
-    if len(data) == 1 and not isinstance(data[0], int):
-        return as_tensor(data[0], dtype=self.dtype, device=device or self.device, copy=True)
-    return FUNCTIONS["empty"](data if data else (0,), dtype=self.dtype, device=device or self.device)
+    return _constructed(data if size is None else (Size(size),), self.dtype, device or self.device)
 
 
 def _as_subclass(self: Tensor, cls: type) -> Tensor:

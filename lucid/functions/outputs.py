@@ -109,7 +109,7 @@ def _meets(to: Any, of: Any) -> bool:
     return moved and backend.overlap(to, of)
 def refuse_expanded(target: Any, name: str) -> None:
     """RuntimeError for a tensor that shows one place of memory several times: ``fill_`` may write to it, ``copy_`` not."""
-    if type(target) is View and 0 in getattr(target.value, "strides", ()):
+    if type(target) is View and 0 in getattr(target.value, "strides", ()) and target.value.size:
         if any(step == 0 and n > 1 for step, n in zip(target.value.strides, target.value.shape, strict=True)):
             raise RuntimeError(
                 f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
