@@ -33,6 +33,7 @@ def gradcheck(
     check_forward_ad: bool = False,
     check_backward_ad: bool = True,
     fast_mode: bool = False,
+    masked: bool | None = None,
 ) -> bool:
     """Compare the gradients of ``func`` at ``inputs`` with central differences of step ``eps``.
 
@@ -93,16 +94,16 @@ def _check(
     if dtypes_too:
         _check_dtypes(outs, args, at)
     if fast:
-        _check_along_directions(func, args, at, outs, eps, atol, rtol, backward, forward)
+        _check_along_directions(func, args, at, outs, eps, atol, rtol, nondet_tol, backward, forward)
         if undefined and backward:
             _undefined(func, args, at)
         return
     numeric = _numeric(func, args, at, outs, eps)
     if backward:
         first = _by_vjps(outs, args, at, batched)
-        _compare("Jacobian mismatch", numeric, first, atol, rtol)
+        _compare(_mismatch(outs), numeric, first, atol, rtol)
         again = _by_vjps(_outputs(func(*args)), args, at, False)
-        _compare("Backward is not reentrant: two runs differ", first, again, nondet_tol, 0.0)
+        _compare(REENTRANT, first, again, nondet_tol, 0.0)
         if undefined:
             _undefined(func, args, at)
     if forward:
@@ -111,6 +112,15 @@ def _check(
         if batched_forward:
             batch = _by_jvps(func, args, at, outs, batched=True)
             _compare("Batched forward mode differs from one by one", forwards, batch, 1e-6, 1e-6)
+
+
+REENTRANT = "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different values"
+
+
+def _mismatch(outs: list[Tensor]) -> str:
+    if any(o.requires_grad for o in outs):
+        return "Jacobian mismatch"
+    return "Numerical gradient for function expected to be zero: mismatch"
 
 
 def _check_dtypes(outs: list[Tensor], args: tuple, at: list[int]) -> None:
@@ -124,7 +134,8 @@ def _check_dtypes(outs: list[Tensor], args: tuple, at: list[int]) -> None:
 
 
 def _check_along_directions(
-    func: Callable, args: tuple, at: list[int], outs: list[Tensor], eps: float, atol: float, rtol: float, backward: bool, forward: bool
+    func: Callable, args: tuple, at: list[int], outs: list[Tensor], eps: float, atol: float, rtol: float, nondet_tol: float,
+    backward: bool, forward: bool
 ) -> None:  # fmt: skip
     """``<w, J d>`` by differences, by a vjp and by a jvp, for random w and one random unit direction d per input."""
     from ..func import jvp
@@ -141,31 +152,34 @@ def _check_along_directions(
     def against_weights(found: Sequence[Tensor]) -> float:
         return sum(_inner(w, o) for w, o in zip(weights, found, strict=True))
 
+    def g_of(outs: list[Tensor], i: int) -> Any:
+        live = [(o, w) for o, w in zip(outs, weights, strict=True) if o.requires_grad]
+        if not live:
+            return None
+        return grad([o for o, _ in live], [args[i]], [w for _, w in live], True, allow_unused=True)[0]
+
     for i in at:
         d = draw(args[i])
-        high, low = (against_weights(_at(func, args, i, d * step)) for step in (eps, -eps))
+        high, low = (against_weights(_at(func, args, i, d * step, outs)) for step in (eps, -eps))
         numeric = (high - low) / (2 * eps)
         results = {}
         if backward:
-            live = [(o, w) for o, w in zip(outs, weights, strict=True) if o.requires_grad]
-            (g,) = (
-                grad([o for o, _ in live], [args[i]], [w for _, w in live], True, allow_unused=True)
-                if live
-                else (None,)
-            )
-            results["Jacobian"] = 0.0 if g is None else _inner(g, d)
+            g = g_of(outs, i)
+            results[_mismatch(outs)] = 0.0 if g is None else _inner(g, d)
+            if g is not None and not _near(_flat(g), _flat(g_of(_outputs(func(*args)), i)), nondet_tol, 0.0):
+                raise GradcheckError(REENTRANT)
         if forward:
             plain = [wrap(a.value) if isinstance(a, Tensor) else a for a in args]
 
             def one(v: Tensor, i: int = i, plain: list = plain) -> tuple:
                 return tuple(_outputs(func(*plain[:i], v, *plain[i + 1 :])))
 
-            results["Jacobian computed with forward mode"] = against_weights(jvp(one, (plain[i],), (d,))[1])
+            results["Jacobian computed with forward mode mismatch"] = against_weights(jvp(one, (plain[i],), (d,))[1])
         for what, value in results.items():
             if not abs(value - numeric) <= atol + rtol * abs(numeric):
                 raise GradcheckError(
-                    f"{what} mismatch with respect to input {i} along a random direction: numerical {numeric:.6g}, analytical "
-                    f"{value:.6g}; fast_mode=False shows which elements differ"
+                    f"{what} for output 0 with respect to input {i},\nnumerical:{numeric:.6g}\nanalytical:{value:.6g}\n"
+                    "along a random direction; fast_mode=False shows which elements differ"
                 )
 
 
@@ -190,16 +204,24 @@ def _flat(t: Tensor) -> list:
     return list(host.reshape(-1).tolist())
 
 
-def _at(func: Callable, args: tuple, i: int, step: Tensor) -> list[Tensor]:
+def _at(func: Callable, args: tuple, i: int, step: Tensor, outs: list[Tensor]) -> list[Tensor]:
     """The outputs of ``func`` with input ``i`` moved by ``step``: the very tensor holds other numbers meanwhile, for ``func`` may know it otherwise too."""
     x = args[i]
     kept = x.value
     x.value = (wrap(kept) + step).value
     try:
         with modes.enable_grad():
-            return [wrap(o.value) for o in _outputs(func(*args))]
+            found = [wrap(o.value) for o in _outputs(func(*args))]
     finally:
         x.value = kept
+    for o, other in zip(outs, found, strict=False):
+        for what in ("shape", "dtype"):
+            if getattr(o, what) != getattr(other, what):
+                raise AssertionError(
+                    f"Expected `func` to return outputs with the same {what} when inputs are perturbed on index {i}, but got: "
+                    f"{getattr(o, what)} and {getattr(other, what)}."
+                )
+    return found
 
 
 def _unit(x: Tensor, k: int, step: complex) -> Tensor:
@@ -215,7 +237,7 @@ def _numeric(func: Callable, args: tuple, at: list[int], outs: list[Tensor], eps
         for k in range(args[i].shape.numel()):
             steps = (eps, 1j * eps) if args[i].dtype.is_complex else (eps,)
             for s in steps:
-                high, low = ([_flat(o) for o in _at(func, args, i, _unit(args[i], k, t))] for t in (s, -s))
+                high, low = ([_flat(o) for o in _at(func, args, i, _unit(args[i], k, t), outs)] for t in (s, -s))
                 for o, (a, b) in enumerate(zip(high, low, strict=True)):
                     found.setdefault((i, o), []).append([(p - q) / (2 * eps) for p, q in zip(a, b, strict=True)])
     return found
@@ -342,6 +364,7 @@ def gradgradcheck(
     check_fwd_over_rev: bool = False,
     check_rev_over_rev: bool = True,
     fast_mode: bool = False,
+    masked: bool = False,
 ) -> bool:
     """``gradcheck`` of the gradients of ``func``: second derivatives, with random ``grad_outputs`` unless given.
 
@@ -369,7 +392,6 @@ def gradgradcheck(
         vectors = [v.requires_grad_() for v in vectors]
     else:
         vectors = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
-        vectors = [v if v.requires_grad else v.detach().requires_grad_() for v in vectors]
     count = len(args)
 
     def gradients(*values: Any) -> tuple:

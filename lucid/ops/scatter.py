@@ -34,6 +34,10 @@ def _scatter_prod_grads(xp, g, x, y, z, out, axis, include_self):
         to_self = xp.put_along_axis(to_self, y, xp.zeros_like(z), axis)
     zero = z == 0
     zeros = xp.take_along_axis(xp.scatter_add(xp.zeros_like(x), y, xp.cast(zero, g.dtype), axis), y, axis)
+    if hasattr(zeros, "node") and not hasattr(zeros.value, "level") and xp.any(zeros > 1).item():  # with create_graph
+        raise RuntimeError(
+            "Double backward is unsupported for scatter_reduce prod when >1 zeros in src are scattered to the same position"
+        )
     single = xp.logical_and(zero, zeros == 1)
     rest = xp.scatter_reduce(start, y, xp.where(single, 1.0, z), axis, "prod", True)
     to_source = xp.where(
