@@ -97,6 +97,12 @@ def conv(kernel: int, *, stride: int = 1, groups: int = 1) -> Op:
     return lambda L, x, w, b: L.F.conv2d(x, w, b, stride=stride, padding=kernel // 2, groups=groups)
 
 
+def ctc(frames: int, batch: int, labels: int) -> Op:
+    """The loss of random scores and labels, of which 0 is the blank."""
+    lengths = [frames] * batch, [labels] * batch
+    return lambda L, x, t: L.F.ctc_loss(x.log_softmax(2), t.clamp(min=1), *lengths, zero_infinity=True)
+
+
 def images(n: int, c_in: int, size: int, c_out: int, kernel: int, *, first: bool = False) -> tuple[Arg, ...]:
     """Input, weight and bias of a convolution."""
     return Arg((n, c_in, size, size), grad=not first), f(c_out, c_in, kernel, kernel), f(c_out)
@@ -173,6 +179,22 @@ TABLES: dict[str, list[tuple[str, Op, tuple[Arg, ...]]]] = {
         ("mse_loss 64x10", lambda L, x, y: L.F.mse_loss(x, y), (f(64, 10), const(64, 10))),
         ("bce_with_logits 64x10", lambda L, x, y: L.F.binary_cross_entropy_with_logits(x, y), (f(64, 10), const(64, 10))),
         ("gelu 64x64", lambda L, x: L.F.gelu(x), (f(64, 64),)),
+        ("ctc_loss 12x2x5, labels 3", ctc(12, 2, 3), (f(12, 2, 5), ints(5, 2, 3))),
+        ("grid_sample 1x1x4x4", lambda L, x, g: L.F.grid_sample(x, g, align_corners=False), (f(1, 1, 4, 4), f(1, 4, 4, 2))),
+    ],
+    "Images and sequences": [
+        ("batch_norm 32x32x16x16, channels last", lambda L, x, w, b: L.F.batch_norm(x.permute(0, 3, 1, 2), None, None, w, b, training=True),
+         (f(32, 16, 16, 32), f(32), f(32))),
+        ("group_norm 8x16x16x16, channels last", lambda L, x, w, b: L.F.group_norm(x.permute(0, 3, 1, 2), 4, w, b),
+         (f(8, 16, 16, 16), f(16), f(16))),
+        ("interpolate nearest 8x32x16x16 by 2", lambda L, x: L.F.interpolate(x, scale_factor=2), (f(8, 32, 16, 16),)),
+        ("interpolate bilinear 8x32x16x16 by 2", lambda L, x: L.F.interpolate(x, scale_factor=2, mode="bilinear"), (f(8, 32, 16, 16),)),
+        ("grid_sample 4x3x28x28", lambda L, x, g: L.F.grid_sample(x, g, align_corners=False), (f(4, 3, 28, 28), f(4, 28, 28, 2))),
+        ("grid_sample 8x16x64x64", lambda L, x, g: L.F.grid_sample(x, g, align_corners=False), (f(8, 16, 64, 64), f(8, 64, 64, 2))),
+        ("ctc_loss 50x16x20, labels 15", ctc(50, 16, 15), (f(50, 16, 20), ints(20, 16, 15))),
+        ("ctc_loss 200x16x50, labels 40", ctc(200, 16, 40), (f(200, 16, 50), ints(50, 16, 40))),
+        ("pdist 300x64", lambda L, x: L.T.pdist(x), (f(300, 64),)),
+        ("cdist 100x16", lambda L, x, y: L.T.cdist(x, y), (f(100, 16), f(100, 16))),
     ],
     "Attention and recurrent cells": [
         *[(f"attention 8x8x{n}x64", lambda L, q, k, v: L.F.scaled_dot_product_attention(q, k, v), (f(8, 8, n, 64),) * 3)
