@@ -195,6 +195,13 @@ ERRORS = {
     "grad of integers": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum())(lucid.ones(2, dtype=lucid.int64))),
     "grad of a number": (ValueError, lambda: lucid.func.grad(lambda x: x)(2.0)),
     "grad of a complex output": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum())(lucid.ones(2) + 1j)),
+    "jacrev of complex inputs": (RuntimeError, lambda: lucid.func.jacrev(lambda x: x)(lucid.ones(2) + 1j)),
+    "jacfwd of complex outputs": (RuntimeError, lambda: lucid.func.jacfwd(lambda x: x * 1j)(lucid.ones(2))),
+    "nothing returned": (RuntimeError, lambda: lucid.func.vjp(lambda x: None, lucid.ones(2))),
+    "aux that is no tensor": (
+        RuntimeError,
+        lambda: lucid.func.grad(lambda x: (x.sum(), 1), has_aux=True)(lucid.ones(2)),
+    ),
     "argnums that are no ints": (RuntimeError, lambda: lucid.func.grad(lambda x: x.sum(), [0])(lucid.ones(2))),
     "vjp of an integer output": (RuntimeError, lambda: lucid.func.vjp(lambda x: x.long(), lucid.ones(2))),
     "cotangents in another container": (

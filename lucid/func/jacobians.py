@@ -38,6 +38,14 @@ def _split(rows: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
     return parts
 
 
+def _check_real(name: str, what: str, tensors: Sequence[Any]) -> None:
+    for i, t in enumerate(tensors):
+        if isinstance(t, Tensor) and t.dtype.is_complex:
+            raise RuntimeError(
+                f"{name}: Expected all {what} to be real but received complex tensor at flattened index {i}; use vjp or jvp"
+            )
+
+
 def jacrev(
     func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None
 ) -> Callable:
@@ -64,6 +72,8 @@ def jacrev(
         output, pull, *aux = vjp(partial, *(args[n] for n in chosen), has_aux=has_aux)
         outs, out_structure = flatten(output)
         given = tuple(args[n] for n in chosen)
+        _check_real("jacrev", "inputs", flatten(given)[0])
+        _check_real("jacrev", "outputs", outs)
         _, in_structure = flatten(given[0] if isinstance(argnums, int) else given)
 
         def rows(*vectors: Tensor) -> tuple:
@@ -106,6 +116,7 @@ def jacfwd(
         given = tuple(args[n] for n in chosen)
         inputs, structure = flatten(given)
         _, in_structure = flatten(given[0] if isinstance(argnums, int) else given)
+        _check_real("jacfwd", "inputs", inputs)
         seen: list[Any] = []
 
         def column(*tangents: Tensor) -> tuple:
@@ -117,6 +128,7 @@ def jacfwd(
 
             _, tangent, *aux = jvp(partial, tuple(inputs), tangents, has_aux=has_aux)
             leaves, out_structure = flatten(tangent)
+            _check_real("jacfwd", "outputs", leaves)
             seen[:] = [out_structure, *aux]
             return (tuple(leaves), aux[0]) if has_aux else tuple(leaves)
 

@@ -141,7 +141,7 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
     def derivative(*tangents: Any) -> Any:
         given, found = flatten(tangents)
         if found != in_structure:
-            raise RuntimeError("linearize: expected the tangents to have the structure of the primals")
+            raise RuntimeError("linearize: Expected the tangents to have the same argspec as the primals")
         for p, t in zip(shapes, given, strict=True):
             if check_tangent("linearize", p, t) is not t:
                 raise RuntimeError(
