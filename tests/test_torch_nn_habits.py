@@ -6,12 +6,14 @@ import pickle
 import warnings
 import weakref
 
+import numpy as np
 import pytest
 
 import lucid
 import lucid.nn.functional as F
 from lucid import nn
 from lucid.nn.utils import rnn
+from reference import needs_torch, torch
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3), ()])
@@ -185,3 +187,52 @@ def test_a_mask_of_a_pruning_container_has_the_dtype_of_the_tensor():
     method._tensor_name = "w"
     mask = prune.PruningContainer(method).compute_mask(lucid.tensor([1.0, 2.0]), lucid.tensor([1, 1]))
     assert mask.dtype == lucid.float32 and mask.tolist() == [0.0, 1.0]
+
+
+def test_whole_maxima_in_one_dimension_and_sizes_of_none_are_refused():
+    with pytest.raises(NotImplementedError, match="max_pool1d"):
+        F.max_pool1d(lucid.ones(1, 1, 4, dtype=lucid.int64), 2)
+    assert F.max_pool2d(lucid.ones(1, 4, 4, dtype=lucid.int64), 2).dtype is lucid.int64
+    with pytest.raises(TypeError, match="output_size"):
+        F.adaptive_avg_pool2d(lucid.ones(1, 1, 4, 4), None)
+    with pytest.raises(ValueError, match="Expected input to be 4D"):
+        nn.CrossMapLRN2d(2)(lucid.ones(2, 3, 4))
+
+
+def test_gradients_of_convolutions_are_found_in_functional_too():
+    w, g = lucid.randn(2, 3, 2, 2), lucid.randn(1, 2, 3, 3)
+    x = lucid.randn(1, 3, 4, 4, requires_grad=True)
+    F.conv2d(x, w).backward(g)
+    found = F.grad.conv2d_input((1, 3, 4, 4), w, g)
+    lucid.testing.assert_close(found, x.grad)
+
+
+def test_global_hooks_can_be_counted_and_cleared():
+    module, seen = nn.modules.module, []
+    handle = module.register_module_forward_hook(lambda m, args, out: seen.append(type(m).__name__))
+    assert len(module._global_forward_hooks) == 1
+    nn.Identity()(lucid.ones(1))
+    module._global_forward_hooks.clear()
+    nn.Identity()(lucid.ones(1))
+    handle.remove()
+    assert seen == ["Identity"]
+
+
+def test_lazy_models_exchange_what_they_do_not_know_yet():
+    model, other = nn.LazyLinear(3), nn.LazyLinear(3)
+    model.load_state_dict(other.state_dict())
+    assert model.has_uninitialized_params()
+    assert model(lucid.ones(2, 4)).shape == (2, 3)
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["mish", "hardsigmoid"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_activations_are_rounded_once(name, dtype):
+    x = torch.linspace(-5, 5, 501).to(getattr(torch, dtype))
+    ours = lucid.tensor(x.double().numpy()).to(getattr(lucid, dtype)).requires_grad_()
+    getattr(F, name)(ours).sum().backward()
+    x.requires_grad_()
+    getattr(torch.nn.functional, name)(x).sum().backward()
+    tolerance = 1e-2 if dtype == "bfloat16" else 2e-3
+    np.testing.assert_allclose(ours.grad.double().numpy(), x.grad.double().numpy(), rtol=tolerance, atol=tolerance)

@@ -9,3 +9,5 @@ from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 from . import utils  # isort: skip  (needs the modules)
+
+functional.grad = grad  # type: ignore[attr-defined]  # PyTorch's programs find it there too

@@ -310,8 +310,9 @@ def _planned(module: Any, name: str, key: str, param: Tensor, given: Any, assign
                     "which is a no-op. (Did you mean to pass `assign=True`?)",
                     stacklevel=2,
                 )
-            with no_grad():
-                param.copy_(given)  # type: ignore[attr-defined]
+            if not is_lazy(given):  # both unknown: the model stays as it is
+                with no_grad():
+                    param.copy_(given)  # type: ignore[attr-defined]
 
     return write
 

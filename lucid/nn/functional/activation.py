@@ -177,12 +177,14 @@ swish = silu
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """``x * tanh(softplus(x))``. Misra, 2019."""
-    return _finish(input, entitled(input * ops.tanh(-ops.log_sigmoid(-input)), "MishBackward0"), inplace)  # type: ignore[operator]
+    x = input.float() if input.dtype.itemsize == 2 else input  # type: ignore[attr-defined]
+    out = (x * ops.tanh(-ops.log_sigmoid(-x))).to(input.dtype)
+    return _finish(input, entitled(out, "MishBackward0"), inplace)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """``relu6(x + 3) / 6``."""
-    return _finish(input, entitled(hardtanh(input / 6 + 0.5, 0.0, 1.0), "HardsigmoidBackward0"), inplace)  # type: ignore[operator]
+    return _finish(input, entitled(hardtanh(input, -3.0, 3.0) / 6 + 0.5, "HardsigmoidBackward0"), inplace)  # type: ignore[operator]
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:

@@ -31,8 +31,6 @@ def _wanted(name: str, x: Tensor, n: int, output_size: Any) -> tuple[int, ...]:
     """The output's spatial shape; None keeps the input's size."""
     if isinstance(output_size, Sequence) and len(output_size) == n:
         output_size = [size if want is None else want for size, want in zip(x.shape[2:], output_size, strict=True)]
-    elif output_size is None:
-        output_size = tuple(x.shape[2:])
     elif isinstance(output_size, Sequence) and len(output_size) != n:
         raise RuntimeError(f"{name}: output_size must be {n} ints, but got {list(output_size)}")
     places = sizes_arg(output_size, n, name, "output_size")

@@ -111,7 +111,9 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     x, had_batch = batched(input, n, name)
-    if x.dtype.category in (dtypes.COMPLEX, dtypes.BOOL):
+    if x.dtype.category in (dtypes.COMPLEX, dtypes.BOOL) or (
+        n == 1 and x.dtype.category != dtypes.FLOAT and not return_indices
+    ):
         raise NotImplementedError(f'{name}: "{name}" not implemented for {x.dtype}')
     geometry = window(name, x, n, kernel_size, stride, padding, dilation, ceil_mode)
     if not return_indices:

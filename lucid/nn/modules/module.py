@@ -17,6 +17,8 @@ from ..state import StateDict, _IncompatibleKeys  # noqa: F401
 from ..trail import extend
 
 M = TypeVar("M", bound="Module")
+_global_forward_pre_hooks, _global_forward_hooks = Registry.forward_pre, Registry.forward  # PyTorch's names
+_global_backward_pre_hooks, _global_backward_hooks = Registry.backward_pre, Registry.backward
 
 
 _HOOKS = (
