@@ -41,7 +41,7 @@ def grid_sample_grad(g: Any, x: Any, grid: Any, mode: str, padding: str, align: 
         g32, x32, grid32 = (a.astype(np.float32) for a in (g, x, grid))
         found = grid_sample_grad(g32, x32, grid32, mode, padding, align, needs)
         return tuple(None if a is None else a.astype(x.dtype) for a in found)
-    dx: Any = np.empty(x.shape, x.dtype) if needs[0] else None
+    dx: Any = (np.empty if g.size else np.zeros)(x.shape, x.dtype) if needs[0] else None
     dgrid: Any = np.zeros(grid.shape, grid.dtype) if needs[1] else None
     for part in _parts(x, grid, mode):
         image = x[part]
@@ -92,7 +92,7 @@ def _parts(x: Any, grid: Any, mode: str) -> list[slice]:
     """Images to take at a time."""
     n, count = len(x), math.prod(grid.shape[:-1]) * x.shape[1] * TAPS[mode] ** (x.ndim - 2)
     if count <= LARGEST:
-        return [slice(n)] if n else []
+        return [slice(n)] if count else []
     step = max(1, LARGEST * n // count)
     return [slice(i, i + step) for i in range(0, n, step)]
 
