@@ -47,6 +47,22 @@ PATHS = {
     "lucid.utils.hooks": "lucid.autograd RemovableHandle",
     "lucid.utils.model_zoo": "lucid.hub load_url=load_state_dict_from_url",
 }
+DISTRIBUTIONS = {
+    "categories": "categorical multinomial one_hot_categorical",
+    "composite": "independent mixture_same_family",
+    "counts": "bernoulli binomial geometric negative_binomial poisson",
+    "gammas": "beta chi2 dirichlet exponential fishersnedecor gamma studentT",
+    "intervals": "generalized_pareto uniform von_mises",
+    "folded": "half_cauchy half_normal",
+    "location_scale": "cauchy gumbel laplace normal",
+    "matrices": "lkj_cholesky wishart",
+    "multivariate_normal": "lowrank_multivariate_normal",
+    "relaxed": "continuous_bernoulli relaxed_bernoulli relaxed_categorical",
+    "transformed": "inverse_gamma kumaraswamy log_normal logistic_normal pareto transformed_distribution weibull",
+}
+PATHS |= {
+    f"lucid.distributions.{p}": f"lucid.distributions.{f}" for f, all_ in DISTRIBUTIONS.items() for p in all_.split()
+}
 
 
 class _Path(ModuleType):

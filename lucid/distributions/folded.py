@@ -1,4 +1,4 @@
-"""The absolute value of a distribution that is symmetric about 0."""
+"""Distributions folded at 0: of absolute values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Any
 import lucid
 
 from . import constraints
-from .transformed_distribution import TransformedDistribution
+from .location_scale import Cauchy, Normal
+from .transformed import TransformedDistribution
 from .transforms import AbsTransform
+from .utils import _full
+
+__all__ = ["HalfCauchy", "HalfNormal"]
 
 
 class Folded(TransformedDistribution):
@@ -46,3 +50,43 @@ class Folded(TransformedDistribution):
 
     def entropy(self) -> Any:
         return self.base_dist.entropy() - math.log(2)
+
+
+class HalfNormal(Folded):
+    """The absolute value of a normal variable of mean 0 and standard deviation ``scale``.
+
+    >>> import lucid
+    >>> lucid.distributions.HalfNormal(1.0).mean
+    tensor(0.7979)
+    """
+
+    def __init__(self, scale: Any, validate_args: bool | None = None):
+        super().__init__(Normal(0, scale, validate_args=False), validate_args)
+
+    @property
+    def mean(self) -> Any:
+        return self.scale * math.sqrt(2 / math.pi)
+
+    @property
+    def variance(self) -> Any:
+        return self.scale.square() * (1 - 2 / math.pi)
+
+
+class HalfCauchy(Folded):
+    """The absolute value of a Cauchy variable of median 0; its mean is infinite.
+
+    >>> import lucid
+    >>> lucid.distributions.HalfCauchy(1.0).cdf(lucid.tensor(1.0))
+    tensor(0.5000)
+    """
+
+    def __init__(self, scale: Any, validate_args: bool | None = None):
+        super().__init__(Cauchy(0, scale, validate_args=False), validate_args)
+
+    @property
+    def mean(self) -> Any:
+        return _full(self, math.inf, self.scale)
+
+    @property
+    def variance(self) -> Any:
+        return self.base_dist.variance

@@ -7,19 +7,13 @@ from typing import Any
 
 import lucid
 
-from .bernoulli import Bernoulli
-from .beta import Beta
-from .binomial import Binomial
-from .continuous_bernoulli import ContinuousBernoulli
-from .exponential import Exponential
-from .gamma import Gamma
-from .gumbel import Gumbel
+from .counts import Bernoulli, Binomial, Poisson
+from .gammas import Beta, Exponential, Gamma
+from .intervals import Uniform
 from .kl import register_kl
-from .laplace import Laplace
-from .normal import Normal
-from .pareto import Pareto
-from .poisson import Poisson
-from .uniform import Uniform
+from .location_scale import Gumbel, Laplace, Normal
+from .relaxed import ContinuousBernoulli
+from .transformed import Pareto
 from .utils import euler_constant
 
 

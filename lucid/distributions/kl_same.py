@@ -8,30 +8,18 @@ from typing import Any
 import lucid
 
 from ..nn.functional import softplus
-from .bernoulli import Bernoulli
-from .beta import Beta
-from .binomial import Binomial
-from .categorical import Categorical
-from .cauchy import Cauchy
-from .continuous_bernoulli import ContinuousBernoulli
-from .dirichlet import Dirichlet
+from .categories import Categorical, OneHotCategorical
+from .composite import Independent
+from .counts import Bernoulli, Binomial, Geometric, Poisson
 from .exp_family import ExponentialFamily
-from .exponential import Exponential
-from .gamma import Gamma
-from .geometric import Geometric
-from .gumbel import Gumbel
-from .half_normal import HalfNormal
-from .independent import Independent
+from .folded import HalfNormal
+from .gammas import Beta, Dirichlet, Exponential, Gamma
+from .intervals import Uniform
 from .kl import kl_divergence, register_kl
-from .laplace import Laplace
-from .lowrank_multivariate_normal import LowRankMultivariateNormal
-from .multivariate_normal import MultivariateNormal, _batch_mahalanobis, _half_log_det
-from .normal import Normal
-from .one_hot_categorical import OneHotCategorical
-from .pareto import Pareto
-from .poisson import Poisson
-from .transformed_distribution import TransformedDistribution
-from .uniform import Uniform
+from .location_scale import Cauchy, Gumbel, Laplace, Normal
+from .multivariate_normal import LowRankMultivariateNormal, MultivariateNormal, _batch_mahalanobis, _half_log_det
+from .relaxed import ContinuousBernoulli
+from .transformed import Pareto, TransformedDistribution
 from .utils import _sum_rightmost, euler_constant
 
 

@@ -55,5 +55,5 @@ _FILES = "adadelta adagrad adamax adamw asgd nadam radam rmsprop rprop sparse_ad
 def __getattr__(name: str) -> Any:
     """``swa_utils``, which needs ``nn``, and PyTorch's file names, when asked for."""
     if name == "swa_utils" or name in _FILES:
-        return importlib.import_module(".swa_utils", __name__)
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
