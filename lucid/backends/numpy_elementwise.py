@@ -39,12 +39,18 @@ def _in_blocks(name: str, f: Callable, *arrays: Any) -> Any:
     return out
 
 
+_RANGES = {
+    np.dtype(t): (np.zeros((), t), np.full((), math.inf, t)) for t in ("f2", "f4", "f8")
+}  # numbers take 0.3 us more
+
+
 def relu(x: Any) -> Any:
-    if x.size < 4096 or x.dtype.kind not in "f":
-        return np.maximum(x, 0)
+    above = _RANGES.get(x.dtype)
+    if above is None or x.size < 2048:
+        return np.maximum(x, 0 if above is None else above[0])
     if (found := one_pass("relu", x)) is not None:
         return found
-    return x.clip(0, math.inf)  # the clip loop is three times as fast as maximum's; both keep NaN
+    return x.clip(*above)  # the clip loop is three times as fast as maximum's; both keep NaN
 
 
 def relu_grad(g: Any, x: Any) -> Any:
