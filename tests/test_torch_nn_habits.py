@@ -236,3 +236,16 @@ def test_half_precision_activations_are_rounded_once(name, dtype):
     getattr(torch.nn.functional, name)(x).sum().backward()
     tolerance = 1e-2 if dtype == "bfloat16" else 2e-3
     np.testing.assert_allclose(ours.grad.double().numpy(), x.grad.double().numpy(), rtol=tolerance, atol=tolerance)
+
+
+def test_what_waits_for_its_shape_cannot_be_computed_with():
+    model = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
+    with pytest.raises(ValueError, match="uninitialized parameter"):
+        sum(p.pow(2).sum() for p in model.parameters())
+    model.double().requires_grad_(False).requires_grad_(True)
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(model)))
+    optimizer = lucid.optim.SGD(twin.parameters(), lr=0.1)
+    assert twin(lucid.ones(2, 4, dtype=lucid.float64)).dtype is lucid.float64
+    twin(lucid.randn(2, 4, dtype=lucid.float64)).sum().backward()
+    optimizer.step()
+    assert twin[1].running_mean.dtype is lucid.float64 and model[0].has_uninitialized_params()

@@ -167,7 +167,11 @@ class Leaf(Node):
 
     def __init__(self, tensor: Tensor):
         self.op, self.parents, self.saved, self.params = ACCUMULATE, (), (), ()
-        self.shape, self.seq, self.extra = tensor.value.shape, next_seq(), None
+        try:
+            self.shape = tensor.value.shape
+        except ValueError:  # a parameter that waits for its shape
+            self.shape = (0,)
+        self.seq, self.extra = next_seq(), None
         self.owner = weakref.ref(tensor)  # weak: the tensor holds its node
         self.post_accumulate: dict[int, Callable] | None = None
 

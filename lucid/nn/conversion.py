@@ -44,7 +44,10 @@ class Conversion:
                     _replace_data(param.grad, fn)
         for name, buffer in self._buffers.items():
             if buffer is not None:
-                self._buffers[name] = fn(buffer)
+                if is_lazy(buffer):
+                    _replace_data(buffer, fn)
+                else:
+                    self._buffers[name] = fn(buffer)
         return self
 
     def to(self: C, *args: Any, **kwargs: Any) -> C:
@@ -132,7 +135,7 @@ class Conversion:
 
 def _replace_data(t: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
     if is_lazy(t):
-        t.value = fn(t.detach()).value  # type: ignore[attr-defined]
+        t.value = fn(t.data).value  # type: ignore[attr-defined]
         return
     new = fn(t.detach())  # type: ignore[attr-defined]
     if new.value is not t.value:

@@ -9,7 +9,7 @@ from ..core.errors import ShapeError
 from ..core.graph import Leaf
 from ..core.modes import UNCOUNTED
 from ..core.overrides import plain
-from ..core.tensor import Tensor, as_tensor, new_tensor
+from ..core.tensor import Tensor, as_tensor, new_tensor, wrap
 from ..functions.creation import empty
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
@@ -87,6 +87,9 @@ class Buffer(Tensor):
         pass
 
 
+_memory: Any = Tensor.value  # the slot, which what is not initialized does not show
+
+
 class _Uninitialized:
     """What parameters and buffers of unknown shape share: no data until ``materialize``."""
 
@@ -95,10 +98,34 @@ class _Uninitialized:
     def materialize(self: Any, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give it a shape; its contents are undefined until they are initialised."""
         fresh = empty(shape, device=device or self.device, dtype=dtype or self.dtype)
-        self.value = fresh.value
         self.__class__ = self.cls_to_become
+        self.value = fresh.value
         if self.node is not None:
             self.node = Leaf(self)
+
+    @property
+    def value(self) -> Any:
+        raise ValueError(
+            "Attempted to use an uninitialized parameter. Call `forward` of its lazy module with a dummy batch to "
+            "initialize the parameters before calling functions of them."
+        )
+
+    @value.setter
+    def value(self, array: Any) -> None:
+        _memory.__set__(self, array)
+
+    @property
+    def data(self) -> Tensor:
+        """An empty tensor of the dtype and on the device that it will have."""
+        return wrap(_memory.__get__(self))
+
+    @property
+    def dtype(self) -> Any:
+        return self.data.dtype
+
+    @property
+    def device(self) -> Any:
+        return self.data.device
 
     def numel(self) -> Any:
         """Like ``shape``: unknown, a RuntimeError."""
