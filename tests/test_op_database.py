@@ -62,6 +62,10 @@ CALLS = {
     "huber of weights": lambda m, t: m.nn.functional.huber_loss(t(SQUARE), t(SQUARE.T), delta=0.6, weight=t(abs(SQUARE) + 0.1)),
     "l1 of weights": lambda m, t: m.nn.functional.l1_loss(t(SQUARE), t(SQUARE.T), weight=t(abs(SQUARE) + 0.1)),
     "addmm of 0 times NaN": lambda m, t: m.addmm(t(SQUARE), t(SQUARE * np.nan), t(SQUARE), alpha=0),
+    "int64 addcmul cuts its value": lambda m, t: m.addcmul(t(WHOLE), t(WHOLE), t(WHOLE), value=1.7),
+    "addcmul in the dtype of all": lambda m, t: m.addcmul(t(SQUARE), t(WHOLE), t(SQUARE).float(), value=0.1) * 1e6,
+    "addcdiv in the dtype of all": lambda m, t: m.addcdiv(t(SQUARE), t(WHOLE), t(SQUARE).float(), value=0.1) * 1e6,
+    "int64 index_add cuts alpha": lambda m, t: m.index_add(t(WHOLE), 0, m.tensor([0, 2, 0]), t(WHOLE), alpha=-1.7),
     "margin of one number": lambda m, t: m.nn.functional.multi_margin_loss(m.tensor(0.3), m.tensor([0]), reduction="none"),
     "margin of one row": lambda m, t: m.nn.functional.multi_margin_loss(m.arange(3.0), m.tensor([1]), reduction="none"),
     "label margin of one number": lambda m, t: m.nn.functional.multilabel_margin_loss(m.tensor(0.3), m.tensor([0])),
@@ -114,6 +118,11 @@ REFUSED = {
     "out and another dtype": (RuntimeError, lambda m: m.sum(m.eye(2), 0, dtype=m.float64, out=m.empty(2))),
     "out of ones and another dtype": (RuntimeError, lambda m: m.ones(2, dtype=m.int64, out=m.empty(2))),
     "weights of another size": (ValueError, lambda m: m.nn.functional.mse_loss(m.eye(2), m.eye(2), weight=m.ones(2))),
+    "pdist of complex numbers": (RuntimeError, lambda m: m.pdist(m.ones(3, 2) * 1j)),
+    "max_pool padded by more than half": (
+        RuntimeError, lambda m: m.nn.functional.max_pool2d(m.ones(1, 8, 8), 3, padding=2, dilation=2)),
+    "avg_pool3d of less than a window": (
+        RuntimeError, lambda m: m.nn.functional.avg_pool3d(m.ones(1, 3, 7, 6), 4, padding=1)),
     "interpolate int64": (NotImplementedError, lambda m: m.nn.functional.interpolate(m.ones(1, 1, 2, 2, dtype=m.int64), size=3)),
     "einsum of two dtypes after a sum": (
         RuntimeError, lambda m: m.einsum("ij,jk->k", m.ones(2, 3, dtype=m.uint8), m.ones(3, 4, dtype=m.uint8))),

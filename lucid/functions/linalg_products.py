@@ -345,6 +345,8 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     tensor([1., 3., 2.])
     """
     x = tensor_arg(input, "pdist")
+    if not x.dtype.is_floating_point:
+        raise RuntimeError(f"pdist only supports floating-point dtypes, got {x.dtype}")
     if x.ndim != 2:
         raise RuntimeError(f"pdist only supports 2D tensors, got: {x.ndim}D")
     if p < 0:

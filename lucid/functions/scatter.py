@@ -127,6 +127,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     """
     d, index = _vector(input, dim, index, "index_add")
     x, source, at = _slices(input, d, index, source, "index_add")
+    alpha = int(alpha) if input.dtype.category == dtypes.INTEGER and isinstance(alpha, float) else alpha
     source = source if alpha == 1 else source * alpha
     total = index_ops.index_put_add(lifted_to_indices(x, at), source, at)
     return entitled(ops.reshape(total, tuple(input.shape)), "IndexAddBackward0")

@@ -28,9 +28,16 @@ def floating(input: Any, name: str) -> Tensor:
 # ---- arithmetic of three ----
 
 
-def _real_value(name: str, value: Any, *tensors: Any) -> None:
-    if isinstance(value, complex) and not any(t.dtype.is_complex for t in tensors):
-        raise RuntimeError(f"{name}: value {value} cannot be converted to {tensors[0].dtype} without overflow")
+def _factor(name: str, value: Any, input: Tensor, tensor1: Any, tensor2: Any) -> tuple[Tensor, Any]:
+    """``tensor1`` in the dtype of all three, in which the product is computed, and a value for it: cut among integers."""
+    tensor1 = tensor_arg(tensor1, name, "tensor1")
+    if value is ONE and tensor1.dtype is input.dtype is tensor2.dtype:
+        return tensor1, value
+    dtype = dtypes.result_type(*((t.dtype, 2 if t.ndim else 1) for t in (input, tensor1, tensor2)))
+    if isinstance(value, complex) and not dtype.is_complex:
+        raise RuntimeError(f"{name}: value {value} cannot be converted to {dtype} without overflow")
+    whole = dtype.category == dtypes.INTEGER and isinstance(value, float)
+    return tensor1.to(dtype), int(value) if whole else value  # type: ignore[attr-defined]
 
 
 @public(inplace=True)
@@ -43,9 +50,8 @@ def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
     """
     if tensor is not None:
         value, tensor1, tensor2 = number_first("addcmul", "value", tensor1), tensor2, tensor
-    if value is not ONE:
-        _real_value("addcmul", value, input, tensor1, tensor2)
-    product = elementwise.multiply(tensor_arg(tensor1, "addcmul", "tensor1"), tensor2)
+    tensor1, value = _factor("addcmul", value, input, tensor1, tensor2)
+    product = elementwise.multiply(tensor1, tensor2)
     return entitled(
         elementwise.add(input, product if value == 1 else elementwise.multiply(product, value)), "AddcmulBackward0"
     )
@@ -63,13 +69,12 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
     """
     if tensor is not None:
         value, tensor1, tensor2 = number_first("addcdiv", "value", tensor1), tensor2, tensor
-    if value is not ONE:
-        _real_value("addcdiv", value, input, tensor1, tensor2)
     if all(isinstance(t, Tensor) and t.dtype.category <= dtypes.INTEGER for t in (tensor1, tensor2)):
         raise RuntimeError(
             "addcdiv: integer division with addcdiv is not supported; cast one to a floating dtype first"
         )
-    quotient = elementwise.divide(tensor_arg(tensor1, "addcdiv", "tensor1"), tensor2)
+    tensor1, value = _factor("addcdiv", value, input, tensor1, tensor2)
+    quotient = elementwise.divide(tensor1, tensor2)
     return entitled(
         elementwise.add(input, quotient if value == 1 else elementwise.multiply(quotient, value)), "AddcdivBackward0"
     )

@@ -64,7 +64,7 @@ def _window(
         raise RuntimeError(f"{name}: dilation should be greater than zero, but got {dilated}")
     if any(p < 0 for p in pad):
         raise RuntimeError(f"{name}: pad must be non-negative, but got {pad}")
-    if any(2 * p > (k - 1) * d + 1 for p, k, d in zip(pad, kernel, dilated, strict=True)):
+    if any(2 * p > k for p, k in zip(pad, kernel, strict=True)):  # as in PyTorch, whatever the dilation
         raise RuntimeError(
             f"{name}: pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={kernel} and dilation={dilated}"
         )
@@ -237,6 +237,8 @@ def _avg_pool(
     if x.dtype.category < dtypes.FLOAT:
         raise NotImplementedError(f'{name}: "{name}" not implemented for {x.dtype}; convert it to a floating dtype')
     kernel, steps, pad, _, places = window(name, x, n, kernel_size, stride, padding, 1, ceil_mode)
+    if n == 3 and any(m < k for m, k in zip(x.shape[2:], kernel, strict=True)):
+        raise RuntimeError(f"{name}: input image {tuple(x.shape[2:])} smaller than kernel size {kernel}")
     if divisor is not None and divisor == 0:
         raise RuntimeError(f"{name}: divisor must be not zero")
     return unbatched(ops.avg_pool(x, kernel, steps, pad, places, bool(count_include_pad), divisor), had_batch)
