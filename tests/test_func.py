@@ -260,6 +260,16 @@ def test_writing_through_detach_changes_values_and_keeps_derivatives(way):
     assert found.tolist() == [[20.0, 16.0], [20.0, 32.0]]  # as PyTorch's: 2 * 2y, where y is 5 in the first column
 
 
+def test_the_jvp_of_logcumsumexp_is_linear_where_the_tangent_is_zero():
+    x, t = lucid.tensor([0.3, -1.0, 2.0], dtype=lucid.float64), lucid.tensor([1.0, 0.0, 0.0], dtype=lucid.float64)
+    tangent = lambda x, t: lucid.func.jvp(lambda v: lucid.logcumsumexp(v, 0), (x,), (t,))[1]  # noqa: E731
+    expected = lucid.exp(x) * lucid.ones(3, 3).tril() / lucid.exp(x).cumsum(0)[:, None]
+    assert lucid.allclose(lucid.func.jacrev(tangent, 1)(x, t), expected)
+    twice = lucid.func.jvp(lambda v: tangent(v, t), (x,), (t,))[1]
+    share = expected[:, 0]
+    assert lucid.allclose(twice, share - share**2)
+
+
 def test_a_plain_tensor_multiplied_in_place_by_one_of_a_transform():
     v, x, y = (lucid.tensor(a, requires_grad=True) for a in ([1.0, 2.0], [3.0, 4.0], [5.0, 6.0]))
 

@@ -169,29 +169,29 @@ cumulative_prod = other(
 )
 
 
-def _logcumsumexp_grad(xp, g, x, out, axis):
-    """exp(x_i) sum over j >= i of g_j exp(-out_j), as a recurrence from the end whose factors are all at most 1."""
-    n = x.shape[axis] if x.shape else 0
-    if n == 0:
-        return xp.copy(g)
+def _falls(xp, out, axis):
+    """exp(out_(j-1) - out_j), which is at most 1, for each j but the first."""
+    n = out.shape[axis]
     before, after = xp.take_slice(out, axis, 0, n - 1), xp.take_slice(out, axis, 1, n)
-    decay = xp.exp(xp.where(before == after, 0.0, before - after))  # not inf - inf
-    decay = xp.concat(decay, xp.zeros_like(xp.take_slice(x, axis, 0, 1)), axis)
+    return xp.exp(xp.where(before == after, 0.0, before - after))  # not inf - inf
+
+
+def _logcumsumexp_grad(xp, g, x, out, axis):
+    """exp(x_i) sum over j >= i of g_j exp(-out_j), as a recurrence from the end."""
+    if not x.shape or not x.shape[axis]:
+        return xp.copy(g)
+    decay = xp.concat(_falls(xp, out, axis), xp.zeros_like(xp.take_slice(x, axis, 0, 1)), axis)
     turned = xp.linear_scan(xp.flip(decay, (axis,)), xp.flip(g, (axis,)), axis)
     return xp.exp(x - above_nothing(xp, out)) * xp.flip(turned, (axis,))
 
 
 def _logcumsumexp_jvp(xp, tangents, primals, out, axis):
-    """sum over i <= j of exp(x_i - out_j) t_i; the rule above has a kink at g = 0, where two vjps would start."""
+    """sum over i <= j of exp(x_i - out_j) t_i, as a recurrence."""
     (t,), (x,) = tangents, primals
-    if not x.shape:
+    if not x.shape or not x.shape[axis]:
         return t
-
-    def half(part):
-        logs = xp.where(part > 0, xp.log(xp.where(part > 0, part, 1.0)), -math.inf) + x
-        return xp.exp(xp.logcumsumexp(logs, axis) - out)
-
-    return half(t) - half(-t)
+    decay = xp.concat(xp.zeros_like(xp.take_slice(x, axis, 0, 1)), _falls(xp, out, axis), axis)
+    return xp.linear_scan(decay, xp.exp(x - above_nothing(xp, out)) * t, axis)
 
 
 logcumsumexp = other(
