@@ -106,6 +106,7 @@ _LAZY = {
     "sparse_coo": "sparse:sparse_coo",
     "sparse_coo_tensor": "sparse:sparse_coo_tensor",
     "spmm": "sparse:spmm",
+    "dsmm": "sparse:mm",
     "wait": "jit:wait",
     "default_generator": "random:default_generator",
 }

@@ -42,6 +42,8 @@ class SparseTensor:
     def dim(self) -> int:
         return len(self.shape)
 
+    ndimension = dim
+
     def size(self, dim: int | None = None) -> Any:
         return self.shape if dim is None else self.shape[dim]
 

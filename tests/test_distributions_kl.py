@@ -117,4 +117,4 @@ def test_register_kl():
         _KL_REGISTRY.update(before)
         D.register_kl(D.Normal, D.Normal)(before[D.Normal, D.Normal])  # forgets the remembered choices
     with pytest.raises(TypeError):
-        D.register_kl(int, D.Normal)
+        D.register_kl("Normal", D.Normal)

@@ -2,6 +2,7 @@
 
 import importlib
 
+import numpy as np
 import pytest
 
 import lucid
@@ -294,3 +295,34 @@ def test_stances_of_compiled_code():
         assert lucid.compiler.set_stance("fail_on_recompile")(double)(lucid.ones(1)).item() == 2
     with pytest.raises(ValueError, match="stance"):
         lucid.compiler.set_stance("lazy")
+
+
+def test_the_names_of_linear_operator_and_pyro():
+    """Batches of sparse matrices ask for ``ndimension`` and ``dsmm``; Pyro annotates with ``MAP_LOCATION``, and registers
+    divergences of distributions that are not of this family."""
+    sparse = lucid.sparse_coo_tensor([[0, 1], [1, 0]], [2.0, 3.0], (2, 2))
+    assert sparse.ndimension() == 2 and lucid.dsmm(sparse, lucid.eye(2)).tolist() == [[0.0, 2.0], [3.0, 0.0]]
+    assert importlib.import_module("lucid.serialization").MAP_LOCATION is not None
+
+    class Mine:
+        pass
+
+    pair = (Mine, lucid.distributions.Normal)
+    lucid.distributions.register_kl(*pair)(lambda p, q: "registered")
+    assert lucid.distributions.kl_divergence(Mine(), lucid.distributions.Normal(0.0, 1.0)) == "registered"
+    del lucid.distributions.kl._KL_REGISTRY[pair]
+
+
+@needs_torch
+@pytest.mark.parametrize("shape", [(4, 6), (6, 4), (3, 2, 2)])
+def test_orthogonal_weights_are_made_of_numbers_drawn_in_the_shape_of_the_weight(shape, monkeypatch):
+    """cleanrl's agents begin with these; from the same draws come the same weights."""
+    drawn = np.random.default_rng(0).standard_normal((shape[0], int(np.prod(shape[1:]))))
+    monkeypatch.setattr(
+        importlib.import_module("lucid.nn.init").random, "randn", lambda *s, **k: lucid.tensor(drawn.reshape(s))
+    )
+    monkeypatch.setattr(
+        torch.Tensor, "normal_", lambda self, *a, **k: self.copy_(torch.tensor(drawn.reshape(self.shape)))
+    )
+    mine, theirs = (t.nn.init.orthogonal_(t.empty(*shape, dtype=t.float64)) for t in (lucid, torch))
+    np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=1e-12)

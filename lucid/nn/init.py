@@ -197,10 +197,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
         return tensor
     rows, cols = tensor.shape[0], tensor.shape.numel() // tensor.shape[0]
     with no_grad():
-        flat = random.randn(
-            max(rows, cols), min(rows, cols), dtype=tensor.dtype, device=tensor.device, generator=generator
-        )
-        q, r = linalg_factor.qr(flat)
+        flat = random.randn(rows, cols, dtype=tensor.dtype, device=tensor.device, generator=generator)
+        q, r = linalg_factor.qr(flat.mT if rows < cols else flat)
         q = q * r.diagonal().sign()  # makes the distribution uniform
         q = q.mT if rows < cols else q
         return tensor.copy_(q.reshape(tensor.shape) * gain)  # type: ignore[attr-defined]

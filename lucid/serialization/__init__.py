@@ -8,11 +8,12 @@ unless the caller vouches for it.
 {'weight': tensor([1., 1.]), 'epoch': 3}
 """
 
-from .archive import load, save
+from .archive import MAP_LOCATION, load, save
 from .pickles import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .safetensors import load_safetensors, save_safetensors
 
 __all__ = [
+    "MAP_LOCATION",
     "add_safe_globals",
     "clear_safe_globals",
     "get_safe_globals",

@@ -13,10 +13,12 @@ import os
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from .. import backends
 from ..core import dtypes
+from ..core.device import device as Device
 from ..core.tensor import Tensor, as_tensor
 from . import pickles
 from .files import reading, replacing
@@ -104,7 +106,10 @@ class UnreadableFile(ValueError, pickle.UnpicklingError, EOFError):
     """A file that is no checkpoint of any kind, or empty: PyTorch's types for these are errors of pickle."""
 
 
-def load(f: Any, map_location: Any = None, *, weights_only: bool = True, **ignored: Any) -> Any:
+MAP_LOCATION = Callable[[Any, str], Any] | Device | str | dict[str, str] | None  # what ``load`` takes
+
+
+def load(f: Any, map_location: MAP_LOCATION = None, *, weights_only: bool = True, **ignored: Any) -> Any:
     """Read what ``save`` wrote, a ``.safetensors`` or ``.npz`` file, or a PyTorch checkpoint of plain tensors.
 
     ``map_location`` is the device to load to (default: where each tensor was, if that device is here): a device, a dict
