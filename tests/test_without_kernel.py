@@ -91,3 +91,34 @@ def test_complex_logcumsumexp_at_the_ends():
     assert y.real.tolist()[:2] == [-inf, -inf]
     assert y[2:5].tolist() == pytest.approx([1.2 + 2.1j, 1e10 + 1j, inf])
     assert math.isnan(y[5].real) and math.isnan(y[5].imag)
+
+
+HALF = [60000.0, 1.5, 3.14, -7.0]
+
+
+@needs_torch
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x, y: x * 1e-4,
+        lambda t, x, y: 1e-8 * x,
+        lambda t, x, y: x / 70000,
+        lambda t, x, y: x.detach() // 0.1,
+        lambda t, x, y: x.clone().mul_(3e-7),
+        lambda t, x, y: t.addcmul(x, y, y, value=1e-6),
+        lambda t, x, y: t.addcdiv(x, y, x, value=0.3),
+        lambda t, x, y: t.lerp(x, y, 0.3),
+        lambda t, x, y: t.lerp(x, y, t.full_like(x, 0.7)),
+    ],
+)
+def test_sixteen_bits_are_rounded_once(f, dtype):
+    """A number that 16 bits cannot hold, 1e-8 or 70000, does its work in float32; so do sums of products."""
+    made = []
+    for library in (lucid, torch):
+        x = library.tensor(HALF, dtype=getattr(library, dtype), requires_grad=True)
+        y = f(library, x, library.tensor([-60000.0, 0.3, 0.2, 5.0], dtype=x.dtype))
+        (slope,) = library.autograd.grad(y.sum(), x) if y.requires_grad else (x,)
+        made.append((y.tolist(), slope.float().tolist(), str(y.dtype).split(".")[-1]))
+    assert made[0][0] == made[1][0] and made[0][2] == made[1][2]
+    np.testing.assert_allclose(made[0][1], made[1][1], rtol=1e-2 if dtype == "bfloat16" else 2e-3)

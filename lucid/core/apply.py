@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import copysign
+from struct import pack, unpack
 from typing import Any
 
 from ..backends import backend_of
@@ -17,6 +18,7 @@ from .view import View, layout, new_view
 
 # 0-d arrays for Python scalars that repeat: NumPy spends twice as long on a float operand as on a 0-d array.
 scalars: dict[type, dict] = {float: {}, int: {}}
+WITH_NUMBERS = frozenset(("multiply", "divide", "floor_divide"))  # in float32 beside 16 bits
 
 
 def apply(op: Op, inputs: Sequence[Any], params: tuple = ()) -> Any:
@@ -29,6 +31,10 @@ def apply(op: Op, inputs: Sequence[Any], params: tuple = ()) -> Any:
     known = _with_known_numbers(op, inputs)
     if known is not None:
         return execute(op, known, params, mode)
+    if op.name in WITH_NUMBERS:
+        wide = _in_single(op, inputs)
+        if wide is not None:
+            return wide
     try:
         tensors = coerce(op, inputs)
     except TypeError:
@@ -140,8 +146,10 @@ def coerce(op: Op, inputs: Sequence[Any]) -> list[Tensor]:
 def _number(x: Any, dtype: dtypes.dtype, like: Tensor) -> Tensor:
     """A Python number as a 0-d tensor, remembered if it has the dtype of the tensor that it meets."""
     cache = scalars.get(type(x))
-    if cache is None or dtype is not like.dtype or hasattr(like.value, "level") or is_negative_zero(x):
+    plain = cache is not None and dtype is like.dtype and not hasattr(like.value, "level")
+    if not plain or is_negative_zero(x) or not _holds(dtype, x):
         return as_tensor(x, dtype=dtype, like=like)
+    assert cache is not None
     key = (x, like.value.dtype, type(like.value))
     known = cache.get(key)
     if known is not None:
@@ -151,6 +159,31 @@ def _number(x: Any, dtype: dtypes.dtype, like: Tensor) -> Tensor:
     made = as_tensor(x, dtype=dtype, like=like)
     cache[key] = made.value
     return made
+
+
+def _holds(dtype: dtypes.dtype, number: Any) -> bool:
+    """Whether a number has so few digits that 16 bits hold it; of other dtypes it is not asked."""
+    if dtype.itemsize != 2 or dtype.category != dtypes.FLOAT:
+        return True
+    try:
+        number = float(number)
+        if dtype.name == "float16":
+            return bool(unpack("<e", pack("<e", number))[0] == number)
+        return bool(unpack("<f", b"\0\0" + pack("<f", number)[2:])[0] == number)
+    except OverflowError:
+        return False
+
+
+def _in_single(op: Op, inputs: Sequence[Any]) -> Tensor | None:
+    """16 bits beside a number that they cannot hold, such as 1e-8: computed in float32 and rounded once, as in PyTorch."""
+    x, y = inputs
+    t, number = (x, y) if isinstance(x, Tensor) else (y, x)
+    if type(number) not in scalars or not isinstance(t, Tensor) or _holds(t.dtype, number):
+        return None
+    cast = OPS["cast"].call
+    wide = cast(t, dtypes.float32, t.dtype)
+    result = op.call(*((wide, number) if t is x else (number, wide)))
+    return cast(result, t.dtype, dtypes.float32)  # type: ignore[no-any-return]
 
 
 def is_negative_zero(x: Any) -> bool:

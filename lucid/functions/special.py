@@ -40,6 +40,15 @@ def _factor(name: str, value: Any, input: Tensor, tensor1: Any, tensor2: Any) ->
     return tensor1.to(dtype), int(value) if whole else value  # type: ignore[attr-defined]
 
 
+def _in_single(f: Callable, *tensors: Any, **options: Any) -> Any:
+    """16 bits are computed in float32 and rounded once, as in PyTorch: a square may overflow where the sum does not."""
+    kinds = {t.dtype if isinstance(t, Tensor) else None for t in tensors}
+    d = kinds.pop()
+    if kinds or d not in (dtypes.float16, dtypes.bfloat16):
+        return None
+    return f(*(t.float() for t in tensors), **options).to(d)
+
+
 @public(inplace=True)
 def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *, value: Scalar = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``; ``addcmul(input, value, tensor1, tensor2)`` is PyTorch's older form of it.
@@ -50,6 +59,9 @@ def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
     """
     if tensor is not None:
         value, tensor1, tensor2 = number_first("addcmul", "value", tensor1), tensor2, tensor
+    narrow = _in_single(addcmul, input, tensor1, tensor2, value=value)
+    if narrow is not None:
+        return entitled(narrow, "AddcmulBackward0")
     tensor1, value = _factor("addcmul", value, input, tensor1, tensor2)
     product = elementwise.multiply(tensor1, tensor2)
     return entitled(
@@ -69,6 +81,9 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, tensor: Any = None, *,
     """
     if tensor is not None:
         value, tensor1, tensor2 = number_first("addcdiv", "value", tensor1), tensor2, tensor
+    narrow = _in_single(addcdiv, input, tensor1, tensor2, value=value)
+    if narrow is not None:
+        return entitled(narrow, "AddcdivBackward0")
     if all(isinstance(t, Tensor) and t.dtype.category <= dtypes.INTEGER for t in (tensor1, tensor2)):
         raise RuntimeError(
             "addcdiv: integer division with addcdiv is not supported; cast one to a floating dtype first"
@@ -94,8 +109,12 @@ def lerp(input: Tensor, end: Tensor, weight: Value) -> Tensor:
     if x.dtype is not y.dtype or (isinstance(weight, Tensor) and weight.ndim and weight.dtype is not x.dtype):
         given = f"{x.dtype}, {y.dtype}" + (f" and weight {weight.dtype}" if isinstance(weight, Tensor) else "")
         raise RuntimeError(f"lerp: expected the same dtype for input, end and weight, but got {given}")
+    number = not isinstance(weight, Tensor)
+    narrow = _in_single(lerp, x, y, weight=weight) if number else _in_single(lerp, x, y, weight)
+    if narrow is not None:
+        return entitled(narrow, f"LerpBackward{int(not number)}")
     apart = elementwise.subtract(y, x)
-    if not isinstance(weight, Tensor):
+    if number:
         if isinstance(weight, complex) and not x.dtype.is_complex:
             raise RuntimeError(f"lerp: weight {weight} cannot be converted to {x.dtype} without overflow")
         return entitled(x + apart * weight if abs(weight) < 0.5 else y - apart * (1 - weight), "LerpBackward0")
