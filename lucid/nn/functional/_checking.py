@@ -90,7 +90,7 @@ def checked(f: Callable) -> Callable:
     checks = tuple((i, kinds[n].exact) for i, n in enumerate(names[: code.co_argcount]) if n in kinds)
     by_name = {n: kind.exact for n, kind in kinds.items()}
     if name in TAKES_OUT:
-        by_name["out"] = ()
+        by_name["out"] = set()
     allowed = _allowed(name)
     equal = tuple((names.index(n), n) for n in EQUAL.get(name, ()) if n in names)
 
