@@ -27,7 +27,9 @@ def grid_sample_grad(xp: Any, g: Any, x: Any, grid: Any, mode: str, padding: str
         weights = xp.ones_like(inside) if axes[0][0] is None else _product(xp, [w for w, _ in axes])
         share = given * xp.expand_dims(xp.where(inside, xp.cast(weights, x.dtype), 0.0), 1)
         zeros = xp.zeros_of((n, c, math.prod(sizes)), x)
-        dx = xp.scatter_add(zeros, _repeated(xp, x, index), xp.reshape(share, (n, c, index.shape[1] * index.shape[2])), 2)
+        dx = xp.scatter_add(
+            zeros, _repeated(xp, x, index), xp.reshape(share, (n, c, index.shape[1] * index.shape[2])), 2
+        )
         dx = xp.reshape(dx, tuple(x.shape))
     if needs[1] and axes[0][0] is None:
         dgrid = xp.zeros_of(tuple(grid.shape), grid)
