@@ -184,3 +184,18 @@ def test_what_does_not_depend_on_its_input_has_a_gradient_of_zeros(name):
 def test_gradgradcheck_leaves_out_outputs_without_a_derivative(forward):
     x = lucid.tensor([0.5, 2.0], dtype=lucid.float64, requires_grad=True)
     assert lucid.autograd.gradgradcheck(lambda x: (x**3, x.detach() * 2, x.sin()), (x,), check_fwd_over_rev=forward)
+
+
+@pytest.mark.parametrize("norm, shape", [("batch_norm", (4, 3)), ("instance_norm", (2, 3, 4))])
+def test_running_statistics_outlive_jvp(norm, shape):
+    x, found = lucid.from_numpy(numbers(*shape)), []
+    for outside in (False, True):
+        mean, var = lucid.zeros(3, dtype=lucid.float64), lucid.ones(3, dtype=lucid.float64)
+
+        def call(x, mean=mean, var=var):
+            return getattr(lucid.nn.functional, norm)(x, mean, var, None, None, True)
+
+        found.append(call(x) if outside else lucid.func.jvp(call, (x,), (x.sin(),))[0])
+        found.append(lucid.cat([mean, var]))
+    for inside, plain in zip(found[:2], found[2:], strict=True):
+        np.testing.assert_allclose(inside.numpy(), plain.numpy())

@@ -55,6 +55,8 @@ def _check_channels(name: str, channels: int, **tensors: Tensor | None) -> None:
 def _track(running: Tensor | None, value: Tensor, momentum: float, factor: float = 1.0) -> None:
     """Move the running statistics towards ``factor * value``; to be called under no_grad."""
     if running is not None:
+        while hasattr(value.value, "tangent"):  # inside jvp the statistics, which outlive it, are those of the primal
+            value = value.value.inner
         if value.value.dtype != running.value.dtype:
             value = value.to(running.dtype)  # type: ignore[attr-defined]
         part = shape_ops.reshape(value * (momentum * factor), tuple(running.value.shape))  # type: ignore[operator]
