@@ -84,7 +84,7 @@ frames = _stack.get
 def settled(t: Tensor) -> Tensor:
     """This tensor without the tangent that it had at a dual level since left."""
     while isinstance(t.value, Lifted) and t.value.frame.by_hand and not t.value.frame.alive:
-        below = t.value.inner
+        below = t.value.inner  # type: ignore[attr-defined]
         t.value, t.node = below.value, below.node
     return t
 

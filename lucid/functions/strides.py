@@ -10,8 +10,9 @@ from typing import Any
 from .. import ops
 from ..backends import backend_of
 from ..core import dtypes
+from ..core.reshaping import reshaped_in_place
 from ..core.tensor import Tensor, wrap
-from ..core.view import View, is_view, reshaped_in_place
+from ..core.view import View, is_view
 from ..ops import shape as shape_ops
 from .outputs import check_leaf
 from .registry import FUNCTIONS, dim_arg, public, tensor_arg
