@@ -18,6 +18,7 @@ from .view import View, layout, new_view
 
 # 0-d arrays for Python scalars that repeat: NumPy spends twice as long on a float operand as on a 0-d array.
 scalars: dict[type, dict] = {float: {}, int: {}}
+held: dict[type, dict] = {float: {}, int: {}}  # those that 16 bits hold, for the ops of WITH_NUMBERS
 WITH_NUMBERS = frozenset(("multiply", "divide", "floor_divide"))  # in float32 beside 16 bits
 
 
@@ -86,7 +87,7 @@ def _with_known_numbers(op: Op, inputs: Sequence[Any]) -> list[Tensor] | None:
     found = []
     for i, x in enumerate(inputs):
         if not isinstance(x, Tensor):
-            cache = scalars.get(type(x))
+            cache = (held if op.name in WITH_NUMBERS else scalars).get(type(x))
             if cache is None or i < op.promote_from or is_negative_zero(x):
                 return None
             x = cache.get((x, like.value.dtype, type(like.value)))
@@ -147,7 +148,7 @@ def _number(x: Any, dtype: dtypes.dtype, like: Tensor) -> Tensor:
     """A Python number as a 0-d tensor, remembered if it has the dtype of the tensor that it meets."""
     cache = scalars.get(type(x))
     plain = cache is not None and dtype is like.dtype and not hasattr(like.value, "level")
-    if not plain or is_negative_zero(x) or not _holds(dtype, x):
+    if not plain or is_negative_zero(x):
         return as_tensor(x, dtype=dtype, like=like)
     assert cache is not None
     key = (x, like.value.dtype, type(like.value))
@@ -156,8 +157,11 @@ def _number(x: Any, dtype: dtypes.dtype, like: Tensor) -> Tensor:
         return wrap(known)
     if len(cache) > 4096:
         cache.clear()
+        held[type(x)].clear()
     made = as_tensor(x, dtype=dtype, like=like)
     cache[key] = made.value
+    if _holds(dtype, x):
+        held[type(x)][key] = made.value
     return made
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..backends import backend_of, backend_of_type
-from .apply import apply, is_inexact, is_negative_zero, recover, refuse_inference, scalars
+from .apply import WITH_NUMBERS, apply, held, is_inexact, is_negative_zero, recover, refuse_inference, scalars
 from .graph import Leaf, Node, next_seq
 from .modes import ENTERED, NO_GRAD, current
 from .record import FLOATS, HOST, Op, find_kernel
@@ -77,6 +77,7 @@ def two_inputs(op: Op) -> Callable:
     (x_keeps_x, x_keeps_y), x_keeps_out = op.kept((Ellipsis, None))  # only x requires grad
     (y_keeps_x, y_keeps_y), y_keeps_out = op.kept((None, Ellipsis))
     records = op.kind != "none"
+    numbers = held if op.name in WITH_NUMBERS else scalars
 
     def call(x, y):  # type: ignore[no-untyped-def]
         mode = current()
@@ -94,7 +95,7 @@ def two_inputs(op: Op) -> Callable:
                 # NumPy and CuPy share their dtypes, and a number on the CPU may join a GPU's array.
                 return apply(op, (x, y))
         else:
-            cache = scalars.get(type(y))
+            cache = numbers.get(type(y))
             if cache is None:
                 return apply(op, (x, y)) if is_foreign(y) is None else NotImplemented
             yv = cache.get((y, dtype, type(xv)))
@@ -362,7 +363,7 @@ def over_first(op: Op, x: Tensor, y: Any) -> bool:
         if type(y) is View and y.root is x and yv is not xv:
             return False
     else:
-        yv = None if is_negative_zero(y) else scalars.get(type(y), NOTHING).get((y, xv.dtype, HOST))
+        yv = None if is_negative_zero(y) else held.get(type(y), NOTHING).get((y, xv.dtype, HOST))
     if yv is None or (yv.shape != xv.shape and yv.shape):
         return False
     kernel = op.kernels.get(HOST)
