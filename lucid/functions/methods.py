@@ -285,8 +285,8 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Overwrite with the values of another tensor, converted and broadcast; returns itself."""
     check_leaf(self, "copy_")
-    other = as_tensor(src)
     refuse_expanded(self, "copy_")
+    other = as_tensor(src)
     if type(self.value) is HOST and type(other.value) is HOST and other.value.dtype is self.value.dtype:
         pass
     elif other.device != self.device:

@@ -100,13 +100,6 @@ def refuse_overlap(target: Any, given: Iterable[Any], name: str) -> None:
             )
 
 
-def _meets(to: Any, of: Any) -> bool:
-    if to is of or not hasattr(to, "strides") or not (_is_dense(to) and _is_dense(of)):
-        return False
-    backend = backend_of(to)
-    start = backend.table.storage_of
-    moved = to.strides != of.strides or to.size != of.size or start(to)[1] != start(of)[1]
-    return moved and backend.overlap(to, of)
 def refuse_expanded(target: Any, name: str) -> None:
     """RuntimeError for a tensor that shows one place of memory several times: ``fill_`` may write to it, ``copy_`` not."""
     if type(target) is View and 0 in getattr(target.value, "strides", ()) and target.value.size:
@@ -117,6 +110,13 @@ def refuse_expanded(target: Any, name: str) -> None:
             )
 
 
+def _meets(to: Any, of: Any) -> bool:
+    if to is of or not hasattr(to, "strides") or not (_is_dense(to) and _is_dense(of)):
+        return False
+    backend = backend_of(to)
+    start = backend.table.storage_of
+    moved = to.strides != of.strides or to.size != of.size or start(to)[1] != start(of)[1]
+    return moved and backend.overlap(to, of)
 
 
 def _is_dense(array: Any) -> bool:

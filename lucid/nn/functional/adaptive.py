@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,8 +16,8 @@ from ...core.transform import lifted_to_indices
 from ...functions.creation import arange, zeros
 from ...functions.random import rand
 from .conv import sizes_arg
-from .resize import weighing
 from .pooling import batched, gather, unbatched
+from .resize import weighing
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool1d_with_indices",

@@ -41,6 +41,8 @@ def _with_weight(loss: Tensor, weight: Tensor | None, reduction: str, divides: b
     """Elementwise weights, whose sum ``divides`` the mean of mse and l1, but not of huber."""
     if weight is None:
         return reduced(loss, reduction)
+    if weight.shape != loss.shape:
+        raise ValueError(f"Weights and input must have the same size, got {tuple(weight.shape)} and {tuple(loss.shape)}")
     loss = loss * weight  # type: ignore[operator]
     return loss.sum() / weight.sum() if divides and reduction == "mean" else reduced(loss, reduction)  # type: ignore[attr-defined]
 
