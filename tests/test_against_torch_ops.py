@@ -329,7 +329,7 @@ def test_vmap_never_loses_a_write():
     x = lucid.arange(6.0).reshape(2, 3)
     ours = lucid.func.vmap(lambda x: lucid.as_strided_scatter(x, lucid.zeros(2), (2,), (1,), 1))(x)
     assert ours.tolist() == [[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]
-    with pytest.raises(RuntimeError, match="depends on values"):
+    with pytest.raises(RuntimeError, match="depend on values"):
         lucid.func.vmap(lambda x: x[x > 1])(x)
     taken = lucid.func.vmap(lambda x, i: lucid.take_along_dim(x, i, 0))(x, lucid.tensor([[-1, 0], [1, -3]]))
     assert taken.tolist() == [[2.0, 0.0], [4.0, 3.0]]

@@ -74,9 +74,9 @@ def passed_through(case, device, start, read=host):
 
 
 def looks_at_values(case):
-    """The average of all batches and variances below zero, where PyTorch refuses "meta" too; and rows that are too long."""
+    """The average of all batches, and variances below zero: PyTorch refuses "meta" there too."""
     name, _, kwargs, *_ = case
-    return ("momentum" in kwargs and kwargs["momentum"] is None) or "max_norm" in kwargs or name == "GaussianNLLLoss"
+    return ("momentum" in kwargs and kwargs["momentum"] is None) or name == "GaussianNLLLoss"
 
 
 @pytest.mark.parametrize("case", [*LAYERS, *HEAVY, *OWN], ids=label)

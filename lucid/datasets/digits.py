@@ -38,7 +38,7 @@ def load_digits(*, split=None, as_tensor=True):
         raise ValueError(f"load_digits: split must be 'train', 'test' or None (all images); got {split!r}")
     packed = (files(__package__) / "data" / "digits.zlib").read_bytes()
     labels, *pixels = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(65, -1)  # one row for each place
-    images = np.empty((len(labels), 8, 8), np.uint8)
+    images: np.ndarray = np.empty((len(labels), 8, 8), np.uint8)
     images[np.argsort(labels, kind="stable")] = np.stack(pixels, 1).reshape(-1, 8, 8)
     if split is not None:
         rows = split_rows(labels)[SPLITS.index(split)]

@@ -13,7 +13,10 @@ from .registry import CONSTANTS, FUNCTIONS, SPECIAL
 for _found in _pkgutil.iter_modules(__path__):
     _importlib.import_module(f".{_found.name}", __name__)
 
-for _home, _functions in {"lucid.special": SPECIAL, "lucid": FUNCTIONS}.items():  # where pickle finds what was made in loops
+for _home, _functions in {
+    "lucid.special": SPECIAL,
+    "lucid": FUNCTIONS,
+}.items():  # where pickle finds what was made in loops
     for _name, _f in _functions.items():
         if not hasattr(_f, "mro") and getattr(_sys.modules.get(_f.__module__), _f.__qualname__, None) is not _f:
             _f.__module__ = _home

@@ -61,16 +61,16 @@ def _constructed(data: tuple, dtype: dtypes.dtype, device: Any) -> Tensor:
     """What the old constructors make: of sizes an empty tensor; of a storage, a tensor or an array one on the same memory."""
     only = data[0] if len(data) == 1 else None
     if isinstance(only, Size):
-        data = tuple(only)
-    elif hasattr(only, "elements"):
+        return FUNCTIONS["empty"](only, dtype=dtype, device=device)  # type: ignore[no-any-return]
+    if hasattr(only, "elements"):
         return only.elements(dtype)  # type: ignore[union-attr, no-any-return]
-    elif isinstance(only, Tensor):
+    if isinstance(only, Tensor):
         if only.dtype is not dtype:
             raise TypeError(f"expected a tensor of dtype {dtype}, got {only.dtype}")
         return only.to(device).view(only.shape) if device is not None else only.view(only.shape)  # type: ignore[attr-defined]
-    elif hasattr(only, "__array__"):
+    if hasattr(only, "__array__"):
         return as_tensor(only, dtype=dtype, device=device)
-    elif only is not None and not isinstance(only, int):
+    if only is not None and not isinstance(only, int):
         return FUNCTIONS["tensor"](only, dtype=dtype, device=device)  # type: ignore[no-any-return]
     return FUNCTIONS["empty"](data or (0,), dtype=dtype, device=device)  # type: ignore[no-any-return]
 

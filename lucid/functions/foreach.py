@@ -71,7 +71,7 @@ def _tensors(name: str, given: Any) -> Sequence[Tensor]:
 def _per_tensor(name: str, argument: Any, count: int, last: bool, options: dict) -> Sequence[Any]:
     base = name.removeprefix(PREFIX).removesuffix("_")
     if base in ("norm", "powsum"):
-        if isinstance(argument, list | tuple | str) or getattr(argument, "ndim", 0):
+        if isinstance(argument, list | tuple | str) or getattr(argument, "ndim", False):
             raise TypeError(f"{name}: the order must be a number, got {type(argument).__name__}")
         return [argument] * count
     whole = base in ("mm", "copy") or not last  # numbers stand only last

@@ -42,7 +42,9 @@ def _with_weight(loss: Tensor, weight: Tensor | None, reduction: str, divides: b
     if weight is None:
         return reduced(loss, reduction)
     if weight.shape != loss.shape:
-        raise ValueError(f"Weights and input must have the same size, got {tuple(weight.shape)} and {tuple(loss.shape)}")
+        raise ValueError(
+            f"Weights and input must have the same size, got {tuple(weight.shape)} and {tuple(loss.shape)}"
+        )
     loss = loss * weight  # type: ignore[operator]
     return loss.sum() / weight.sum() if divides and reduction == "mean" else reduced(loss, reduction)  # type: ignore[attr-defined]
 
