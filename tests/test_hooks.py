@@ -203,3 +203,37 @@ def test_anomaly_only_around_backward_and_switched():
     with lucid.autograd.detect_anomaly(check_nan=False), warnings.catch_warnings():
         warnings.simplefilter("error")
         (x.sqrt() * 0).sum().backward()
+
+
+def test_global_hooks_live_in_the_module_that_programs_rebind(monkeypatch):
+    home, calls = lucid.nn.modules.module, []
+    layer = lucid.nn.ReLU()
+    home._global_forward_hooks["mine"] = lambda *_: calls.append("put")
+    try:
+        layer(lucid.ones(1))
+    finally:
+        del home._global_forward_hooks["mine"]
+    monkeypatch.setattr(home, "_global_forward_hooks", {})
+    home.register_module_forward_hook(lambda *_: calls.append("forgotten"))
+    monkeypatch.setattr(home, "_global_forward_hooks", {})
+    layer(lucid.ones(1))
+    assert calls == ["put"]
+
+
+def test_a_removed_hook_leaves_no_flags():
+    home, layer = lucid.nn.modules.module, lucid.nn.ReLU()
+    for handle, flags in (
+        (layer.register_forward_hook(print, with_kwargs=True, always_call=True), layer._forward_hooks_always_called),
+        (layer.register_forward_pre_hook(print, with_kwargs=True), layer._forward_pre_hooks_with_kwargs),
+        (home.register_module_forward_hook(print, always_call=True), home._global_forward_hooks_always_called),
+    ):
+        assert len(flags) == 1
+        handle.remove()
+        assert not flags and not layer._forward_hooks_with_kwargs
+
+
+def test_a_backward_hook_may_return_the_nones_it_got():
+    layer, seen = lucid.nn.Linear(3, 2), []
+    layer.register_full_backward_hook(lambda m, grads, _: seen.append(grads) or grads)
+    layer(lucid.ones(1, 3)).sum().backward()
+    assert seen == [(None,)]

@@ -203,10 +203,12 @@ class RemovableHandle:
 
     _ids = itertools.count()
 
-    def __init__(self, hooks: dict, hook: Callable, *, prepend: bool = False):
+    def __init__(self, hooks: dict, hook: Callable, *, prepend: bool = False, flags: Sequence[dict] = ()):
         self.id = next(self._ids)
-        self._hooks = hooks
+        self._hooks, self._flags = hooks, flags
         hooks[self.id] = hook
+        for flag in flags:  # what else the hook wants
+            flag[self.id] = True
         if not HOOKED:
             HOOKED.append(True)
         if prepend:
@@ -214,7 +216,8 @@ class RemovableHandle:
                 hooks[key] = hooks.pop(key)
 
     def remove(self) -> None:
-        self._hooks.pop(self.id, None)
+        for entries in (self._hooks, *self._flags):
+            entries.pop(self.id, None)
 
     def hooks_dict_ref(self) -> dict:
         """The hooks that this one was put among."""

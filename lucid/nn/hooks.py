@@ -30,32 +30,19 @@ __all__ = [
 
 
 class Registry:
-    """Hooks that act on every module; empty dicts cost a call nothing."""
+    """Hooks that act on every module; those around calls are in nn/modules/module.py, where PyTorch's programs rebind them."""
 
-    forward_pre: dict[int, Callable] = OrderedDict()
-    forward: dict[int, Callable] = OrderedDict()
-    backward_pre: dict[int, Callable] = OrderedDict()
-    backward: dict[int, Callable] = OrderedDict()
     load_pre: dict[int, Callable] = OrderedDict()
     load_post: dict[int, Callable] = OrderedDict()
     buffers: dict[int, Callable] = OrderedDict()
     modules: dict[int, Callable] = OrderedDict()
     parameters: dict[int, Callable] = OrderedDict()
-    kwargs: set[int] = set()  # global forward hooks that want the keyword arguments
-    always: set[int] = set()  # global forward hooks to be called after a failure too
-    calling: bool = False  # whether any of the first four has an entry
 
 
-class _CallHandle(RemovableHandle):
-    """The handle of a global hook that every module call looks at."""
+def _home() -> Any:
+    from .modules import module
 
-    def __init__(self, hooks: dict, hook: Callable):
-        super().__init__(hooks, hook)
-        Registry.calling = True
-
-    def remove(self) -> None:
-        super().remove()
-        Registry.calling = bool(Registry.forward_pre or Registry.forward or Registry.backward_pre or Registry.backward)
+    return module
 
 
 def register_module_forward_pre_hook(hook: Callable, *, with_kwargs: bool = False) -> RemovableHandle:
@@ -63,32 +50,29 @@ def register_module_forward_pre_hook(hook: Callable, *, with_kwargs: bool = Fals
 
     ``with_kwargs`` (Lucid's own) passes the keyword arguments too: ``hook(module, args, kwargs)`` may return both.
     """
-    handle = _CallHandle(Registry.forward_pre, hook)
-    if with_kwargs:
-        Registry.kwargs.add(handle.id)
-    return handle
+    home = _home()
+    flags = (home._global_forward_hooks_with_kwargs,) * with_kwargs
+    return RemovableHandle(home._global_forward_pre_hooks, hook, flags=flags)
 
 
 def register_module_forward_hook(
     hook: Callable, *, with_kwargs: bool = False, always_call: bool = False
 ) -> RemovableHandle:
     """Call ``hook(module, args, output)`` after every module's forward; what it returns, if not None, is the output."""
-    handle = _CallHandle(Registry.forward, hook)
-    if with_kwargs:
-        Registry.kwargs.add(handle.id)
-    if always_call:
-        Registry.always.add(handle.id)
-    return handle
+    home = _home()
+    flags = (home._global_forward_hooks_with_kwargs,) * with_kwargs
+    flags += (home._global_forward_hooks_always_called,) * always_call
+    return RemovableHandle(home._global_forward_hooks, hook, flags=flags)
 
 
 def register_module_full_backward_pre_hook(hook: Callable) -> RemovableHandle:
     """Call ``hook(module, grad_output)`` when the gradients of any module's outputs are known."""
-    return _CallHandle(Registry.backward_pre, hook)
+    return RemovableHandle(_home()._global_backward_pre_hooks, hook)
 
 
 def register_module_full_backward_hook(hook: Callable) -> RemovableHandle:
     """Call ``hook(module, grad_input, grad_output)`` when the gradients of any module's inputs are known."""
-    return _CallHandle(Registry.backward, hook)
+    return RemovableHandle(_home()._global_backward_hooks, hook)
 
 
 register_module_backward_hook = register_module_full_backward_hook
@@ -133,8 +117,9 @@ def call(module: Module, args: tuple, kwargs: dict) -> Any:
 
 
 def _call(module: Module, args: tuple, kwargs: dict, done: set[int]) -> Any:
-    for key, hook, own in _both(Registry.forward_pre, module._forward_pre_hooks):
-        if key in (module._forward_pre_hooks_with_kwargs if own else Registry.kwargs):
+    home = _home()
+    for key, hook, own in _both(home._global_forward_pre_hooks, module._forward_pre_hooks):
+        if key in (module._forward_pre_hooks_with_kwargs if own else home._global_forward_hooks_with_kwargs):
             changed = hook(module, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
@@ -146,15 +131,15 @@ def _call(module: Module, args: tuple, kwargs: dict, done: set[int]) -> Any:
             changed = hook(module, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
-    backward = [h for _, h, _ in _both(Registry.backward, module._backward_hooks)]
-    backward_pre = [h for _, h, _ in _both(Registry.backward_pre, module._backward_pre_hooks)]
+    backward = [h for _, h, _ in _both(home._global_backward_hooks, module._backward_hooks)]
+    backward_pre = [h for _, h, _ in _both(home._global_backward_pre_hooks, module._backward_pre_hooks)]
     boundary = _Boundary(module, backward, backward_pre) if backward or backward_pre else None
     if boundary is not None:
         args = boundary.enter(args)
     result = module._forward(args, kwargs)
-    for key, hook, own in _both(Registry.forward, module._forward_hooks):
+    for key, hook, own in _both(home._global_forward_hooks, module._forward_hooks):
         done.add(key)
-        if key in (module._forward_hooks_with_kwargs if own else Registry.kwargs):
+        if key in (module._forward_hooks_with_kwargs if own else home._global_forward_hooks_with_kwargs):
             changed = hook(module, args, kwargs, result)
         else:
             changed = hook(module, args, result)
@@ -170,11 +155,14 @@ def _both(shared: dict, own: dict) -> Iterator[tuple[int, Callable, bool]]:
 
 def _after_failure(module: Module, args: tuple, kwargs: dict, done: set[int]) -> None:
     """Call the ``always_call`` hooks that have not run; what they raise is reported, the first error stays."""
-    for key, hook, own in _both(Registry.forward, module._forward_hooks):
-        if key in done or key not in (module._forward_hooks_always_called if own else Registry.always):
+    home = _home()
+    for key, hook, own in _both(home._global_forward_hooks, module._forward_hooks):
+        if key in done or key not in (
+            module._forward_hooks_always_called if own else home._global_forward_hooks_always_called
+        ):
             continue
         try:
-            if key in (module._forward_hooks_with_kwargs if own else Registry.kwargs):
+            if key in (module._forward_hooks_with_kwargs if own else home._global_forward_hooks_with_kwargs):
                 hook(module, args, kwargs, None)
             else:
                 hook(module, args, None)
@@ -245,7 +233,8 @@ class _Boundary:
         self.grad_outputs = full
         if not self.inputs_have_node:  # no input needs a gradient: the hooks still see those of the outputs
             for hook in self.hooks:
-                if hook(self.module, (None,) * self.input_count, full) is not None:
+                changed = hook(self.module, (None,) * self.input_count, full)
+                if changed is not None and not (isinstance(changed, tuple) and all(g is None for g in changed)):
                     raise RuntimeError(
                         "Backward hook for Modules where no input requires gradient should always return None or None for all gradients."
                     )

@@ -17,8 +17,13 @@ from ..state import StateDict, _IncompatibleKeys  # noqa: F401
 from ..trail import extend
 
 M = TypeVar("M", bound="Module")
-_global_forward_pre_hooks, _global_forward_hooks = Registry.forward_pre, Registry.forward  # PyTorch's names
-_global_backward_pre_hooks, _global_backward_hooks = Registry.backward_pre, Registry.backward
+# PyTorch's names of the hooks around every module's call, read at each call: programs rebind them and put entries in.
+_global_forward_pre_hooks: dict[int, Callable] = OrderedDict()
+_global_forward_hooks: dict[int, Callable] = OrderedDict()
+_global_backward_pre_hooks: dict[int, Callable] = OrderedDict()
+_global_backward_hooks: dict[int, Callable] = OrderedDict()
+_global_forward_hooks_with_kwargs: dict[int, bool] = OrderedDict()
+_global_forward_hooks_always_called: dict[int, bool] = OrderedDict()
 
 
 _HOOKS = (
@@ -74,7 +79,10 @@ class Module(Conversion, StateDict):
             or self._forward_pre_hooks
             or self._backward_hooks
             or self._backward_pre_hooks
-            or Registry.calling
+            or _global_forward_pre_hooks
+            or _global_forward_hooks
+            or _global_backward_hooks
+            or _global_backward_pre_hooks
         ):
             return hooks.call(self, args, kwargs)
         try:
@@ -347,10 +355,8 @@ class Module(Conversion, StateDict):
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, args)`` before forward (with ``with_kwargs``: ``hook(module, args, kwargs)``)."""
-        handle = RemovableHandle(self._forward_pre_hooks, hook, prepend=prepend)
-        if with_kwargs:
-            self._forward_pre_hooks_with_kwargs[handle.id] = True
-        return handle
+        flags = (self._forward_pre_hooks_with_kwargs,) * with_kwargs
+        return RemovableHandle(self._forward_pre_hooks, hook, prepend=prepend, flags=flags)
 
     def register_forward_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -359,12 +365,8 @@ class Module(Conversion, StateDict):
 
         ``with_kwargs`` passes the keyword arguments before the output, ``always_call`` calls it after an error too.
         """
-        handle = RemovableHandle(self._forward_hooks, hook, prepend=prepend)
-        if with_kwargs:
-            self._forward_hooks_with_kwargs[handle.id] = True
-        if always_call:
-            self._forward_hooks_always_called[handle.id] = True
-        return handle
+        flags = (self._forward_hooks_with_kwargs,) * with_kwargs + (self._forward_hooks_always_called,) * always_call
+        return RemovableHandle(self._forward_hooks, hook, prepend=prepend, flags=flags)
 
     def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` when the outputs' gradients are known; what it returns replaces them."""
