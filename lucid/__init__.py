@@ -114,17 +114,16 @@ _LAZY = {
 
 # With the arguments of PyTorch's C++, which are not those of ``nn.functional``.
 _NATIVE = frozenset(
-    """batch_norm instance_norm layer_norm group_norm embedding grid_sampler grid_sampler_2d grid_sampler_3d native_layer_norm
-    native_group_norm native_batch_norm native_dropout""".split()
+    """batch_norm instance_norm layer_norm group_norm embedding embedding_bag grid_sampler grid_sampler_2d grid_sampler_3d native_layer_norm
+    native_group_norm native_batch_norm native_dropout adaptive_max_pool1d affine_grid_generator alpha_dropout
+    binary_cross_entropy_with_logits celu cosine_embedding_loss ctc_loss dropout feature_alpha_dropout feature_dropout
+    hinge_embedding_loss kl_div margin_ranking_loss poisson_nll_loss rrelu selu triplet_margin_loss""".split()
 )
 # PyTorch also has these functions of ``nn.functional`` at the top.
 _FUNCTIONAL = frozenset(
-    """celu_ rrelu_ selu_ threshold_ adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d bilinear binary_cross_entropy_with_logits
-    celu channel_shuffle conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss
-    cosine_similarity ctc_loss dropout embedding_bag feature_alpha_dropout feature_dropout hardshrink
-    hinge_embedding_loss kl_div margin_ranking_loss max_pool1d max_pool2d max_pool3d
-    pairwise_distance pdist pixel_shuffle pixel_unshuffle poisson_nll_loss prelu rms_norm rrelu selu threshold
-    triplet_margin_loss""".split()
+    """celu_ rrelu_ selu_ threshold_ adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d
+    conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity hardshrink max_pool1d max_pool2d max_pool3d
+    pairwise_distance pdist pixel_shuffle pixel_unshuffle prelu rms_norm threshold""".split()
 )
 
 

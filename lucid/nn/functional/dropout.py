@@ -58,7 +58,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _drop(input, tuple(input.shape), p, inplace)
 
 
-def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool, channels: int) -> Tensor:
+def channel_dropout(input: Tensor, p: float, training: bool, inplace: bool, channels: int) -> Tensor:
     check_probability(p, "dropout")
     if input.ndim < 2:
         raise RuntimeError(
@@ -89,19 +89,19 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     """Zero whole channels of (N, C, L) or (C, L) with probability ``p``. Raises RuntimeError for other ranks."""
     if input.ndim not in (2, 3):
         raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input.")
-    return _channel_dropout(input, p, training, inplace, input.ndim - 2)
+    return channel_dropout(input, p, training, inplace, input.ndim - 2)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of (N, C, H, W) with probability ``p``. Tompson et al., 2014."""
     _warn_of_rank(input, "dropout2d", 2)
-    return _channel_dropout(input, p, training, inplace, 1)
+    return channel_dropout(input, p, training, inplace, 1)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W) with probability ``p``."""
     _warn_of_rank(input, "dropout3d", 3)
-    return _channel_dropout(input, p, training, inplace, 0 if input.ndim == 4 else 1)
+    return channel_dropout(input, p, training, inplace, 0 if input.ndim == 4 else 1)
 
 
 def _alpha(input: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
