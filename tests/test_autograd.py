@@ -4,6 +4,7 @@ import asyncio
 import threading
 import traceback
 
+import numpy as np
 import pytest
 
 import lucid
@@ -484,10 +485,50 @@ def curvature(t, f):
     return [[g.tolist() for g in gs] for gs in found]
 
 
+F_STEPS = {
+    "relu": lambda F, h: F.relu(h),
+    "leaky_relu": lambda F, h: F.leaky_relu(h, 0.2),
+    "relu6": lambda F, h: F.relu6(h),
+    "hardtanh": lambda F, h: F.hardtanh(h),
+    "threshold": lambda F, h: F.threshold(h, 0.5, 1.0),
+    "softshrink": lambda F, h: F.softshrink(h),
+    "hardshrink": lambda F, h: F.hardshrink(h),
+    "rrelu": lambda F, h: F.rrelu(h),
+    "rrelu training": lambda F, h: F.rrelu(h, 0.5, 0.5, training=True),
+    "prelu": lambda F, h: F.prelu(h, h.detach()[0]),
+    "max_pool1d": lambda F, h: F.max_pool1d(h[None], 2),
+    "avg_pool1d": lambda F, h: F.avg_pool1d(h[None], 2),
+    "avg_pool2d": lambda F, h: F.avg_pool2d(h[None], 2),
+    "adaptive_avg_pool2d": lambda F, h: F.adaptive_avg_pool2d(h[None], 3),
+    "fractional": lambda F, h: F.fractional_max_pool2d(h[None], 1, 2, _random_samples=h.detach()[None, :1] * 0),
+    "max_unpool": lambda F, h: F.max_unpool1d(*F.max_pool1d(h, 2, return_indices=True), 2),
+    "pad": lambda F, h: F.pad(h, (1, 1), mode="reflect"),
+    "nll_loss": lambda F, h: F.nll_loss(h, h.detach().argmax(1)),
+}
+
+
 @needs_torch
-@pytest.mark.parametrize("f", [lambda t, h: t.relu(h), lambda t, h: t.nn.functional.max_pool1d(h[None], 2)])
+@pytest.mark.parametrize("f", F_STEPS.values(), ids=list(F_STEPS))
 def test_second_derivatives_through_steps_are_zero(f):
-    assert curvature(lucid, f) == curvature(torch, f)
+    ours, theirs = (curvature(t, lambda t, h: f(t.nn.functional, h)) for t in (lucid, torch))
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), rtol=1e-5, atol=1e-6)
+
+
+def penalised(t, f):
+    """The gradients that a penalty on the slope of a network leaves; a bias has zeros, so weight decay and momentum move it."""
+    linear = t.nn.functional.linear
+    w, v, b, x = (t.linspace(-1, k, 4).requires_grad_() for k in (1.0, 2.0, 0.5, 1.5))
+    hidden = f(t.nn.functional, linear(x.reshape(2, 2), w.reshape(2, 2), b[:2]))
+    (slope,) = t.autograd.grad(linear(hidden, v.reshape(2, 2)).sum(), x, create_graph=True)
+    (slope**2).sum().backward()
+    return [p.grad.tolist() for p in (w, v, b, x)]
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "relu6", "threshold", "softshrink"])
+def test_a_penalty_on_slopes_reaches_biases_with_zeros(name):
+    ours, theirs = penalised(lucid, F_STEPS[name]), penalised(torch, F_STEPS[name])
+    np.testing.assert_allclose(np.array(ours), np.array(theirs), rtol=1e-5, atol=1e-6)
 
 
 def test_an_input_outside_the_graph_is_still_unused():

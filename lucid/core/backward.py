@@ -12,7 +12,7 @@ from typing import Any
 from ..backends import backend_of
 from . import modes, mutation
 from .errors import BackwardError
-from .graph import ACCUMULATE, FREED, HOOKED, SELECT, Extra, Leaf, Node, Packed, select
+from .graph import ACCUMULATE, FREED, HOOKED, SELECT, Extra, Leaf, Node, Packed, make_node, select
 from .node_hooks import anomaly, post_hooks, pre_hooks, tensor_hooks
 from .record import HOST
 from .step import unbroadcast, write_step
@@ -169,6 +169,8 @@ class Pass:
         elif op is SELECT:
             self._collect(node, g)
         else:
+            if create_graph and (op.name in BY_STEPS or type(node).__name__ in BY_STEPS):
+                g = wrap(g.value, make_node(BESIDE, (g.node, *node.parents), (), (), g.shape))
             saved = self._saved(node)
             if op.rules is None or (node.extra is not None and (node.extra.post_hooks or node.extra.trace is not None)):
                 self._one_by_one(node, g, saved)
@@ -227,6 +229,27 @@ class Pass:
                     self.shared.add(id(result))
                 held = grads.get(parent)
                 grads[parent] = result if held is None else held + result
+
+
+class _Beside:
+    """A gradient beside what it depends on by steps only, if at all: zeros go there, as from PyTorch's derivatives of these.
+
+    So a penalty on the slopes of a network fills the ``.grad`` of its biases, and a Laplacian is there.
+    """
+
+    name, node_name, rules, step, keeps_values = "beside", "Beside", None, None, False
+
+    def vjp(self, xp: Any, node: Node, g: Any, saved: tuple, create_graph: bool) -> list[Any]:
+        return [g, *(None if p is None else xp.zeros_of(p.shape, g) for p in node.parents[1:])]
+
+
+BESIDE: Any = _Beside()
+# Ops, and by PyTorch's names functions made of several, whose slope does not vary and whose derivative there is of the input.
+BY_STEPS = frozenset(
+    "leaky_relu hardtanh extend avg_pool max_pool nll_rows ThresholdBackward0 SoftshrinkBackward0 HardshrinkBackward0 "
+    "RreluWithNoiseBackward0 PreluKernelBackward0 AdaptiveAvgPool2DBackward0 AdaptiveAvgPool3DBackward0 "
+    "FractionalMaxPool2DBackward0 FractionalMaxPool3DBackward0 MaxUnpool2DBackward0 MaxUnpool3DBackward0".split()
+)
 
 
 def _as_tensors(node: Node, saved: Any) -> Any:

@@ -161,7 +161,7 @@ def smaller_off(xp, g, x, y):
 
 # ---- activations that earn a kernel of their own ----
 relu = elementwise("relu", lambda xp, g, out: xp.relu_grad(g, out), real_only=True)
-relu_grad = elementwise("relu_grad", lambda xp, g, y: xp.relu_grad(g, y), lambda xp, g: None)
+relu_grad = elementwise("relu_grad", lambda xp, g, y: xp.relu_grad(g, y), lambda xp, g: xp.zeros_like(g))
 sigmoid = elementwise("sigmoid", lambda xp, g, out: xp.sigmoid_grad(g, out), promote="float")
 
 # ---- choice ----

@@ -64,6 +64,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """``x`` limited to ``[min_val, max_val]``. Raises ValueError if the bounds are in the wrong order."""
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if min_val < 0 and input.dtype.name.startswith("u"):
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     return _finish(input, ops.hardtanh(input, number(min_val), number(max_val)), inplace)
 
 
@@ -133,7 +135,8 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slope = wrap(draw("uniform", tuple(input.shape), draw_dtype(input), input.device, None)) * (upper - lower) + lower  # type: ignore[operator]
-    return _finish(input, ops.where(input > 0, input, input * slope.to(input.dtype)), inplace)  # type: ignore[operator]
+    out = ops.where(input > 0, input, input * slope.to(input.dtype))  # type: ignore[operator]
+    return _finish(input, entitled(out, "RreluWithNoiseBackward0"), inplace)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

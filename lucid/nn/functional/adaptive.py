@@ -9,7 +9,7 @@ from typing import Any
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
-from ...core.graph import entitle
+from ...core.graph import entitle, entitled
 from ...core.modes import inference_mode
 from ...core.tensor import Tensor, as_tensor
 from ...core.transform import lifted_to_indices
@@ -203,7 +203,7 @@ def _fractional(
         stops.append(start + k)
     x = lifted_to_indices(x, starts)
     indices = ops.adaptive_max_indices(x, tuple(starts), tuple(stops))
-    values = unbatched(gather(x, indices), had_batch)
+    values = entitled(unbatched(gather(x, indices), had_batch), f"FractionalMaxPool{n}DBackward0")
     return (values, unbatched(indices, had_batch)) if return_indices else values
 
 

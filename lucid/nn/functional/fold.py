@@ -9,6 +9,7 @@ from typing import Any
 from ... import ops
 from ...core import dtypes
 from ...core.errors import ShapeError
+from ...core.graph import entitled
 from ...core.tensor import Tensor
 from ...core.transform import everything
 from ...functions.registry import tensor_arg
@@ -130,7 +131,7 @@ def _unpool(
                 f"{name}: Found an invalid max index: {high if high >= total else low} (output volumes are of size {'x'.join(map(str, sizes))})"
             )
     flat = ops.put_along_axis(ops.zeros_of((*lead, total), x), where, ops.reshape(x, (*lead, count)), 2)
-    return unbatched(ops.reshape(flat, (*lead, *sizes)), had_batch)
+    return entitled(unbatched(ops.reshape(flat, (*lead, *sizes)), had_batch), f"MaxUnpool{max(n, 2)}DBackward0")
 
 
 def max_unpool1d(
