@@ -31,6 +31,7 @@ MULTIPLY_ADDS: dict[str, Callable[[list, tuple], int]] = {
     "conv": lambda shapes, out: math.prod(out) * math.prod(shapes[1][1:]),
     "conv_bias": lambda shapes, out: math.prod(out) * math.prod(shapes[1][1:]),
     "conv_input_grad": lambda shapes, out: math.prod(shapes[0]) * math.prod(shapes[1][1:]),  # transposed convolution
+    "conv_weight_grad": lambda shapes, out: math.prod(shapes[1]) * math.prod(out[1:]),
     "attention": _attention,
     "attention_dropout": _attention,
     "lstm_sequence": lambda shapes, out: math.prod(out[:2]) * math.prod(shapes[3]),

@@ -34,6 +34,16 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
 
 def __getattr__(name: str) -> _Any:
     """Submodules on first use, as PyTorch imports some of them with ``torch.utils``."""
-    if name in ("_pytree", "benchmark", "checkpoint", "collect_env", "deterministic", "dlpack", "hooks", "model_zoo"):
+    if name in (
+        "_pytree",
+        "benchmark",
+        "checkpoint",
+        "collect_env",
+        "deterministic",
+        "dlpack",
+        "flop_counter",
+        "hooks",
+        "model_zoo",
+    ):
         return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'lucid.utils' has no attribute {name!r}")
