@@ -425,3 +425,68 @@ def test_isin_isclose_equal():
     for equal_nan in (False, True):
         same(lucid.isclose(x, y, equal_nan=equal_nan), torch.isclose(t, u, equal_nan=equal_nan))
     assert not lucid.equal(x, y) and lucid.equal(x[:3], x[:3].clone())
+
+
+# ---- numbers that PyTorch refuses, or makes others of ----
+
+
+LOST = {
+    "add": lambda L, x, v: L.add(x, x, alpha=v),
+    "addcmul": lambda L, x, v: L.addcmul(x, x, x, value=v),
+    "addcdiv_": lambda L, x, v: x.clone().addcdiv_(x, x, value=v),
+    "full": lambda L, x, v: L.full((2,), v),
+    "full_like": lambda L, x, v: L.full_like(x, v),
+    "elu": lambda L, x, v: L.nn.functional.elu(x, alpha=v),
+    "renorm": lambda L, x, v: L.renorm(x, v, 0, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", sorted(LOST))
+def test_a_tensor_with_a_gradient_is_no_number(name):
+    """Its gradient would be lost without a word."""
+    x = lucid.ones(2, 2)
+    LOST[name](lucid, x, lucid.tensor(2.0))
+    with pytest.raises(TypeError, match="must be"):
+        LOST[name](lucid, x, lucid.tensor(2.0, requires_grad=True))
+
+
+@pytest.mark.parametrize("bounds, expected", [((-1, 1), [1, 1]), ((-1, None), [255, 255]), ((None, -1), [3, 9])])
+def test_clamp_of_an_unsigned_tensor_wraps_negative_bounds(bounds, expected):  # recorded from PyTorch 2.13
+    assert lucid.clamp(lucid.tensor([3, 9], dtype=lucid.uint8), *bounds).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype, bound", [("uint8", 256), ("uint8", -256), ("int8", 128), ("int8", -129)])
+def test_clamp_refuses_a_bound_that_the_dtype_cannot_hold(dtype, bound):
+    with pytest.raises(RuntimeError, match="overflow"):
+        lucid.clamp(lucid.ones(2, dtype=getattr(lucid, dtype)), min=bound)
+
+
+def test_a_bound_that_is_nan_has_no_gradient():
+    x, low = lucid.tensor([-1.0, 0.5], requires_grad=True), lucid.tensor([math.nan, 1.0], requires_grad=True)
+    out = lucid.clamp(x, low, lucid.tensor(2.0))
+    out.sum().backward()
+    assert out.isnan().tolist() == [True, False]
+    assert low.grad.tolist() == [0, 1] and x.grad.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda b: b // b,
+        lambda b: b % True,
+        lambda b: b << b,
+        lambda b: lucid.div(b, True, rounding_mode="trunc"),
+        lambda b: lucid.normal(b.long(), 1.0),
+    ],
+)
+def test_no_kernel_for_these(f):
+    with pytest.raises(NotImplementedError, match="implemented for"):
+        f(lucid.tensor([True]))
+
+
+def test_normal_has_the_dtype_of_its_mean_and_stft_wants_floats():
+    assert lucid.normal(lucid.zeros(2), lucid.ones(2, dtype=lucid.float64)).dtype is lucid.float32
+    with pytest.raises(RuntimeError, match="floating point or complex"):
+        lucid.stft(lucid.arange(16), 4, return_complex=True)
+    with pytest.raises(RuntimeError, match="unsigned"):
+        lucid.nn.functional.hardtanh(lucid.ones(2, dtype=lucid.uint8))

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..core import dtypes
 from ..core.tensor import Tensor, as_tensor
 from ..core.view import View
 
@@ -55,7 +56,7 @@ def number(value: Any) -> Any:
 
 def _scalar(value: Any) -> Any:
     if isinstance(value, Tensor):
-        if value.ndim == 0:
+        if value.ndim == 0 and not value.requires_grad:  # a number has no gradient: that would be lost
             return value
     elif isinstance(value, int | float | complex) or (getattr(value, "ndim", 1) == 0 and hasattr(value, "item")):
         return number(value)
@@ -130,6 +131,8 @@ def with_kernel(f: Callable) -> Callable:
 
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if args and type(args[0]) is Tensor and args[0].dtype.category > dtypes.INTEGER:
+            return f(*args, **kwargs)
         operands = (*args, *kwargs.values())[:2]
         first = next((a for a in operands if isinstance(a, Tensor)), None)
         if first is not None and max(map(_letter, operands)) in kinds:

@@ -11,6 +11,7 @@ from ..core import dtypes
 from ..core.dtypes import as_dtype
 from ..core.tensor import Tensor, as_tensor, backend_for, created, wrap
 from ..core.transform import each_example, frames, made_inside
+from .checking import Scalar
 from .memory_format import laid
 from .memory_format import like as laid_like
 from .outputs import write_out
@@ -141,7 +142,7 @@ zeros, ones, empty = (FUNCTIONS[_name] for _name in ("zeros", "ones", "empty"))
 @public(method=False)
 def full(
     size: Any,
-    fill_value: Any,
+    fill_value: Scalar,
     *,
     dtype: Any = None,
     device: Any = None,
@@ -168,7 +169,7 @@ def full(
 @public(method=False, out=False)
 def full_like(
     input: Tensor,
-    fill_value: Any,
+    fill_value: Scalar,
     *,
     dtype: Any = None,
     device: Any = None,
@@ -191,7 +192,7 @@ def full_like(
 def new_full(
     input: Tensor,
     size: Any,
-    fill_value: Any,
+    fill_value: Scalar,
     *,
     dtype: Any = None,
     device: Any = None,

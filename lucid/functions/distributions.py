@@ -60,12 +60,14 @@ def normal(
     elif std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     parts = [p.detach() for p in (mean, std) if isinstance(p, Tensor)]
+    if parts[0].dtype.category <= dtypes.INTEGER:
+        raise NotImplementedError(f"normal: not implemented for {parts[0].dtype}")
     shape = FUNCTIONS["broadcast_tensors"](*parts)[0]
     z = _sample("normal", shape, generator).to(parts[0].dtype)
     drawn = z * (std.detach() if isinstance(std, Tensor) else std) + (
         mean.detach() if isinstance(mean, Tensor) else mean
     )
-    return constant_in(constant_in(drawn, mean), std)
+    return constant_in(constant_in(drawn.to(parts[0].dtype), mean), std)
 
 
 @public()

@@ -10,6 +10,7 @@ from ..core.fast import is_foreign
 from ..core.record import FLOATS
 from ..core.tensor import Tensor, as_tensor
 from ..ops import elementwise
+from .checking import with_kernel
 from .methods import item
 from .pointwise import pow as power
 from .pointwise import subtract
@@ -52,6 +53,7 @@ for _dunder, _f in {
     "sub": subtract, "pow": _power, "and": elementwise.bitwise_and, "or": elementwise.bitwise_or, "xor": elementwise.bitwise_xor,
     "lshift": elementwise.bitwise_left_shift, "rshift": elementwise.bitwise_right_shift,
 }.items():  # fmt: skip
+    _f = with_kernel(_f)
     setattr(Tensor, f"__{_dunder}__", _f)
     commutes = _dunder in ("add", "mul", "and", "or", "xor")
     setattr(Tensor, f"__r{_dunder}__", _f if commutes else _reflected(_f))

@@ -149,6 +149,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if rounding_mode == "floor":
         return floor_divide(input, other)
     if rounding_mode == "trunc":
+        if _is_bool(input) and (_is_bool(other) or isinstance(other, bool)):
+            raise NotImplementedError("div: truncation is not implemented for bool")
         return _operands("div", elementwise.trunc_divide, input, other)
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}")
 
@@ -211,8 +213,10 @@ def clamp(input: Tensor, min: Value | None = None, max: Value | None = None) -> 
             x = elementwise.where(_beyond(x, min, elementwise.less), min, x)
         if max is not None:
             x = elementwise.where(_beyond(x, max, elementwise.greater), max, x)
-        if given.requires_grad and given.dtype.is_floating_point:  # a NaN stays one, and has gradient 0 as in PyTorch
-            x = elementwise.where(ops.isnan(given), math.nan, x)
+        if x.requires_grad and x.dtype.is_floating_point:  # a NaN stays one, and all have gradient 0 as in PyTorch
+            for t in (given, min, max):
+                if isinstance(t, Tensor) and t.dtype.is_floating_point:
+                    x = elementwise.where(ops.isnan(t), math.nan, x)
         return x
     if type(min) is not float and min is not None:
         min = _bound(min, "min")
@@ -220,7 +224,18 @@ def clamp(input: Tensor, min: Value | None = None, max: Value | None = None) -> 
         max = _bound(max, "max")
     if x.dtype.category <= dtypes.INTEGER and any(isinstance(b, float) for b in (min, max)):
         x = x.to(dtypes.get_default_dtype())
+    elif x.dtype.category == dtypes.INTEGER:
+        min, max = (None if b is None else _integer(b, x.dtype) for b in (min, max))
     return ops.clip(x, min, max)
+
+
+def _integer(bound: int, dtype: Any) -> int:
+    """The bound as PyTorch makes it one of the dtype: below 0 it wraps around where there is no sign."""
+    top = dtypes.iinfo(dtype).max
+    unsigned = not dtypes.iinfo(dtype).min
+    if not (-top if unsigned else -top - 1) <= bound <= top:
+        raise RuntimeError(f"clamp: value cannot be converted to type {dtype} without overflow, got {bound}")
+    return bound % (top + 1) if unsigned else bound
 
 
 def _bound(bound: Any, name: str) -> Any:

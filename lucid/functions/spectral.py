@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from .. import ops
+from ..core import dtypes
 from ..core.tensor import Tensor
 from ..core.transform import everything
 from ..ops import shape as shape_ops
@@ -42,6 +43,8 @@ def stft(
     lucid.Size([5, 9])
     """
     x = tensor_arg(input, "stft")
+    if x.dtype.category <= dtypes.INTEGER:
+        raise RuntimeError(f"stft: expected a tensor of floating point or complex values, but got {x.dtype}")
     is_complex = x.dtype.is_complex or (window is not None and window.dtype.is_complex)
     if return_complex is None and not is_complex:
         raise RuntimeError(
