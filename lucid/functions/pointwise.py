@@ -229,7 +229,7 @@ def clamp(input: Tensor, min: Value | None = None, max: Value | None = None) -> 
     return ops.clip(x, min, max)
 
 
-def _integer(bound: int, dtype: Any) -> int:
+def _integer(bound: float, dtype: Any) -> float:
     """The bound as PyTorch makes it one of the dtype: below 0 it wraps around where there is no sign."""
     top = dtypes.iinfo(dtype).max
     unsigned = not dtypes.iinfo(dtype).min
