@@ -9,6 +9,13 @@ import lucid
 from lucid import nn
 from reference import needs_torch, torch
 
+
+def ones(module):
+    for p in module.parameters():
+        p.data.fill_(0.25)
+    return module.requires_grad_(False)
+
+
 CASES = {
     "matmul": lambda t, a: a @ a,
     "add": lambda t, a: a + 1,
@@ -52,6 +59,19 @@ CASES = {
     "avg_pool3d": lambda t, a: t.nn.functional.avg_pool3d(a[None, None, None], (1, 2, 2)),
     "grid_sample": lambda t, a: t.nn.functional.grid_sample(a[None, None], a.reshape(1, 2, 4, 2)),
     "reflect": lambda t, a: t.nn.functional.pad(a, (1, 1), mode="reflect"),
+    "mv": lambda t, a: t.mv(a, a[0]),
+    "matmul_vector": lambda t, a: a @ a[0],
+    "dot": lambda t, a: t.dot(a[0], a[1]),
+    "addmv": lambda t, a: t.addmv(a[0], a, a[0]),
+    "inner": lambda t, a: t.inner(a[0], a[1]),
+    "tensordot": lambda t, a: t.tensordot(a, a, 1),
+    "tensordot_all": lambda t, a: t.tensordot(a, a, 2),
+    "vecdot": lambda t, a: t.linalg.vecdot(a, a),
+    "index_copy": lambda t, a: t.index_copy(a, 0, t.tensor([1]), t.ones(1, 4, dtype=t.bfloat16)),
+    "gru_cell": lambda t, a: ones(t.nn.GRUCell(4, 4))(a),
+    "lstm_cell": lambda t, a: ones(t.nn.LSTMCell(4, 4))(a)[1],
+    "lstm": lambda t, a: ones(t.nn.LSTM(4, 4))(a)[1][1],
+    "gru": lambda t, a: ones(t.nn.GRU(4, 4))(a)[0],
 }
 
 

@@ -11,19 +11,8 @@ from .graph import entitled
 from .tensor import Tensor
 
 # Products: computed in the lower precision. Their results have it.
-LOWER = frozenset(
-    {
-        "matmul",
-        "linear",
-        "conv",
-        "conv_bias",
-        "conv_input_grad",
-        "attention",
-        "attention_dropout",
-        "lstm_cell",
-        "gru_cell",
-    }
-)
+LOWER_ON_CPU = frozenset("matmul linear conv conv_bias conv_input_grad attention attention_dropout".split())
+LOWER = LOWER_ON_CPU | {"lstm_cell", "gru_cell"}
 # What overflows, cancels or adds up many numbers: computed in float32.
 SINGLE_EVERYWHERE = frozenset(
     """prod cross_entropy binary_cross_entropy det slogdet inv inv_ex cholesky cholesky_ex qr svd svdvals eig eigh eigvalsh
@@ -49,7 +38,7 @@ class Policy:
         device = next((x.device.type for x in inputs if isinstance(x, Tensor) and x.shape), "cpu")
         lower = self.lower.get(device)
         if lower is not None:
-            if op.name in LOWER:
+            if op.name in (LOWER_ON_CPU if device == "cpu" else LOWER):
                 inputs = [cast_narrow(x, lower) for x in inputs]
             elif op.name in (SINGLE_EVERYWHERE if device == "cpu" else SINGLE_ON_ACCELERATORS):
                 inputs = [cast_narrow(x, FLOAT32) for x in inputs]
@@ -105,6 +94,21 @@ def in_single(function: Callable) -> Callable:
         return result if title is None else entitled(result, title)
 
     return wrapper
+
+
+def as_they_come(function: Callable, *args: Any) -> Any:
+    """A product with a vector, outside of the CPU's ``autocast``, as PyTorch's ``mv`` and ``dot``; accelerators have these in it."""
+    mode = modes.current()
+    policy = None if mode is None else current_policy()
+    if mode is None or policy is None or "cpu" not in policy.lower:
+        return function(*args)
+    others = {device: lower for device, lower in policy.lower.items() if device != "cpu"}
+    rest = (Policy(others),) if others else ()
+    modes.set_mode(mode.replace(watchers=(*(w for w in mode.watchers if w is not policy), *rest)))
+    try:
+        return function(*args)
+    finally:
+        modes.set_mode(mode)
 
 
 def lowered(device: str, *tensors: Tensor | None) -> list[Tensor | None] | None:

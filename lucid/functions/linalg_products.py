@@ -9,13 +9,14 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import entitled
-from ..core.precision import autocast_unites, cast_narrow, in_single
+from ..core.precision import as_they_come, autocast_unites, cast_narrow, in_single, lowered
 from ..core.tensor import HOST, Tensor
 from ..core.transform import everything
 from ..ops import elementwise, matrices
 from ..ops import shape as shape_ops
 from .checking import KINDS, Scalar, Value, right
 from .linalg_norms import vector_norm
+from .outputs import refuse_overlap, write_out
 from .products import bmm, dot, matmul, mm, mv
 from .registry import dim_arg, number_first, public, tensor_arg
 from .shaping import broadcast_shapes, expand
@@ -172,6 +173,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """
     x, y = tensor_arg(x, "vecdot", "x"), tensor_arg(y, "vecdot", "y")
     _of_one_dtype(x, y, "linalg.vecdot")
+    x, y = lowered(x.device.type, x, y) or (x, y)  # type: ignore[assignment]
     product = (ops.conj(x) if x.dtype.is_complex else x) * y
     return product.sum(
         dim_arg(dim, product.ndim, "vecdot"), dtype=product.dtype if product.dtype is not dtypes.bool_ else None
@@ -241,7 +243,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 
 @public(method=False)
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
     """Sums of products over pairs of dimensions: the last ``dims`` of ``a`` with the first of ``b``, or those listed.
 
     >>> import lucid
@@ -249,6 +251,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     lucid.Size([2, 5])
     """
     x, y = tensor_arg(a, "tensordot", "a"), tensor_arg(b, "tensordot", "b")
+    if out is not None:
+        refuse_overlap(out, (x, y), "tensordot")
+        return write_out(out, lambda: tensordot(x, y, dims), "tensordot")  # type: ignore[no-any-return]
     if isinstance(dims, Tensor):
         dims = dims.tolist() if dims.ndim > 1 else int(dims.item())
     if not isinstance(dims, int | tuple | list):
@@ -280,7 +285,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     rows, cols = math.prod(x.shape[d] for d in free_x), math.prod(y.shape[d] for d in free_y)
     flat_x = ops.reshape(ops.permute_dims(x, (*free_x, *left)), (rows, k))
     flat_y = ops.reshape(ops.permute_dims(y, (*right, *free_y)), (k, cols))
-    return ops.reshape(mm(flat_x, flat_y), shape)
+    product = mm(flat_x, flat_y) if free_x or free_y else as_they_come(mm, flat_x, flat_y)  # of all dimensions: a dot
+    return ops.reshape(product, shape)
 
 
 # ---- distances ----

@@ -8,7 +8,7 @@ from .. import ops
 from ..core.errors import DTypeError, ShapeError
 from ..core.fast import is_foreign
 from ..core.graph import entitled
-from ..core.precision import autocast_unites
+from ..core.precision import as_they_come, autocast_unites
 from ..core.tensor import Tensor
 from ..ops.matrices import matmul as matmul_op
 from .registry import public, tensor_arg
@@ -115,7 +115,7 @@ def mv(input: Any, vec: Tensor) -> Tensor:
     if not isinstance(input, Tensor) and hasattr(input, "matmul"):
         return input.matmul(vec)
     _ranks("mv", input, 2, vec, 1)
-    return entitled(matmul(input, vec), "MvBackward0")
+    return entitled(as_they_come(matmul, input, vec), "MvBackward0")
 
 
 @public()
@@ -128,7 +128,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """
     if input.ndim != 1 or tensor.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {input.ndim}D and {tensor.ndim}D tensors")
-    return entitled(matmul(input, tensor), "DotBackward0")
+    return entitled(as_they_come(matmul, input, tensor), "DotBackward0")
 
 
 def _matmul_operator(self: Tensor, other: Any) -> Any:

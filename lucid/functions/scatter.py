@@ -9,6 +9,7 @@ from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError, ShapeError
 from ..core.graph import entitled
+from ..core.precision import autocast_unites
 from ..core.tensor import Tensor, as_tensor
 from ..core.transform import frames, lifted_to_indices
 from ..ops import indexing as index_ops
@@ -136,6 +137,9 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 @public(inplace=True)
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of ``input`` with the slices of ``source`` written at ``index``."""
+    if input.dtype is not source.dtype and autocast_unites(input, source):
+        both = dtypes.promote_types(input.dtype, source.dtype)
+        input, source = input.to(both), source.to(both)
     d, index = _vector(input, dim, index, "index_copy")
     x, source, at = _slices(input, d, index, source, "index_copy")
     return entitled(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ... import ops
-from ...core.precision import current_policy
+from ...core.precision import current_policy, lowered
 from ...core.tensor import Tensor
 from ...functions.creation import zeros
 from ...functions.pieces import cat, stack
@@ -167,6 +167,8 @@ class RNNBase(Module):
                 raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         self.check_input(data, None if packed is None else packed.batch_sizes)
         states = self._first_states(hx, batch, unbatched, data, is_lstm)
+        if is_lstm:  # PyTorch's, unlike its other layers, is in the lower precision throughout
+            states = lowered(data.device.type, *states) or states  # type: ignore[assignment]
         if packed is not None and packed.sorted_indices is not None and hx is not None:
             states = [_apply_permutation(s, packed.sorted_indices) for s in states]
         steps, last = self._layers(data, alive, states, packed is not None)
