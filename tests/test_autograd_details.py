@@ -1,5 +1,6 @@
 """Corners of autograd that programs written for PyTorch stand on."""
 
+import numpy as np
 import pytest
 
 import lucid
@@ -201,3 +202,44 @@ def test_materialized_zeros_and_edges_go_on():
     assert lucid.autograd.grad(d2, x, materialize_grads=True)[0].item() == 0.0
     lucid.autograd.backward(x * a, inputs=(lucid.autograd.graph.get_gradient_edge(x), a))
     assert (x.grad.item(), a.grad.item()) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize("mode, words", [(lucid.no_grad, "no_grad mode"), (lucid.inference_mode, "inference mode")])
+def test_a_view_made_aside_takes_no_part_in_a_graph(mode, words):
+    """What would be written to it, or to its base, would be lost to backward: the write is refused, and nothing changes."""
+    plain, tracked = lucid.zeros(4), lucid.ones(4, requires_grad=True) * 1
+    with mode():
+        views = plain.view(2, 2), tracked.view(2, 2)
+    source = lucid.ones(2, requires_grad=True)
+    for write in (
+        lambda: views[0].add_(source),
+        lambda: views[0].__setitem__(0, source),
+        lambda: views[1].add_(1),
+        lambda: views[1].view(4).mul_(2),
+        lambda: views[1].diagonal().zero_(),
+    ):
+        with pytest.raises(RuntimeError, match=f"created in {words} and is being modified inplace"):
+            write()
+    assert plain.tolist() == [0, 0, 0, 0] and tracked.tolist() == [1, 1, 1, 1]
+    views[0].add_(1)  # no graph at all: as any other write
+    with lucid.no_grad():
+        views[1].mul_(3)
+    assert plain.tolist() == [1, 1, 1, 1] and tracked.tolist() == [3, 3, 3, 3]
+
+
+def test_inference_tensors_stay_as_they_are_outside():
+    with lucid.inference_mode():
+        x = lucid.ones(3)
+    for write in (lambda: x.resize_(2), lambda: x.add_(1), lambda: x.__setitem__(0, 2.0)):
+        with pytest.raises(RuntimeError, match="Inplace update to inference tensor outside InferenceMode"):
+            write()
+    assert x.tolist() == [1, 1, 1] and not x.view(3)._is_view()
+
+
+def test_float_power_in_place_has_the_gradient_of_the_old_contents():
+    x = lucid.tensor([2.0, 3.0], dtype=lucid.float64, requires_grad=True)
+    exponent = lucid.tensor([2.0, 3.0], dtype=lucid.float64, requires_grad=True)
+    y = x * 1
+    y.float_power_(exponent).sum().backward()
+    np.testing.assert_allclose(x.grad.tolist(), [4, 27])
+    np.testing.assert_allclose(exponent.grad.tolist(), [4 * np.log(2), 27 * np.log(3)])

@@ -261,7 +261,8 @@ def execute(op: Op, tensors: Sequence[Tensor], params: tuple, mode: modes.Mode |
         and backend_of(out).aliases(out, values[0])
         and not _copies(op, tensors[0], params)
     ):
-        return new_view(out, node, tensors[0], op, params, mode is None or mode.record)
+        tracks = mode is None or mode.record or (None if mode.inference else False)
+        return new_view(out, node, tensors[0], op, params, tracks)
     result = new_tensor(Tensor)
     result.value, result.node, result._grad = out, node, None
     result._version = 0 if mode is None or not mode.inference else modes.UNCOUNTED

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..backends import backend_of, load
 from . import mutation
 from .graph import SELECT, Leaf, Node, entitle, make_node, next_seq, retain_from
-from .modes import is_grad_enabled, set_grad_enabled
+from .modes import is_grad_enabled, is_inference_mode_enabled, set_grad_enabled
 from .record import HOST, OPS, find_kernel
 from .tensor import Tensor, new_tensor, wrap
 
@@ -32,7 +32,9 @@ class View(Tensor):
     stem: Tensor  # the tensor that the graph knows this as a part of: the root, or a detached view of it
     op: Op | None  # None for detach(), whose value is the source's
     params: tuple
-    tracks: bool  # whether the graph follows too: not for detach() nor under no_grad
+    tracks: (
+        bool | None
+    )  # whether the graph follows too: not for detach() nor under no_grad (nor in inference mode: None)
 
     @property
     def value(self) -> Any:  # type: ignore[override]
@@ -99,7 +101,7 @@ def _lineage(view: View) -> Node | None:
 View.__name__ = View.__qualname__ = "Tensor"  # users see a Tensor; the class is an inner matter
 
 
-def new_view(value: Any, node: Node | None, source: Tensor, op: Op | None, params: tuple, tracks: bool) -> View:
+def new_view(value: Any, node: Node | None, source: Tensor, op: Op | None, params: tuple, tracks: bool | None) -> View:
     t = new_tensor(View)
     t._value = value
     t._node = node
@@ -185,16 +187,11 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
             raise RuntimeError(f"{name}: {what} that requires grad is being used in an in-place operation.")
         if type(target) is View and tracked and target.node is not None:
             _check_pieces(target)
-        if type(target) is View and not tracked and target.op is not None and target.stem.node is not None:
-            raise RuntimeError(
-                f"{name}: A view was created in no_grad mode and is being modified inplace with grad mode enabled; make the view outside"
-            )
+        if type(target) is View:
+            _check_made_aside(target, source.node is not None)
     if _level(source) != _level(target):
         source = _on_one_level(target, root, source, since)
-    if target.is_inference() and not _in_inference():
-        raise RuntimeError(
-            f"{name}: an inference tensor cannot be modified in place outside inference_mode; clone() it"
-        )
+    refuse_inference(target, name)
     old_node, new_node = (target.node, source.node) if recording else (None, None)
     if stem.node is not None:
         _keep_own_output(stem.node, mutation.owner(target.value))
@@ -216,6 +213,24 @@ def write(target: Tensor, source: Tensor, name: str, since: int | None = None) -
         target._seen = root._version
         target._value = written
     return target
+
+
+def _check_made_aside(view: Tensor, tracked: bool) -> None:
+    """Raise RuntimeError where what is written, or written to, has a graph that a view made under no_grad is no part of."""
+    link = view
+    while type(link) is View and link.op is not None:
+        if not link.tracks and (tracked or link.stem.node is not None):
+            a, b, c = (
+                ("inference mode", "normal mode", "inference_mode")
+                if link.tracks is None
+                else ("no_grad mode", "grad mode enabled", "no_grad")
+            )
+            raise RuntimeError(
+                f"A view {'' if link is view else 'of a view which '}was created in {a} and is being modified inplace {'in' if c[0] == 'i' else 'with'} {b}. "
+                "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the "
+                f"view and the inplace either both inside the {c} block (if you don't want the inplace to be tracked) or both outside."
+            )
+        link = link.source
 
 
 def mark_pieces(pieces: Sequence[Tensor], name: str) -> None:
@@ -249,15 +264,18 @@ def come_from(target: Tensor, node: Node | None) -> None:
         target.node = None if node is None else retain_from(target.node, node)
 
 
-def _in_inference() -> bool:
-    from .modes import is_inference_mode_enabled
-
-    return is_inference_mode_enabled()
+def refuse_inference(target: Tensor, name: str) -> None:
+    """Raise RuntimeError for an inference tensor outside of inference mode, about to be written to."""
+    if target.is_inference() and not is_inference_mode_enabled():
+        raise RuntimeError(
+            f"Inplace update to inference tensor outside InferenceMode is not allowed by {name}. You can make a clone to get a "
+            "normal tensor before doing inplace update."
+        )
 
 
 def is_view(t: Any) -> bool:
     """Whether this shares memory with a tensor that somebody holds. The result of ``a @ b`` may be one in name only."""
-    if type(t) is not View or (t.op is None and not t.tracks):
+    if type(t) is not View or (t.op is None and not t.tracks) or t.is_inference():
         return False
     root, held = t.root, 2  # this name, and the argument of getrefcount
     link: Tensor = t
@@ -413,6 +431,6 @@ def _source_before(view: View, seen: int) -> Tensor:
         if back is None:
             raise RuntimeError("a view cannot follow its base after as_strided_; take the view again")
         op, params = back
-        with set_grad_enabled(view.tracks):
+        with set_grad_enabled(bool(view.tracks)):
             source = op.call(source, *params)
     return source

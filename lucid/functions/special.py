@@ -9,8 +9,9 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError
-from ..core.graph import entitled
+from ..core.graph import entitled, next_seq
 from ..core.tensor import Tensor
+from ..core.view import write
 from ..ops import elementwise
 from .checking import Scalar, Value, fits
 from .pointwise import ONE
@@ -280,12 +281,13 @@ def float_power(input: Any, exponent: Any) -> Tensor:
 
 def _float_power_(self: Tensor, exponent: Any) -> Tensor:
     """In-place form of ``float_power``, for tensors that hold its result."""
+    since = next_seq()
     result = float_power(self, exponent)
     if result.dtype is not self.dtype:
         raise DTypeError(
             f"float_power_: the base has dtype {self.dtype} but the operation's result requires dtype {result.dtype}"
         )
-    return self.copy_(result)  # type: ignore[attr-defined]
+    return write(self, result, "float_power_", since)
 
 
 Tensor.float_power_ = _float_power_  # type: ignore[attr-defined]

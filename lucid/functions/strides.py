@@ -12,7 +12,7 @@ from ..backends import backend_of
 from ..core import dtypes
 from ..core.reshaping import reshaped_in_place
 from ..core.tensor import Tensor, wrap
-from ..core.view import View, is_view
+from ..core.view import View, is_view, refuse_inference
 from ..ops import shape as shape_ops
 from .outputs import check_leaf
 from .registry import FUNCTIONS, dim_arg, public, tensor_arg
@@ -139,6 +139,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
 
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
+    refuse_inference(self, "resize_")
     shape = shape_arg(sizes, "resize_")
     have, want = self.shape.numel(), math.prod(shape)
     if want >= 2**60:
