@@ -78,6 +78,29 @@ m = M([1.0, 2.0], "hello")
 print((m * 2).meta, T.add(m, 1).meta, m.sum().meta)
 show(m, m * 2)
 """,
+    "operators by the names of methods": """
+import numpy
+told = []
+class L(T.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        told.append((func.__name__, [k for k in METHODS if func is getattr(T.Tensor, k)], [type(a).__name__ for a in args]))
+        return super().__torch_function__(func, types, args, kwargs or {})
+class Foreign:
+    def __radd__(self, x):
+        return "radd"
+METHODS = "add sub mul div neg matmul lt le gt ge ne remainder abs add_ sub_ mul_ div_ __getitem__ __rsub__ __eq__ __floordiv__".split()
+t, x, i = L([[1.0, 2.0], [3.0, 4.0]]), T.ones(2, 2), L(T.tensor([1, 2]))
+values = [t + 1, 1 + t, x + t, t + x, t - 1, 1 - t, x - t, t * 2, 2 * t, t / 2, x / t, -t, t ** 2, 2 ** t, t @ t, x @ t, t < 1, t <= x, t > 1]
+values += [t >= 1, t == 1, t != 1, t % 2, 3 % t, x % t, t // 2, 3 // t, abs(t), ~i, i | 1, i ^ 1, i << 1, i >> 1, t[0]]
+t += 1
+t -= x
+t *= 2
+t /= 4
+print([v.tolist() for v in values], t.tolist(), float(t.as_subclass(L)[0, 0]), len(t), bool(t[0, 0]), 1 in t)
+print(told)
+print(t + Foreign())
+""",
     "unrelated classes": """
 class A(T.Tensor): pass
 class B(A): pass

@@ -31,6 +31,14 @@ METHODS_ASIDE = frozenset(
     __getattribute__ __setattr__ __delattr__ __reduce_ex__ __reduce__ __array__ __array_namespace__ __dlpack__ __dlpack_device__
     __subclasshook__ __annotations__ __array_priority__ __getattr__ as_subclass _make_subclass _fill requires_grad_ grad_fn""".split()
 )
+# The methods that operators are told as, where they are not told by their own names.
+OPERATORS = {
+    "__add__": "add", "__sub__": "sub", "__mul__": "mul", "__truediv__": "div", "__matmul__": "matmul", "__mod__": "remainder",
+    "__radd__": "add", "__rmul__": "mul", "__rand__": "bitwise_and", "__ror__": "bitwise_or", "__rxor__": "bitwise_xor",
+    "__iadd__": "add_", "__isub__": "sub_", "__imul__": "mul_", "__itruediv__": "div_", "__imod__": "remainder_",
+    "__ifloordiv__": "floor_divide_", "__lt__": "lt", "__le__": "le", "__gt__": "gt", "__ge__": "ge", "__ne__": "ne",
+    "__neg__": "neg", "__pos__": "positive", "__abs__": "abs",
+}  # fmt: skip
 VIEWED = ("T", "mT", "H", "mH", "data", "real", "imag")  # properties that give tensors
 
 _off: ContextVar[bool] = ContextVar("lucid_torch_function_off", default=False)
@@ -151,6 +159,28 @@ def dispatching(f: Callable, func: Callable | None = None) -> Callable:
     return call
 
 
+def operator(name: str, f: Callable) -> Callable:
+    """A wrapper for the operator ``f``: ``t + 1`` is told as ``Tensor.add``, ``x - t`` of tensors as ``Tensor.sub`` of x and t."""
+    own, straight = getattr(Tensor, OPERATORS.get(name, name)), "__" + name[3:]
+    reflected = name[2] == "r" and getattr(Tensor, OPERATORS.get(straight, straight), None)
+
+    @functools.wraps(f)
+    def call(*args: Any) -> Any:
+        if not _off.get() and (found := overriding(args)):
+            if reflected and isinstance(args[1], Tensor):
+                return handle(reflected, found, args[::-1], {})
+            known = isinstance(args[-1], int | float | complex) or hasattr(args[-1], "__torch_function__")
+            try:
+                return handle(own if known else f, found, args, {})
+            except TypeError:
+                if known:
+                    raise
+                return NotImplemented  # the class of the other operand may know
+        return f(*args)
+
+    return call
+
+
 def adopt(cls: type) -> None:
     """Prepare lucid for a user's new subclass of Tensor."""
     if cls.__torch_function__.__func__ is plain:  # type: ignore[attr-defined]
@@ -174,7 +204,10 @@ def activate() -> None:
         if name in VIEWED and isinstance(value, property):
             _methods[name] = property(dispatching(value.fget, value.__get__), value.fset, value.fdel)  # type: ignore[arg-type]
         elif isinstance(value, FunctionType):
-            _methods[name] = dispatching(value, value)
+            if name[:2] == "__" and name not in OPERATORS:
+                value.__name__ = "pow" if name == "__pow__" else name  # operators may be closures and lambdas
+            operates = name in OPERATORS or (name[:3] == "__r" and "__" + name[3:] in vars(Tensor))
+            _methods[name] = operator(name, value) if operates else dispatching(value, value)
     _methods["__iter__"] = lambda self: iter(self.unbind(0)) if self.ndim else Tensor.__iter__(self)
     wrapped: dict[Callable, Callable] = {}
     for space in NAMESPACES:
