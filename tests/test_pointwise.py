@@ -490,3 +490,9 @@ def test_normal_has_the_dtype_of_its_mean_and_stft_wants_floats():
         lucid.stft(lucid.arange(16), 4, return_complex=True)
     with pytest.raises(RuntimeError, match="unsigned"):
         lucid.nn.functional.hardtanh(lucid.ones(2, dtype=lucid.uint8))
+
+
+def test_a_sum_of_booleans_is_boolean_whatever_alpha_is():
+    m = lucid.tensor([True, False])
+    assert lucid.add(m, m.logical_not(), alpha=2).tolist() == [True, True]
+    assert lucid.add(m, m, alpha=0).dtype is lucid.bool

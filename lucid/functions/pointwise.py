@@ -91,7 +91,9 @@ def _scaled(other: Any, alpha: Any, input: Any) -> Any:
     alpha = number(alpha)
     if isinstance(alpha, float) and not isinstance(input, float) and _is_integral(input) and _is_integral(other):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
-    if isinstance(alpha, bool) and not (_is_bool(input) and _is_bool(other)):
+    if _is_bool(input) and _is_bool(other):
+        alpha = bool(alpha)
+    elif isinstance(alpha, bool):
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, complex) and not any(t.is_complex() for t in (input, other) if isinstance(t, Tensor)):
         raise RuntimeError(f"argument alpha: value {alpha} cannot be converted to a real type without overflow")
@@ -231,11 +233,10 @@ def clamp(input: Tensor, min: Value | None = None, max: Value | None = None) -> 
 
 def _integer(bound: float, dtype: Any) -> float:
     """The bound as PyTorch makes it one of the dtype: below 0 it wraps around where there is no sign."""
-    top = dtypes.iinfo(dtype).max
-    unsigned = not dtypes.iinfo(dtype).min
-    if not (-top if unsigned else -top - 1) <= bound <= top:
+    info = dtypes.iinfo(dtype)
+    if not (info.min or -info.max) <= bound <= info.max:
         raise RuntimeError(f"clamp: value cannot be converted to type {dtype} without overflow, got {bound}")
-    return bound % (top + 1) if unsigned else bound
+    return bound if info.min else bound % (info.max + 1)
 
 
 def _bound(bound: Any, name: str) -> Any:
