@@ -268,3 +268,13 @@ def test_assert_and_library_switches():
     with pytest.raises(AssertionError, match="of two"):
         lucid._assert(lucid.tensor(0), "of two")
     assert not lucid.backends.mkl.is_available() and not lucid.backends.openmp.is_available()
+
+
+def test_the_older_assert_close():
+    with pytest.warns(FutureWarning):
+        lucid.testing.assert_allclose(lucid.tensor([1.0, float("nan")]), [1.00009, float("nan")])
+        lucid.testing.assert_allclose(lucid.tensor([2], dtype=lucid.int32), [2.0])
+        with pytest.raises(AssertionError, match="Mismatched elements: 1 / 2"):
+            lucid.testing.assert_allclose([1.0, 2.0], lucid.tensor([1.0, 2.001]))
+        with pytest.raises(AssertionError, match="mine"):
+            lucid.testing.assert_allclose([1.0], [1.1], rtol=0, atol=0.01, msg="mine")

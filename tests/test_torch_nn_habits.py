@@ -249,3 +249,9 @@ def test_what_waits_for_its_shape_cannot_be_computed_with():
     twin(lucid.randn(2, 4, dtype=lucid.float64)).sum().backward()
     optimizer.step()
     assert twin[1].running_mean.dtype is lucid.float64 and model[0].has_uninitialized_params()
+
+
+@pytest.mark.parametrize("relu", [lucid.relu, F.relu, lucid.nn.ReLU(), lambda x: F.relu(x, inplace=True)])
+def test_relu_of_booleans_is_refused(relu):
+    with pytest.raises(RuntimeError, match="bool"):
+        relu(lucid.tensor([True, False]))

@@ -47,6 +47,8 @@ _RANGES = {
 def relu(x: Any) -> Any:
     above = _RANGES.get(x.dtype)
     if above is None or x.size < 2048:
+        if above is None and x.dtype.kind == "b":
+            raise TypeError("a tensor of bool numbers")
         return np.maximum(x, 0 if above is None else above[0])
     if (found := one_pass("relu", x)) is not None:
         return found

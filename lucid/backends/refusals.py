@@ -12,7 +12,7 @@ from typing import Any
 
 BOOL, FLOAT, COMPLEX = "bool", "float", "complex"
 _WORDS = {
-    BOOL: "negative subtract positive lerp",
+    BOOL: "negative subtract positive lerp relu",
     FLOAT: "bitwise_and bitwise_or bitwise_xor bitwise_invert bitwise_left_shift bitwise_right_shift gcd lcm",
     COMPLEX: """bitwise_and bitwise_or bitwise_xor bitwise_invert bitwise_left_shift bitwise_right_shift gcd lcm remainder fmod
     floor_divide trunc_divide floor ceil trunc logaddexp logaddexp2 hypot copysign signbit nextafter heaviside atan2

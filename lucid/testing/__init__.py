@@ -6,7 +6,7 @@
 """
 
 from .checks import Case, case, check_device, check_op
-from .comparison import assert_close
+from .comparison import assert_allclose, assert_close
 from .drawn import make_tensor
 from .numeric import directional_derivative
 from .parity import ParityError, parity
@@ -14,6 +14,7 @@ from .parity import ParityError, parity
 __all__ = [
     "Case",
     "ParityError",
+    "assert_allclose",
     "assert_close",
     "case",
     "check_device",

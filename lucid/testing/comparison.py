@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Number
 from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, as_tensor
 
 # PyTorch's tolerances (relative, absolute) by the less exact of the two dtypes; integers must be equal.
 TOLERANCES = {
@@ -19,6 +20,8 @@ TOLERANCES = {
     "complex64": (1.3e-6, 1e-5),
     "complex128": (1e-7, 1e-7),
 }
+
+OLDER_TOLERANCES = {"float16": (1e-3, 1e-3), "float32": (1e-4, 1e-5), "float64": (1e-5, 1e-8)}
 
 
 def assert_close(
@@ -124,6 +127,28 @@ def assert_close(
         raise failure(head + "\n".join(lines))
 
     compare(actual, expected, "")
+
+
+def assert_allclose(
+    actual: Any,
+    expected: Any,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = True,
+    msg: str = "",
+) -> None:
+    """The older ``assert_close``, with its wider tolerances: whatever becomes a tensor, of any dtypes.
+
+    >>> import lucid
+    >>> lucid.testing.assert_allclose(lucid.tensor([1.0, float("nan")]), [1.00001, float("nan")])
+    """
+    warnings.warn("`assert_allclose()` is deprecated: use `assert_close()`", FutureWarning, stacklevel=2)
+    actual = as_tensor(actual)
+    expected = as_tensor(expected, dtype=None if isinstance(expected, Tensor) else actual.dtype)
+    if rtol is None and atol is None:
+        pairs = [OLDER_TOLERANCES.get(t.dtype.name, (0.0, 0.0)) for t in (actual, expected)]
+        rtol, atol = max(r for r, _ in pairs), max(a for _, a in pairs)
+    assert_close(actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, msg=msg or None)
 
 
 def _plain(x: Any) -> Any:
