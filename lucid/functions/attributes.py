@@ -336,6 +336,8 @@ def fill(input: Tensor, value: Any) -> Tensor:
     """
     x = tensor_arg(input, "fill")
     v = value if isinstance(value, Tensor) else as_tensor(value, dtype=x.dtype, like=x)
+    if v.ndim:
+        raise RuntimeError(f"fill only supports 0-dimension value tensor but got tensor with {v.ndim} dimensions.")
     return constant_in(ops.copy(ops.broadcast_to(v.to(x.dtype), tuple(x.shape))), x)  # type: ignore[attr-defined]
 
 

@@ -120,8 +120,11 @@ def _filled(name: str, doc: str) -> None:
         requires_grad: bool = False,
         layout: Any = None,
         pin_memory: bool = False,
+        **named: Any,
     ) -> Tensor:
-        return f(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+        if named.keys() - {"size"} or (named and size):
+            raise TypeError(f"new_{name}() got an unexpected keyword argument {next(iter(named))!r}")
+        return f(*size, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad, **named)
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = f"{doc} ``{name}(2, 3)`` and ``{name}((2, 3))`` are the same."
@@ -223,7 +226,7 @@ def new_tensor(
 
 @public(method=False)
 def arange(
-    start: Any,
+    start: Any = None,
     end: Any = None,
     step: Any = 1,
     *,
@@ -241,7 +244,9 @@ def arange(
     >>> lucid.arange(1, 2.5, 0.5)
     tensor([1.0000, 1.5000, 2.0000])
     """
-    start, end = (0, start) if end is None else (start, end)
+    if start is None and end is None:
+        raise TypeError('arange() missing 1 required positional argument: "end"')
+    start, end = (0, start) if end is None else (0 if start is None else start, end)
     start, end, step = (v.item() if hasattr(v, "item") else v for v in (start, end, step))
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end}")

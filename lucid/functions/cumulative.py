@@ -159,7 +159,9 @@ def _widths(y: Tensor, x: Any, dx: Any, dim: int) -> Any:
                 f"trapezoid(): There must be one `x` value for each sample point: {x.shape[0]} and {y.shape[dim]}"
             )
         return diff(x).reshape((-1,) + (1,) * (y.ndim - dim - 1))
-    return diff(x, dim=dim + x.ndim - y.ndim)
+    if x.ndim < y.ndim:
+        x = x.reshape((1,) * (y.ndim - x.ndim) + tuple(x.shape))
+    return diff(x, dim=dim)  # counted from the first dimension, also where `x` has more of them than `y`
 
 
 @public("trapz", out=False)

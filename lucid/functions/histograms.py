@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import ops
 from ..core import dtypes
-from ..core.errors import DTypeError
+from ..core.errors import DTypeError, ShapeError
 from ..core.tensor import Tensor
 from ..core.transform import each_example, everything
 from ..ops import order, reduce
@@ -99,6 +99,10 @@ def histogram(input: Tensor, bins: Any = 100, *, range: Any = None, weight: Any 
     tensor([0., 2., 1., 0.])
     """
     x = _points(input, "histogram")
+    if weight is not None and weight.shape != x.shape:
+        raise ShapeError(
+            f"histogram: weight must have the shape of input, got {tuple(weight.shape)} and {tuple(x.shape)}"
+        )
     return _histogram(x, bins, range, weight, density)
 
 

@@ -332,6 +332,10 @@ def repeat_interleave(
     if dim is None:
         x, dim = ops.reshape(x, (x.shape.numel(),)), 0
     d = dim_arg(dim, x.ndim, "repeat_interleave")
+    if output_size is not None:
+        if (out := repeat_interleave(x, repeats, d)).shape[d] == output_size:
+            return out  # type: ignore[no-any-return]
+        raise RuntimeError(f"repeat_interleave: Invalid output_size, expected {out.shape[d]} but got {output_size}")
     if isinstance(repeats, list | tuple):
         repeats = as_tensor(list(repeats), device=x.device)
     if isinstance(repeats, Tensor):
@@ -340,9 +344,7 @@ def repeat_interleave(
         if repeats.ndim > 1:
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
         if repeats.shape.numel() not in (1, x.shape[d]):
-            raise RuntimeError(
-                f"repeats must have the same size as input along dim, but got repeats.size(0) = {len(repeats)} and input.size({d}) = {x.shape[d]}"
-            )
+            raise RuntimeError(f"repeats must have the same size as input along dim {d}: {len(repeats)}, {x.shape[d]}")
         if repeats.shape.numel() and bool((everything(repeats) < 0).any()):
             raise RuntimeError("repeats can not be negative")
         if hasattr(repeats.value, "level"):  # inside vmap examples may differ
@@ -355,9 +357,8 @@ def repeat_interleave(
     else:
         fits(repeats, "repeat_interleave", "repeats")
     if isinstance(repeats, int):
-        shape = tuple(x.shape)
-        spread = expand(x.unsqueeze(d + 1), *shape[: d + 1], repeats, *shape[d + 1 :])
-        out = ops.reshape(spread, (*shape[:d], shape[d] * repeats, *shape[d + 1 :]))
+        spread = expand(x.unsqueeze(d + 1), *x.shape[: d + 1], repeats, *x.shape[d + 1 :])
+        out = ops.reshape(spread, (*x.shape[:d], x.shape[d] * repeats, *x.shape[d + 1 :]))
         return out.clone() if out.base is not None else out
     return shape_ops.repeat_interleave(x, repeats, d)
 

@@ -107,6 +107,7 @@ public()(_qr)
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     """The first columns of the product of reflections ``I - tau_i v_i v_i^H``; v_i is below the diagonal of column i of A."""
     A, tau = matrices(A, "householder_product"), tensor_arg(tau, "householder_product", "tau")
+    _check_tau(A, tau, "linalg.householder_product")
     m, n = A.shape[-2:]
     k = tau.shape[-1]
     if m < n:
@@ -120,6 +121,13 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
         v = (lower[..., i] + eye[i]).unsqueeze(-1)
         q = q - tau[..., i, None, None] * (v @ (v.mH @ q))
     return q
+
+
+def _check_tau(A: Tensor, tau: Tensor, name: str) -> None:
+    if tuple(tau.shape[:-1]) != tuple(A.shape[:-2]) or not tau.ndim:
+        raise ShapeError(
+            f"{name}: tau must be of shape {(*A.shape[:-2], 'k')} for input {tuple(A.shape)}, got {tuple(tau.shape)}"
+        )
 
 
 # ---- singular values ----
@@ -357,6 +365,7 @@ def orgqr(input: Tensor, input2: Tensor) -> Tensor:
 def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """``Q @ input3`` (``input3 @ Q`` without ``left``, Q^H for Q with ``transpose``), Q given by its reflections."""
     a, tau, other = matrices(input, "ormqr"), input2, input3
+    _check_tau(a, tau, "ormqr")
     if not left:
         return ormqr(a, tau, other.mH, True, not transpose).mH
     lower, eye = ops.tril(a, -1), eye_for(a, a.shape[-2])

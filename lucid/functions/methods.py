@@ -303,7 +303,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @method
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite every element with one value; returns itself."""
-    if overwrite_at_once(self, (), value):
+    if not (isinstance(value, Tensor) and value.ndim) and overwrite_at_once(self, (), value):
         return self
     check_leaf(self, "fill_")
     v = value

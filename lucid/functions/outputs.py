@@ -22,6 +22,7 @@ EXACT = frozenset(
     neg round sgn sign take trunc addmm addmv baddbmm bmm mm mv matmul dot vdot inner cross diag float_power gather heaviside
     index_add index_copy inverse inv cholesky det eigvalsh matrix_norm multi_dot solve solve_triangular svdvals vecdot
     vector_norm masked_select norm quantile nanquantile renorm scatter scatter_add
+    eigh lu_factor lu_solve matrix_power qr slogdet svd triangular_solve chain_matmul
     scatter_reduce take_along_dim tensordot where ifft ihfft sort topk kthvalue mode cummax cummin addbmm aminmax conj_physical
     index_reduce multinomial round_ alias_copy as_strided_copy diagonal_copy expand_copy narrow_copy permute_copy squeeze_copy
     t_copy transpose_copy unfold_copy unsqueeze_copy view_copy slice_scatter empty ones zeros rand randn avg_pool2d avg_pool3d
@@ -33,6 +34,8 @@ IN_ITS_DTYPE = frozenset(
 IN_A_ROW = frozenset(
     "arange linspace logspace _range".split()
 )  # these fill an `out` of any shape that has room for them all
+# PyTorch refuses to write these where they read, also in the same place.
+READS_ANYWHERE = frozenset("gather index_select take masked_select take_along_dim".split())
 # Without a derivative in PyTorch: `out` may require grad, and stays the leaf that it is.
 CONSTANT = frozenset(
     """eq ne lt le gt ge equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
@@ -93,7 +96,9 @@ def refuse_overlap(target: Any, given: Iterable[Any], name: str) -> None:
     for x in given:
         if isinstance(x, tuple | list):
             refuse_overlap(target, x, name)
-        elif isinstance(x, Tensor) and (x.root if type(x) is View else x) is root and _meets(target.value, x.value):
+        elif (
+            isinstance(x, Tensor) and (x.root if type(x) is View else x) is root and _meets(target.value, x.value, name)
+        ):
             raise RuntimeError(
                 f"{name}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
                 "single memory location. Please clone() the tensor before performing the operation."
@@ -110,12 +115,14 @@ def refuse_expanded(target: Any, name: str) -> None:
             )
 
 
-def _meets(to: Any, of: Any) -> bool:
+def _meets(to: Any, of: Any, name: str) -> bool:
+    if name in READS_ANYWHERE and to is of:
+        return bool(to.size)
     if to is of or not hasattr(to, "strides") or not (_is_dense(to) and _is_dense(of)):
         return False
     backend = backend_of(to)
     start = backend.table.storage_of
-    moved = to.strides != of.strides or to.size != of.size or start(to)[1] != start(of)[1]
+    moved = to.strides != of.strides or to.size != of.size or start(to)[1] != start(of)[1] or name in READS_ANYWHERE
     return moved and backend.overlap(to, of)
 
 

@@ -74,7 +74,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 
 @public(function=False)
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
     """``reshape`` that never copies; a dtype instead of a shape reinterprets the bytes.
 
     Raises RuntimeError where the memory layout would need a copy.
@@ -83,6 +83,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     >>> lucid.arange(6).view(3, 2).shape
     lucid.Size([3, 2])
     """
+    shape = shape if dtype is None or shape else (dtype,)
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         from .strides import view_dtype
 

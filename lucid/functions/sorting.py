@@ -165,6 +165,10 @@ def searchsorted(
             f"and input value tensor must match, but we got boundaries tensor {list(rows.shape)} and input value tensor {list(values.shape)}"
         )
     if sorter is not None:
+        if sorter.dtype is not dtypes.int64:
+            raise DTypeError(
+                f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter.dtype}"
+            )
         if sorter.shape != rows.shape:
             raise RuntimeError(
                 f"torch.searchsorted(): boundary and sorter must have the same size, but got {list(rows.shape)} and {list(sorter.shape)}"

@@ -141,6 +141,8 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 def _indices(row: int, col: int, offset: int, lower: bool, dtype: Any, device: Any) -> Tensor:
+    if dtype is not None and dtypes.as_dtype(dtype).name not in ("int32", "int64"):
+        raise NotImplementedError(f"{'tril' if lower else 'triu'}_indices: not implemented for {dtype}")
     if row < 0 or col < 0:
         raise RuntimeError(f"{'row' if row < 0 else 'col'} must be non-negative, got {row if row < 0 else col}")
     where = get_default_device() if device is None else as_device(device).resolved()

@@ -133,6 +133,7 @@ def frobenius_norm(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tenso
 @public(method=False)
 def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The sum of the singular values."""
+    dim, keepdim = (None, dim) if isinstance(dim, bool) else (dim, keepdim)
     return FUNCTIONS["norm"](input, "nuc", dim, keepdim)
 
 

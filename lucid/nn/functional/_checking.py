@@ -18,7 +18,7 @@ from ...core.precision import current_policy, in_single
 from ...core.record import FLOATS
 from ...core.tensor import Tensor
 from ...functions.checking import KINDS, right
-from ...functions.outputs import write_out
+from ...functions.outputs import refuse_overlap, write_out
 from ...functions.registry import unbound
 
 # Defined for floating dtypes alone: PyTorch has no kernel for others.
@@ -119,6 +119,7 @@ def checked(f: Callable) -> Callable:
         """The call with each argument made right; TypeError for one that cannot be, unless its class knows what to do."""
         if name in TAKES_OUT and "out" in kwargs:
             target = kwargs.pop("out")
+            refuse_overlap(target, (*args, *kwargs.values()), name)
             return call(*args, **kwargs) if target is None else write_out(target, lambda: call(*args, **kwargs), name)
         if unbound(call, args):
             return call(*args[1:], **kwargs)

@@ -130,7 +130,9 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     if not training or p == 0.0 or not input.shape.numel():
         return input
     shape = tuple(input.shape)
-    if not shape:
-        raise RuntimeError("feature_alpha_dropout: Feature dropout requires at least 2 dimensions in the input, got ()")
+    if len(shape) < 2 and p < 1:
+        raise RuntimeError(
+            f"feature_alpha_dropout: Feature dropout requires at least 2 dimensions in the input, got {shape}"
+        )
     out = _alpha(input, p, shape[:2] + (1,) * (len(shape) - 2))
     return input.copy_(out) if inplace else out  # type: ignore[attr-defined]

@@ -184,7 +184,7 @@ def binary_cross_entropy_with_logits(
         loss = ops.binary_cross_entropy_logits(input, target)
     else:
         loss = (1 - target) * input - (1 + (pos_weight - 1) * target) * ops.log_sigmoid(input)  # type: ignore[operator]
-    return reduced(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight.expand_as(loss), reduction)  # type: ignore[operator, attr-defined]
 
 
 @in_single
