@@ -243,3 +243,76 @@ def test_float_power_in_place_has_the_gradient_of_the_old_contents():
     y.float_power_(exponent).sum().backward()
     np.testing.assert_allclose(x.grad.tolist(), [4, 27])
     np.testing.assert_allclose(exponent.grad.tolist(), [4 * np.log(2), 27 * np.log(3)])
+
+
+def test_mutation_of_saved_tensors_is_allowed_in_one_block():
+    allowed = lucid.autograd.graph.allow_mutation_on_saved_tensors
+    x = lucid.ones(2, requires_grad=True)
+
+    def mutated():
+        y = x * 1
+        z = y.sin()
+        y.mul_(5)
+        return z.sum()
+
+    with allowed():
+        outside = mutated()
+        mutated().backward()
+        with pytest.raises(RuntimeError, match="cannot be nested"), allowed():
+            pass
+        mutated().backward()  # the block goes on
+    np.testing.assert_allclose(x.grad.tolist(), [2 * np.cos(1)] * 2, rtol=1e-6)
+    with pytest.raises(AssertionError, match="outside of the 'allow_mutation_on_saved_tensors' context"):
+        outside.backward()
+    allowed()(lambda: mutated().backward())()
+    np.testing.assert_allclose(x.grad.tolist(), [3 * np.cos(1)] * 2, rtol=1e-6)
+
+
+def test_a_custom_function_that_returns_one_tensor_twice():
+    class Twice(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            out = x * 2
+            return out, out
+
+        @staticmethod
+        def backward(ctx, first, second):
+            return first + 10 * second
+
+    x = lucid.ones(2, requires_grad=True)
+    a, b = Twice.apply(x)
+    assert a is b  # and its gradient is that of the last output, as in PyTorch
+    a.sum().backward()
+    assert x.grad.tolist() == [10, 10]
+
+
+@pytest.mark.parametrize(
+    "tangent, message",
+    [
+        (3.0, "expected Variable or None"),
+        (lucid.ones(7), "a different size than that of the original Tensor"),
+        ((lucid.ones(2), lucid.ones(2)), "invalid number of forward gradients .expected 1 but got 2"),
+    ],
+)
+def test_what_a_custom_jvp_may_return(tangent, message):
+    class Bad(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def jvp(ctx, t):
+            return tangent
+
+    with pytest.raises(RuntimeError, match=message):
+        lucid.func.jvp(Bad.apply, (lucid.ones(2),), (lucid.ones(2),))
+
+
+def test_a_forward_mode_jacobian_is_part_of_the_graph_of_its_inputs():
+    jacobian = lucid.autograd.functional.jacobian
+    x = lucid.tensor([1.0, 2.0], requires_grad=True)
+    found = jacobian(lambda x: x**3, x, vectorize=True, strategy="forward-mode")
+    found.sum().backward()
+    assert x.grad.tolist() == [6, 12]
+    plain = jacobian(lambda x: x**3, x.detach(), vectorize=True, strategy="forward-mode")
+    assert not plain.requires_grad and plain.tolist() == found.tolist()

@@ -305,7 +305,7 @@ def _record(cls: type[Function], ctx: FunctionCtx, args: tuple, outputs: tuple) 
             t.__dict__["_piece"] = (cls.__name__, k, MANY if len(places) > 1 else _FOREIGN)
             made.append(t)
         else:
-            t = o if o.node is None else wrap(o.value)
+            t = o if o.node is None or any(o is m for m in made) else wrap(o.value)  # twice the same stays the same
             if own is not None:
                 t.node = own
             made.append(t)

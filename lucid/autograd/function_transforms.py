@@ -40,12 +40,19 @@ def _forward_mode(cls: type[Function], args: tuple) -> Any:
         ]
         found = as_tuple(cls.jvp(ctx, *given))
     if len(found) != len(outs):
-        raise RuntimeError(f"{cls.__name__}: jvp returned {len(found)} tangents for {len(outs)} outputs")
+        raise RuntimeError(
+            f"{cls.__name__}: Function's jvp returned an invalid number of forward gradients (expected {len(outs)} but got {len(found)})"
+        )
     made = []
-    for o, t in zip(outs, found, strict=True):
-        if t is not None and tuple(t.shape) != tuple(o.shape):
+    for k, (o, t) in enumerate(zip(outs, found, strict=True)):
+        if t is not None and not isinstance(t, Tensor):
             raise RuntimeError(
-                f"{cls.__name__}: jvp returned a tangent of shape {tuple(t.shape)} for an output of shape {tuple(o.shape)}"
+                f"{cls.__name__}: expected Variable or None (got {type(t).__name__}) for grad output {k}."
+            )
+        if t is not None and t.shape != o.shape:
+            raise RuntimeError(
+                f"{cls.__name__}: Trying to set a forward gradient that has a different size than that of the original Tensor, this "
+                f"is not supported. Tensor is of size {list(o.shape)} while the given forward gradient is of size {list(t.shape)}."
             )
         made.append(_result(Dual(o, t, frame), args, _place(o, inner, ctx._dirty)) if isinstance(o, Tensor) else o)
     return tuple(made) if isinstance(result, tuple | list) else made[0]

@@ -207,7 +207,8 @@ def jacobian(
     if strategy == "forward-mode" or vectorize:
         if strategy == "forward-mode" and create_graph:
             raise NotImplementedError(
-                'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not supported together (yet).'
+                'torch.autograd.functional.jacobian: `create_graph=True` and `strategy="forward-mode"` are not supported together (yet). '
+                'Please either set `create_graph=False` or `strategy="reverse-mode"`.'
             )
         if strategy == "forward-mode" and not vectorize:
             raise NotImplementedError("Forward-mode needs vectorize=True")
@@ -253,12 +254,11 @@ def _vectorized(func: Callable, xs: tuple, is_tuple: bool, create_graph: bool, s
         return _shaped(out_tuple, outs)
 
     positions = tuple(range(len(xs))) if is_tuple else 0
-    with modes.enable_grad() if create_graph else modes.no_grad():
-        own = xs if create_graph else tuple(wrap(x.value) for x in xs)
-        if create_graph:
-            own = tuple(_fresh(xs, True))
+    forward = strategy == "forward-mode"  # as PyTorch's: part of the graph that the inputs are part of
+    with modes.enable_grad() if create_graph else modes.Scope() if forward else modes.no_grad():
+        own = tuple(_fresh(xs, True)) if create_graph else xs if forward else tuple(wrap(x.value) for x in xs)
         found = (jacrev if strategy == "reverse-mode" else jacfwd)(checked, positions)(*own)  # type: ignore[operator]
-    if strategy == "forward-mode" and is_tuple:  # PyTorch's containers
+    if forward and is_tuple:  # PyTorch's containers
         return [list(row) for row in found] if isinstance(found[0], tuple) else list(found)
     return found
 

@@ -95,10 +95,35 @@ class disable_saved_tensors_hooks(Scope):
 
 
 class allow_mutation_on_saved_tensors(saved_tensors_hooks):
-    """While active, what the graph saves is copied, so that overwriting it later changes no gradient."""
+    """While active, what the graph saves is copied, so that overwriting it later changes no gradient.
+
+    Raises RuntimeError inside another such block; AssertionError for a backward outside of the block.
+    """
+
+    active: Any = None
 
     def __init__(self) -> None:
-        super().__init__(lambda t: t.clone(), lambda t: t)
+        super().__init__(lambda t: t.clone(), self._inside)
+
+    def _inside(self, t: Tensor) -> Tensor:
+        if allow_mutation_on_saved_tensors.active is not self:
+            raise AssertionError(
+                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' context in which the graph was originally recorded."
+            )
+        return t
+
+    def __enter__(self) -> Any:
+        if allow_mutation_on_saved_tensors.active is not None:
+            raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
+        allow_mutation_on_saved_tensors.active = self
+        return super().__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        allow_mutation_on_saved_tensors.active = None
+        super().__exit__(*exc)
+
+    def clone(self) -> Scope:
+        return allow_mutation_on_saved_tensors()
 
 
 def increment_version(tensor: Any) -> None:
