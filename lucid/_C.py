@@ -5,6 +5,7 @@ from typing import Any
 from .core.overrides import disabled as DisableTorchFunctionSubclass
 from .core.overrides import plain
 from .linalg import LinAlgError as _LinAlgError
+from .nn import functional as _nn
 
 __all__ = [
     "DisableTorchFunctionSubclass",
@@ -12,6 +13,7 @@ __all__ = [
     "_disabled_torch_function_impl",
     "_get_tracing_state",
     "_log_api_usage_once",
+    "_nn",
 ]
 
 _disabled_torch_function_impl: Any = classmethod(

@@ -43,6 +43,7 @@ _LAZY = {
         name: name
         for name in (
             "_C",
+            "_VF",
             "_utils",
             "accelerator",
             "amp",

@@ -12,6 +12,7 @@ from typing import Any
 
 # path -> where its names are ("module" or "module:object"), and which of them, if not all ("new=old" under another name)
 PATHS = {
+    "lucid._VF": "lucid",
     "lucid.amp.autocast_mode": "lucid.amp",
     "lucid.autograd.anomaly_mode": "lucid.autograd.anomaly detect_anomaly set_detect_anomaly",
     "lucid.autograd.grad_mode": "lucid.core.modes no_grad enable_grad set_grad_enabled inference_mode",

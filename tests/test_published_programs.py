@@ -111,6 +111,15 @@ def test_names_of_the_compilers_that_leave_functions_alone():
         assert leave(len) is len
     assert not lucid.compiler.is_dynamo_compiling() and not lucid.compiler.is_exporting()
     assert lucid._C._log_api_usage_once("x") is None and lucid._C._get_tracing_state() is None
+    assert lucid._C._nn.gelu is lucid.nn.functional.gelu and lucid._VF.tanh is lucid.tanh
+
+
+def test_module_load():
+    w, other = lucid.nn.Parameter(lucid.zeros(2)), lucid.ones(2)
+    with lucid.no_grad():
+        loaded = w.module_load(other)
+    assert loaded.tolist() == w.tolist() == [1.0, 1.0] and not loaded.requires_grad and loaded is not w
+    assert w.module_load(other, assign=True).data_ptr() == other.data_ptr()
 
 
 def test_flattened_tensors():

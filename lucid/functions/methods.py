@@ -301,6 +301,12 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 
 @method
+def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
+    """What a module puts in this tensor's place when it loads ``other``: this one with its values, or ``other``."""
+    return (other if assign else self.copy_(other)).detach()  # type: ignore[attr-defined, no-any-return]
+
+
+@method
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite every element with one value; returns itself."""
     if not (isinstance(value, Tensor) and value.ndim) and overwrite_at_once(self, (), value):
