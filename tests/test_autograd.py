@@ -537,3 +537,19 @@ def test_an_input_outside_the_graph_is_still_unused():
     assert lucid.autograd.grad(slope.sum(), (x, other), retain_graph=True, allow_unused=True)[1] is None
     with pytest.raises(RuntimeError, match="at index 1 appears to not have been used"):
         lucid.autograd.grad(slope.sum(), (x, other))
+
+
+def test_a_custom_function_without_a_gradient_leaves_its_input_unused():
+    class Nothing(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    x = lucid.ones(1, requires_grad=True)
+    assert lucid.autograd.grad(Nothing.apply(x), x, allow_unused=True) == (None,)
+    with pytest.raises(RuntimeError, match="appears to not have been used"):
+        lucid.autograd.grad(Nothing.apply(x), x)

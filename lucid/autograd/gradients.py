@@ -102,7 +102,7 @@ def grad(
 
         def one(*vs: Any) -> tuple:
             found = _gradients(roots, wanted, vs, True, create_graph)
-            found = _checked(found, roots, wanted, allow_unused, materialize_grads, create_graph)
+            found = _checked(found, wanted, allow_unused, materialize_grads, create_graph)
             present[:] = [g is not None for g in found]
             return tuple(g for g in found if g is not None)
 
@@ -122,7 +122,7 @@ def grad(
         )
     if forward:
         _fill_from_below(found, roots, wanted, vectors, frame)
-    return tuple(_checked(found, roots, wanted, allow_unused, materialize_grads, create_graph))
+    return tuple(_checked(found, wanted, allow_unused, materialize_grads, create_graph))
 
 
 def _fill_from_below(found: list, roots: Sequence[Tensor], wanted: Sequence[Any], vectors: Any, frame: Any) -> None:
@@ -187,35 +187,20 @@ def own_all(found: Sequence[Any], starts: Sequence[Any]) -> list[Any]:
     return result
 
 
-def _reached(roots: Sequence[Tensor]) -> set[int]:
-    """All nodes that the roots come from, by id."""
-    seen: set[int] = set()
-    todo = [r.node for r in roots]
-    while todo:
-        node = todo.pop()
-        if node is not None and id(node) not in seen:
-            seen.add(id(node))
-            todo.extend(node.parents)
-    return seen
-
-
 def _checked(
     found: Sequence[Any],
-    roots: Sequence[Tensor],
     wanted: Sequence[Any],
     allow_unused: bool | None,
     materialize: bool,
     create_graph: bool,
 ) -> list[Any]:
-    """An input that is in the graph and has no gradient (where a ReLU's slope depends on it) has zeros, as in PyTorch."""
     result = list(found)
-    reached = _reached(roots) if any(g is None for g in found) and not materialize else ()
     for i, (t, g) in enumerate(zip(wanted, found, strict=True)):
         if g is not None:
             continue
         if materialize and not isinstance(t, Tensor):
             raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
-        if materialize or (isinstance(t, Tensor) and id(t.node) in reached):
+        if materialize:
             result[i] = wrap(backend_of(t.value).table.zeros_like(t.value)).requires_grad_(create_graph)
         elif not allow_unused:
             raise RuntimeError(
