@@ -316,3 +316,44 @@ def test_a_forward_mode_jacobian_is_part_of_the_graph_of_its_inputs():
     assert x.grad.tolist() == [6, 12]
     plain = jacobian(lambda x: x**3, x.detach(), vectorize=True, strategy="forward-mode")
     assert not plain.requires_grad and plain.tolist() == found.tolist()
+
+
+@pytest.mark.parametrize(
+    "parts", [lambda t: t.unsafe_split(1), lambda t: t.unsafe_split_with_sizes((1, 2)), lambda t: t.unsafe_chunk(3)]
+)
+def test_unsafe_parts_may_be_written_to(parts):
+    x = lucid.ones(3, 2, requires_grad=True)
+    first, second, *_ = parts(x * 2)
+    with pytest.raises(RuntimeError, match="function that returns multiple views"):
+        (x * 2).split(1)[0].mul_(1)
+    first.mul_(second[:1])
+    first.sum().backward()
+    assert x.grad.tolist() == [[4, 4], [4, 4], [0, 0]]
+
+
+def test_backward_at_a_dual_level_is_that_of_the_primal():
+    import lucid.autograd.forward_ad as fwAD
+
+    linear, x = lucid.nn.Linear(2, 1), lucid.ones(3, 2)
+    with fwAD.dual_level():
+        out = linear(fwAD.make_dual(x, x * 5))
+        out.sum().backward()
+        assert fwAD.unpack_dual(linear.weight.grad).tangent is None
+    assert linear.weight.grad.tolist() == [[3, 3]] and linear.bias.grad.tolist() == [3]
+
+
+def test_integers_have_no_tangent_in_a_custom_jvp():
+    seen = []
+
+    class Shifted(lucid.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, k, y):
+            return x + k + y
+
+        @staticmethod
+        def jvp(ctx, *tangents):
+            seen.extend(tangents)
+            return tangents[0]
+
+    lucid.func.jvp(lambda x: Shifted.apply(x, lucid.tensor(3), lucid.ones(2)), (lucid.ones(2),), (lucid.ones(2),))
+    assert seen[1] is None and seen[2].tolist() == [0, 0]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from .. import ops
+from ..core import dtypes
 from ..core.tensor import Tensor, wrap
 from ..core.transform import Lifted
 from ..func.batched import Batched, VmapFrame, batched, full, unbatched
@@ -35,7 +36,9 @@ def _forward_mode(cls: type[Function], args: tuple) -> Any:
                 "define a static jvp(ctx, *tangents)"
             )
         given = [
-            ops.zeros_like(p) if t is None and isinstance(p, Tensor) and ctx.materialize_grads else t
+            ops.zeros_like(p)
+            if t is None and ctx.materialize_grads and isinstance(p, Tensor) and p.dtype.category >= dtypes.FLOAT
+            else t
             for t, p in zip(tangents, inner, strict=True)
         ]
         found = as_tuple(cls.jvp(ctx, *given))

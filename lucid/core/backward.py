@@ -329,6 +329,12 @@ def backward(
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """``Tensor.backward`` for several roots at once (``lucid.autograd.backward``)."""
+    value = tensors[0].value if len(tensors) == 1 and tensors[0].node is None else None
+    if (
+        hasattr(value, "level") and value.frame.by_hand and value.inner.node is not None
+    ):  # of the graph below a dual level
+        with value.frame.below():
+            return backward([value.inner], gradients, retain_graph, create_graph, inputs)
     roots, starts = start_gradients(tensors, gradients, create_graph)
     wanted = None
     if inputs is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from .. import ops
@@ -19,11 +21,18 @@ from .registry import FUNCTIONS, dim_arg, public, shape_arg, tensor_arg
 from .shaping import broadcast_shapes, expand, flatten
 
 zeros = FUNCTIONS["zeros"]
-for _name in ("split_with_sizes", "unsafe_split_with_sizes"):
-    FUNCTIONS[_name] = lambda input, split_sizes, dim=0: split(input, list(split_sizes), dim)
-    setattr(Tensor, _name, FUNCTIONS[_name])
-FUNCTIONS["unsafe_split"] = Tensor.unsafe_split = FUNCTIONS["split"]  # type: ignore[attr-defined]
-FUNCTIONS["unsafe_chunk"] = Tensor.unsafe_chunk = FUNCTIONS["chunk"]  # type: ignore[attr-defined]
+FUNCTIONS["split_with_sizes"] = lambda input, split_sizes, dim=0: split(input, list(split_sizes), dim)
+Tensor.split_with_sizes = FUNCTIONS["split_with_sizes"]  # type: ignore[attr-defined]
+
+
+def _apart(f: Callable) -> Callable:
+    """The parts as tensors of their own, which may be written to."""
+    return functools.wraps(f)(lambda *args, **kwargs: tuple(ops.copy(part) for part in f(*args, **kwargs)))
+
+
+for _name in ("split", "chunk", "split_with_sizes"):
+    FUNCTIONS["unsafe_" + _name] = _apart(FUNCTIONS[_name])
+    setattr(Tensor, "unsafe_" + _name, FUNCTIONS["unsafe_" + _name])
 FUNCTIONS["broadcast_shapes"] = broadcast_shapes
 
 
