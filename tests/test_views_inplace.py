@@ -376,3 +376,11 @@ def test_what_shows_memory_of_another_is_not_resized_silently():
     with pytest.warns(UserWarning, match="resized"), pytest.raises(RuntimeError, match="resize_: .*shape \\(2,\\)"):
         lucid.add(lucid.ones(3), 1, out=lucid.zeros(4)[2:4])
     assert lucid.add(lucid.ones(3), 1, out=lucid.empty(0)).shape == (3,)
+
+
+def test_a_view_is_of_the_class_of_tensors():
+    x = lucid.ones(2, 2)
+    for view in (x[0], x.T, x.detach(), x.view(4)):
+        assert type(view) == lucid.Tensor == type(view) == type(x)  # noqa: E721
+        assert type(view) in (int, lucid.Tensor)
+        assert type(view) != lucid.nn.Parameter != lucid.Tensor  # noqa: E721

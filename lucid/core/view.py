@@ -26,6 +26,7 @@ class View(Tensor):
     """A Tensor whose ``value`` and ``node`` follow the tensor it was taken from."""
 
     __slots__ = ("_node", "_seen", "_value", "op", "params", "root", "source", "stem", "tracks")
+    seen_as = Tensor
 
     root: Tensor  # the tensor that owns the memory
     source: Tensor  # the tensor this was taken from: the root, or another view of it
