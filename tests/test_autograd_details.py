@@ -357,3 +357,16 @@ def test_integers_have_no_tangent_in_a_custom_jvp():
 
     lucid.func.jvp(lambda x: Shifted.apply(x, lucid.tensor(3), lucid.ones(2)), (lucid.ones(2),), (lucid.ones(2),))
     assert seen[1] is None and seen[2].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "f", [lucid.unique, lucid.unique_consecutive, lambda x: lucid.unique(x, return_inverse=True, dim=0)[0]]
+)
+def test_unique_says_that_it_has_no_derivative(f):
+    """A gradient that stopped there without a word would be a wrong one."""
+    x = lucid.tensor([1.0, 2.0, 1.0], requires_grad=True)
+    assert not f(x.detach()).requires_grad
+    with lucid.no_grad():
+        assert not f(x).requires_grad
+    with pytest.raises(NotImplementedError, match="the derivative for '.*unique.*' is not implemented"):
+        (f(x).sum() + x.sum()).backward()

@@ -329,7 +329,7 @@ def backward(
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """``Tensor.backward`` for several roots at once (``lucid.autograd.backward``)."""
-    value = tensors[0].value if len(tensors) == 1 and tensors[0].node is None else None
+    value: Any = tensors[0].value if len(tensors) == 1 and tensors[0].node is None else None
     if (
         hasattr(value, "level") and value.frame.by_hand and value.inner.node is not None
     ):  # of the graph below a dual level

@@ -192,6 +192,18 @@ Leaf.__name__ = Leaf.__qualname__ = "AccumulateGrad"  # PyTorch's name, which us
 
 
 ACCUMULATE: Any = _Pseudo("accumulate", "AccumulateGrad")
+
+
+class _Underivable(_Pseudo):
+    """What gives a tensor that requires grad, as PyTorch's does, and has no derivative: backward says so."""
+
+    keeps_values = False
+
+    def vjp(self, xp: Any, node: Node, *_: Any) -> Any:
+        raise NotImplementedError(f"the derivative for '{node.params[0]}' is not implemented.")
+
+
+UNDERIVABLE: Any = _Underivable("underivable", "NotImplemented")
 SELECT: Any = _Pseudo("select_output", "SelectBackward0")  # output k of an op with several outputs
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from .. import ops
 from ..core import dtypes
 from ..core.errors import DTypeError
-from ..core.graph import entitled
+from ..core.graph import UNDERIVABLE, entitled, make_node
+from ..core.modes import is_grad_enabled
 from ..core.tensor import Tensor
 from ..ops import indexing as index_ops
 from ..ops import order
@@ -100,9 +101,9 @@ def unique(
     >>> lucid.unique(lucid.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
-    x = tensor_arg(input, "unique").detach()
-    found = order.unique(x, None if dim is None else dim_arg(dim, x.ndim, "unique"))
-    return _chosen(found, return_inverse, return_counts)
+    x = tensor_arg(input, "unique")
+    found = order.unique(x.detach(), None if dim is None else dim_arg(dim, x.ndim, "unique"))
+    return _chosen(x, "_unique2" if dim is None else "unique_dim", found, return_inverse, return_counts)
 
 
 @public(out=False)
@@ -115,12 +116,14 @@ def unique_consecutive(
     >>> lucid.unique_consecutive(lucid.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
     """
-    x = tensor_arg(input, "unique_consecutive").detach()
-    found = order.unique_consecutive(x, None if dim is None else dim_arg(dim, x.ndim, "unique_consecutive"))
-    return _chosen(found, return_inverse, return_counts)
+    x = tensor_arg(input, "unique_consecutive")
+    found = order.unique_consecutive(x.detach(), None if dim is None else dim_arg(dim, x.ndim, "unique_consecutive"))
+    return _chosen(x, "unique_consecutive", found, return_inverse, return_counts)
 
 
-def _chosen(found: tuple, inverse: bool, counts: bool) -> Any:
+def _chosen(x: Tensor, name: str, found: tuple, inverse: bool, counts: bool) -> Any:
+    if x.node is not None and is_grad_enabled():
+        found[0].node = make_node(UNDERIVABLE, (x.node,), (), (name,), tuple(found[0].shape))
     parts = (found[0], *((found[1],) if inverse else ()), *((found[2],) if counts else ()))
     return parts if len(parts) > 1 else parts[0]
 
