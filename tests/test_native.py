@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 import lucid
@@ -93,3 +95,8 @@ def test_like_torch(name):
 def test_what_cpp_does_not_take(call):
     with pytest.raises(TypeError):
         call(lucid, lucid.ones(3))
+
+
+@pytest.mark.parametrize("name", ["kl_div", "dropout", "batch_norm", "embedding_bag"])
+def test_they_pickle(name):
+    assert pickle.loads(pickle.dumps(getattr(lucid, name))) is getattr(lucid, name)

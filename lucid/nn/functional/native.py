@@ -69,7 +69,8 @@ def _native(name: str) -> Callable:
 def __getattr__(name: str) -> Any:
     if name not in ORDERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _native(name)
+    globals()[name] = found = _native(name)  # one object, which can be pickled by its name
+    return found
 
 
 def batch_norm(
