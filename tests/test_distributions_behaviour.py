@@ -228,3 +228,13 @@ def test_vmap_and_grad_of_log_prob():
     assert float(by_func) == pytest.approx(1.5)
     one = lucid.vmap(lambda loc, v: D.Normal(loc, 1.0, validate_args=False).log_prob(v))(lucid.zeros(2), x)
     np.testing.assert_allclose(one.numpy(), scipy.stats.norm.logpdf([0.5, 1.0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [lucid.float32, lucid.float64])
+def test_small_concentrations_draw_from_the_open_interval(dtype):
+    """At 0 and 1 the density is infinite; PyTorch draws neither."""
+    a = lucid.tensor(1e-2, dtype=dtype)
+    for d in (lucid.distributions.Beta(a, a), lucid.distributions.Dirichlet(a.expand(3))):
+        x = d.sample((2000,))
+        assert bool(((x > 0) & (x < 1)).all())
+        assert bool(d.log_prob(x).isfinite().all()) and float(x.amax()) > 0.99

@@ -496,3 +496,12 @@ def test_a_sum_of_booleans_is_boolean_whatever_alpha_is():
     m = lucid.tensor([True, False])
     assert lucid.add(m, m.logical_not(), alpha=2).tolist() == [True, True]
     assert lucid.add(m, m, alpha=0).dtype is lucid.bool
+
+
+@pytest.mark.parametrize("z", [1e-19 + 1e-18j, 1e-18 + 0.1j, -0.3 + 0.2j, 2.0j, 3e30 + 1j])
+def test_log1p_of_complex_numbers_keeps_its_real_part(z):
+    found = lucid.log1p(lucid.tensor([z], dtype=lucid.complex128)).item()
+    real = 0.5 * math.log1p(z.real * (2 + z.real) + z.imag**2)
+    assert found.real == pytest.approx(real, rel=1e-12, abs=0)
+    assert found.imag == pytest.approx(math.atan2(z.imag, 1 + z.real), rel=1e-12, abs=0)
+    assert lucid.log1p(lucid.tensor(z, dtype=lucid.complex128)).item() == found

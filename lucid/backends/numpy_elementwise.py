@@ -206,6 +206,16 @@ def abs(x: Any) -> Any:
     return np.absolute(x)
 
 
+def log1p(x: Any) -> Any:
+    """Of complex numbers near 0 NumPy's loses the real part."""
+    out = np.asarray(np.log1p(x))
+    if x.dtype.kind != "c":
+        return out
+    real = np.log1p(x.real * (2 + x.real) + x.imag * x.imag) / 2
+    out.real = np.where(np.abs(x) < 0.5, real, out.real)
+    return out
+
+
 def trunc(x: Any) -> Any:
     return np.trunc(x)
 

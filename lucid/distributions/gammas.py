@@ -247,7 +247,8 @@ class Dirichlet(ExponentialFamily):
 
     def rsample(self, sample_shape: Any = Size()) -> Any:  # noqa: B008
         concentration = self.concentration.expand(self._extended_shape(sample_shape))
-        return softmax(_log_gamma_sample(concentration), dim=-1).clamp(min=lucid.finfo(concentration.dtype).tiny)
+        info = lucid.finfo(concentration.dtype)  # inside the open interval, where the density is finite
+        return softmax(_log_gamma_sample(concentration), dim=-1).clamp(info.tiny, 1 - info.eps / 2)
 
     def log_prob(self, value: Any) -> Any:
         if self._validate_args:
