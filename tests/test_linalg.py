@@ -409,3 +409,24 @@ def test_large_lu_with_scipy_where_installed():
     check(
         lambda L, x: L.linalg.solve_triangular(x, L.ones(12, 1, dtype=L.float64), upper=True), singular, gradient=False
     )
+
+
+@pytest.mark.parametrize("ord, shape", [(math.inf, (0, 2)), (math.inf, (3, 0, 0)), (1, (2, 0)), (1, (0, 0))])
+def test_matrix_norms_of_nothing_are_zero(ord, shape):
+    found = lucid.linalg.matrix_norm(lucid.ones(shape), ord)
+    assert tuple(found.shape) == shape[:-2] and not found.any()
+    with pytest.raises((IndexError, RuntimeError)):
+        lucid.linalg.matrix_norm(lucid.ones(shape), -ord)
+
+
+def test_tensorsolve_of_nothing():
+    assert tuple(lucid.linalg.tensorsolve(lucid.ones(2, 0, 2, 0, 1), lucid.ones(2, 0)).shape) == (2, 0, 1)
+
+
+@pytest.mark.parametrize("given, wanted", [("float64", "float32"), ("complex64", "float32"), ("float32", "complex64")])
+def test_a_norm_refuses_a_narrower_dtype(given, wanted):
+    x = lucid.ones(2, dtype=getattr(lucid, given))
+    for f in (lucid.linalg.norm, lucid.linalg.vector_norm):
+        with pytest.raises(RuntimeError, match="without narrowing"):
+            f(x, dtype=getattr(lucid, wanted))
+    assert lucid.linalg.norm(lucid.ones(2), dtype=lucid.float64).dtype is lucid.float64

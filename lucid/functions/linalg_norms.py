@@ -47,6 +47,10 @@ def vector_norm(x: Tensor, ord: Scalar = 2, dim: Any = None, keepdim: bool = Fal
         dtype = dtypes.as_dtype(dtype)
         if dtype.category < dtypes.FLOAT:
             raise RuntimeError(f"linalg.vector_norm: dtype should be floating point or complex, but got {dtype}")
+        if dtype.is_complex != x.dtype.is_complex or dtypes.promote_types(x.dtype, dtype) is not dtype:
+            raise RuntimeError(
+                f"linalg.vector_norm: the dtype of the input ({x.dtype}) should be convertible without narrowing to {dtype}"
+            )
         x = x.to(dtype)
     p = real_arg(ord, "linalg.vector_norm", "ord")
     axes = dims_arg(dim, x.ndim, "linalg.vector_norm")
@@ -93,7 +97,10 @@ def matrix_norm(
         summed, other = (a, b) if abs(ord) == 1 else (b, a)
         totals = vector_norm(x, 1, summed)
         rest = other - (other > summed)
-        found = totals.amax(rest) if ord > 0 else totals.amin(rest)
+        if ord > 0 and not totals.shape[rest]:
+            found = totals.sum(rest)  # of nothing: 0
+        else:
+            found = totals.amax(rest) if ord > 0 else totals.amin(rest)
     return ops.reshape(found, tuple(1 if i in (a, b) else n for i, n in enumerate(x.shape))) if keepdim else found
 
 

@@ -299,7 +299,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
         raise ShapeError(
             "linalg.tensorsolve: Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim])"
         )
-    return solve(A.reshape(B.shape.numel(), -1), B.reshape(-1)).reshape(tail)
+    return solve(A.reshape(B.shape.numel(), B.shape.numel()), B.reshape(-1)).reshape(tail)
 
 
 def _product(sizes: tuple[int, ...]) -> int:
