@@ -21,7 +21,7 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
     >>> a
     tensor([0., 0., 0.])
     """
-    if View in (type(t1), type(t2)):
+    if isinstance(t1, View) or isinstance(t2, View):
         raise RuntimeError("swap_tensors: a view cannot change places, since its base knows nothing of it")
     for name in ("value", "node", "_grad", "_version", "__dict__", "__class__"):
         first, second = getattr(t1, name), getattr(t2, name)
