@@ -383,4 +383,5 @@ def test_a_view_is_of_the_class_of_tensors():
     for view in (x[0], x.T, x.detach(), x.view(4)):
         assert type(view) == lucid.Tensor == type(view) == type(x)  # noqa: E721
         assert type(view) in (int, lucid.Tensor)
+        assert {lucid.Tensor: "handler"}[type(view)] == {type(view): "handler"}[lucid.Tensor] == "handler"
         assert type(view) != lucid.nn.Parameter != lucid.Tensor  # noqa: E721

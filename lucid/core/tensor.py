@@ -16,10 +16,9 @@ from .dtypes import dtype as DType
 from .errors import DataError
 from .graph import SELECT, Extra, Leaf, Node, RemovableHandle, shown
 from .size import Size, new_size
-from .tensor_type import TensorType
 
 
-class Tensor(metaclass=TensorType):
+class Tensor:
     """A multi-dimensional array that can be differentiated.
 
     Make one with ``lucid.tensor`` and the other creation functions. ``value`` is the raw array of the backend

@@ -17,16 +17,16 @@ from .graph import SELECT, Leaf, Node, entitle, make_node, next_seq, retain_from
 from .modes import is_grad_enabled, is_inference_mode_enabled, set_grad_enabled
 from .record import HOST, OPS, find_kernel
 from .tensor import Tensor, new_tensor, wrap
+from .tensor_type import Alike
 
 if TYPE_CHECKING:
     from .record import Op
 
 
-class View(Tensor):
+class View(Tensor, metaclass=Alike):
     """A Tensor whose ``value`` and ``node`` follow the tensor it was taken from."""
 
     __slots__ = ("_node", "_seen", "_value", "op", "params", "root", "source", "stem", "tracks")
-    seen_as = Tensor
 
     root: Tensor  # the tensor that owns the memory
     source: Tensor  # the tensor this was taken from: the root, or another view of it
