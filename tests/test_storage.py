@@ -72,6 +72,16 @@ def test_functions_pickle(space):
             assert pickle.loads(pickle.dumps(f)) is f, name
 
 
+def test_functions_pickle_after_a_class_overrides_them():
+    class Told(lucid.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    for space in (lucid, F, lucid.linalg):
+        test_functions_pickle(space)
+
+
 def test_modules_that_hold_functions_pickle():
     layer = nn.TransformerEncoderLayer(8, 2, activation=F.gelu)
     assert pickle.loads(pickle.dumps(layer)).activation is F.gelu

@@ -215,7 +215,8 @@ def activate() -> None:
         for name, value in list(vars(module).items()):
             if isinstance(value, FunctionType) and not name.startswith("_") and name not in ASIDE:
                 if value not in wrapped:
-                    wrapped[value] = dispatching(value)
+                    wrapped[value] = call = dispatching(value)
+                    call.__module__, call.__qualname__ = space, name  # where pickle finds it
                 setattr(module, name, wrapped[value])
     for name, module in list(sys.modules.items()):
         if name.startswith("lucid.nn.") and not name.startswith("lucid.nn.functional"):
