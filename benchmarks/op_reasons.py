@@ -54,6 +54,7 @@ REASONS = {
     "grid_sample 4x3x28x28": CORNERS,
     "grid_sample 8x16x64x64": CORNERS,
     "pdist 300x64": "Distances from one product in float64 (twice the pairs), a fifth for finding the upper triangle.",
+    "cdist 100x16": CALLS + "About fifteen, beside the product.",
     "batch_norm 32x32x16x16, channels last": PASSES + "Four.",
     "group_norm 8x16x16x16, channels last": PASSES + "Four, and a copy that brings each group together.",
     "gelu 64x64": CALLS + "17 passes.",
