@@ -264,6 +264,13 @@ def test_the_standards_numbers_where_pytorch_has_others():
     ]
 
 
+def test_dtypes_that_pytorch_refuses_to_mix():
+    assert xp.repeat(xp.asarray([1, 2]), xp.asarray([2, 0], dtype=xp.int8)).tolist() == [1, 1]
+    x, y = xp.asarray([1, 0, 0], dtype=xp.uint8), xp.asarray([0, 1, 0], dtype=xp.uint16)
+    crossed = xp.linalg.cross(x, y)
+    assert crossed.dtype is xp.uint16 and crossed.tolist() == [0, 0, 1]
+
+
 def test_the_exceptions_name_tests_and_reasons():
     """``make array-api`` hands this file to the suite: a reason above each group of test names."""
     lines = (Path(__file__).parent / "array_api_exceptions.txt").read_text().splitlines()

@@ -49,6 +49,7 @@ def cholesky(x: Tensor, /, *, upper: bool = False) -> Tensor:
 
 def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
     n = builtins.max(x1.ndim, x2.ndim)
+    x1, x2 = promoted(x1, x2)
     x1, x2 = (x.reshape(*(1,) * (n - x.ndim), *x.shape) for x in (x1, x2))  # type: ignore[attr-defined]
     return linalg_products.cross(x1, x2, dim=axis)
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..core import dtypes
 from ..core.tensor import Tensor
 from .registry import FUNCTIONS as F
-from .standard import axis_arg, call, standard
+from .standard import axis_arg, call, cast_to, standard
 
 
 @standard
@@ -87,7 +87,7 @@ def roll(x: Tensor, /, shift: Any, axis: Any = None) -> Tensor:
 def repeat(x: Tensor, repeats: Any, /, *, axis: int | None = None) -> Tensor:
     if isinstance(repeats, Tensor) and repeats.dtype.category != dtypes.INTEGER:
         raise TypeError(f"repeat: repeats must be integers, got {repeats.dtype}")
-    return F["repeat_interleave"](x, repeats, axis)
+    return F["repeat_interleave"](x, cast_to(repeats, dtypes.int64) if isinstance(repeats, Tensor) else repeats, axis)
 
 
 @standard
