@@ -60,7 +60,26 @@ class LogitRelaxedBernoulli(ProbsOrLogits):
         return temperature.log() + diff - 2 * softplus(diff)
 
 
-class RelaxedBernoulli(TransformedDistribution):
+class Relaxed(TransformedDistribution):
+    """A relaxed variable as a transform of its logarithm or logit, whose parameters it shows."""
+
+    @property
+    def temperature(self) -> Any:
+        """The temperature."""
+        return self.base_dist.temperature
+
+    @property
+    def logits(self) -> Any:
+        """Log odds, or log probabilities of the categories."""
+        return self.base_dist.logits
+
+    @property
+    def probs(self) -> Any:
+        """Probabilities."""
+        return self.base_dist.probs
+
+
+class RelaxedBernoulli(Relaxed):
     """A differentiable relaxation of ``Bernoulli`` on (0, 1); a small temperature is close to 0 and 1.
 
     Reference: Maddison et al. (2016), https://arxiv.org/abs/1611.00712; Jang et al. (2016), https://arxiv.org/abs/1611.01144.
@@ -76,21 +95,6 @@ class RelaxedBernoulli(TransformedDistribution):
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
         base = LogitRelaxedBernoulli(temperature, probs, logits, validate_args=validate_args)
         super().__init__(base, SigmoidTransform(), validate_args=validate_args)
-
-    @property
-    def temperature(self) -> Any:
-        """The temperature."""
-        return self.base_dist.temperature
-
-    @property
-    def logits(self) -> Any:
-        """Log odds."""
-        return self.base_dist.logits
-
-    @property
-    def probs(self) -> Any:
-        """Probabilities."""
-        return self.base_dist.probs
 
 
 class ExpRelaxedCategorical(OverCategorical):
@@ -126,7 +130,7 @@ class ExpRelaxedCategorical(OverCategorical):
         return score + math.lgamma(n) + (n - 1) * temperature.log()
 
 
-class RelaxedOneHotCategorical(TransformedDistribution):
+class RelaxedOneHotCategorical(Relaxed):
     """A differentiable relaxation of ``OneHotCategorical`` inside the simplex (Gumbel-softmax).
 
     Reference: Jang et al. (2016), https://arxiv.org/abs/1611.01144; Maddison et al. (2016),
@@ -143,21 +147,6 @@ class RelaxedOneHotCategorical(TransformedDistribution):
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
         base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
         super().__init__(base, ExpTransform(), validate_args=validate_args)
-
-    @property
-    def temperature(self) -> Any:
-        """The temperature."""
-        return self.base_dist.temperature
-
-    @property
-    def logits(self) -> Any:
-        """Log probabilities of the categories."""
-        return self.base_dist.logits
-
-    @property
-    def probs(self) -> Any:
-        """Probabilities of the categories."""
-        return self.base_dist.probs
 
 
 class ContinuousBernoulli(ProbsOrLogits, ExponentialFamily):
